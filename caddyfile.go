@@ -1,0 +1,236 @@
+package telegramwebhook
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/source"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("telegram_webhook", parseCaddyfile)
+	// Before anything that answers or asks who the client is: respond and
+	// reverse_proxy come later, and so does basic_auth, which Telegram cannot pass.
+	httpcaddyfile.RegisterDirectiveOrder("telegram_webhook", httpcaddyfile.Before, "basic_auth")
+}
+
+func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h := new(Handler)
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	telegram_webhook [<matcher>] [<secret>...] {
+//		secret          <secret>...          # accepted; the first is the one registered
+//		source          telegram|<cidr>...   # default: any address
+//		hsts            <value>|off          # default: max-age=31536000
+//		allow_http                           # accept plain HTTP (TLS ends elsewhere)
+//		max_body        <size>               # default: 1MiB
+//		retry_after     <duration>|off       # default: 5s, when the bot cannot be reached
+//		forward_secret  [<secret>]           # hand the header on to the bot (or this value instead)
+//		name            <name>               # default: host and path
+//	}
+//
+// Secrets are given on the directive's line or in the block, not on both.
+// Placeholders in them are resolved when the configuration loads, not here.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume directive name
+	seen := make(map[string]bool)
+	if d.NextArg() {
+		d.Prev()
+		seen["secret"] = true
+		if err := h.unmarshalSecrets(d); err != nil {
+			return err
+		}
+	}
+	for d.NextBlock(0) {
+		field := d.Val()
+		unmarshal, ok := fields[field]
+		if !ok {
+			return d.Errf("unknown subdirective%s of telegram_webhook", quoteWord(field))
+		}
+		if seen[field] {
+			return d.Errf("%s: is given twice", field)
+		}
+		seen[field] = true
+		if err := unmarshal(h, d); err != nil {
+			return err
+		}
+		if d.NextBlock(1) {
+			return d.Errf("%s: takes no block", field)
+		}
+	}
+	if len(h.Secret) == 0 {
+		return d.Err("secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32")
+	}
+	return nil
+}
+
+// fields is how each subdirective is read, with the dispenser at its name.
+var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
+	"secret":         (*Handler).unmarshalSecrets,
+	"source":         (*Handler).unmarshalSource,
+	"hsts":           (*Handler).unmarshalHSTS,
+	"allow_http":     (*Handler).unmarshalAllowHTTP,
+	"max_body":       (*Handler).unmarshalMaxBody,
+	"retry_after":    (*Handler).unmarshalRetryAfter,
+	"forward_secret": (*Handler).unmarshalForwardSecret,
+	"name":           (*Handler).unmarshalName,
+}
+
+// quoteWord quotes what may be a mistyped name. Anything else may be a secret in
+// the wrong place, and is not repeated.
+func quoteWord(s string) string {
+	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ""
+	}
+	return " " + strconv.Quote(s)
+}
+
+func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) error {
+	h.Secret = d.RemainingArgs()
+	if len(h.Secret) == 0 {
+		return d.Err("secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}")
+	}
+	for _, s := range h.Secret {
+		if err := checkLiteral(s); err != nil {
+			return d.Errf("secret: %w", err)
+		}
+	}
+	h.locate("secret", d)
+	return nil
+}
+
+func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
+	h.ForwardSecret = new(string)
+	if !d.NextArg() {
+		return nil
+	}
+	*h.ForwardSecret = d.Val()
+	if err := checkLiteral(d.Val()); err != nil {
+		return d.Errf("forward_secret: %w", err)
+	}
+	h.locate("forward_secret", d)
+	return noMoreArgs("forward_secret", d)
+}
+
+// checkLiteral checks a secret that is written out. One that holds placeholders
+// can be checked only where it is used.
+func checkLiteral(configured string) error {
+	if secret.Literal(configured) {
+		return secret.Check(configured)
+	}
+	return nil
+}
+
+// locate remembers where a field stands, for what is found out only later.
+func (h *Handler) locate(field string, d *caddyfile.Dispenser) {
+	if h.Caddyfile == nil {
+		h.Caddyfile = make(map[string]string)
+	}
+	h.Caddyfile[field] = d.File() + ":" + strconv.Itoa(d.Line())
+}
+
+func (h *Handler) unmarshalSource(d *caddyfile.Dispenser) error {
+	h.Source = d.RemainingArgs()
+	if len(h.Source) == 0 {
+		return d.Err("source: needs telegram or address ranges")
+	}
+	if _, err := source.Parse(h.Source...); err != nil {
+		return d.Errf("source: %w", err)
+	}
+	return nil
+}
+
+func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
+	arg, err := oneArg("hsts", d)
+	if err != nil {
+		return err
+	}
+	if err := checkHSTS(arg); err != nil {
+		return d.Errf("hsts: %w", err)
+	}
+	h.HSTS = arg
+	return nil
+}
+
+func (h *Handler) unmarshalAllowHTTP(d *caddyfile.Dispenser) error {
+	h.AllowHTTP = true
+	return noMoreArgs("allow_http", d)
+}
+
+func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
+	arg, err := oneArg("max_body", d)
+	if err != nil {
+		return err
+	}
+	size, err := humanize.ParseBytes(arg)
+	if err != nil || size == 0 || size > math.MaxInt64 {
+		return d.Errf("max_body: %q is not a size such as 1MiB", arg)
+	}
+	h.MaxBody = int64(size)
+	return nil
+}
+
+func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) error {
+	arg, err := oneArg("retry_after", d)
+	if err != nil {
+		return err
+	}
+	if arg == "off" {
+		h.RetryAfter = -1
+		return nil
+	}
+	wait, err := caddy.ParseDuration(arg)
+	if err != nil {
+		return d.Errf("retry_after: %q is neither \"off\" nor a duration such as 5s", arg)
+	}
+	if err := checkRetryAfter(wait); err != nil {
+		return d.Errf("retry_after: %w", err)
+	}
+	h.RetryAfter = caddy.Duration(wait)
+	return nil
+}
+
+func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
+	arg, err := oneArg("name", d)
+	if err != nil {
+		return err
+	}
+	if err := checkName(arg); err != nil {
+		return d.Errf("name: %w", err)
+	}
+	h.Name = arg
+	return nil
+}
+
+// oneArg reads a field that takes exactly one argument.
+func oneArg(field string, d *caddyfile.Dispenser) (string, error) {
+	if !d.NextArg() {
+		return "", d.Errf("%s: needs a value", field)
+	}
+	arg := d.Val()
+	return arg, noMoreArgs(field, d)
+}
+
+func noMoreArgs(field string, d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.Errf("%s: has one argument too many", field)
+	}
+	return nil
+}
+
+// Interface guards
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,129 @@
+// Package answer gives the bot's answer back to Telegram, and answers in the
+// bot's place when it cannot: in a way that keeps every update in Telegram's
+// queue until the bot has taken it.
+package answer
+
+import (
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// Rules is what holds for every answer of a webhook.
+type Rules struct {
+	// HSTS is the value of Strict-Transport-Security; empty for none.
+	HSTS string
+
+	// RetryAfter is sent when the bot cannot be reached, in whole seconds;
+	// empty for none. Telegram honours it instead of its growing back-off.
+	RetryAfter string
+
+	// MaxBody is how many bytes of a body of unannounced length are passed on.
+	MaxBody int64
+}
+
+// Kind says what became of a delivery.
+type Kind int
+
+const (
+	// Answered is the bot's own answer, whatever its status.
+	Answered Kind = iota
+	// Gone is the bot's 410, sent as 503: Telegram removes a webhook that
+	// answers 410 for a day.
+	Gone
+	// Unreachable is a bot that was not there, or had no status in time.
+	Unreachable
+	// Failed is any other failure after the bot was reached, or a failure of
+	// another handler. It has no Retry-After: the growing back-off is right for
+	// an update that crashes a bot.
+	Failed
+	// Unhandled is a route that ends without a handler that answers. Caddy's 200
+	// would make Telegram forget the update.
+	Unhandled
+	// TooLarge is a body of unannounced length that turned out too long.
+	TooLarge
+)
+
+// Kinds names the kinds, for logs.
+var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "too_large"}
+
+// Outcome is what became of a delivery.
+type Outcome struct {
+	Kind   Kind
+	Status int   // what Telegram was told
+	Err    error // why there is no answer of the bot's; nil if there is one
+}
+
+var errUnhandled = errors.New("no handler after telegram_webhook answered the request; is there a reverse_proxy?")
+
+// Deliver hands r on to next and sees to it that w gets an answer by the rules.
+// The errors of next are answered here, so that none reaches Caddy's error log
+// and error routes.
+func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) Outcome {
+	body := limit(r, rules.MaxBody)
+	aw := newWriter(w, rules.HSTS)
+	err := next.ServeHTTP(aw, r)
+	if err == nil && !aw.wroteHeader && unhandled(r) {
+		err = errUnhandled
+	}
+	if err == nil {
+		aw.WriteHeader(http.StatusOK) // of no effect if a status was written
+		return Outcome{Kind: aw.kind(), Status: aw.status}
+	}
+
+	kind, status := classify(err)
+	if body != nil && body.exceeded.Load() {
+		kind, status = TooLarge, http.StatusRequestEntityTooLarge
+	}
+	if !aw.wroteHeader {
+		w.Header().Del("Content-Length")
+		if kind == Unreachable || kind == Unhandled {
+			rules.setRetryAfter(w.Header())
+		}
+		aw.WriteHeader(status)
+	}
+	return Outcome{Kind: kind, Status: aw.status, Err: err}
+}
+
+func (rules Rules) setRetryAfter(h http.Header) {
+	if rules.RetryAfter != "" {
+		h.Set("Retry-After", rules.RetryAfter)
+	}
+}
+
+// unhandled reports whether the request came to the end of its routes.
+func unhandled(r *http.Request) bool {
+	nop, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool)
+	return nop
+}
+
+// classify says what an error of the handlers after ours means for Telegram.
+func classify(err error) (Kind, int) {
+	if errors.Is(err, errUnhandled) {
+		return Unhandled, http.StatusServiceUnavailable
+	}
+	if unreachable(err) {
+		return Unreachable, http.StatusServiceUnavailable
+	}
+	status := http.StatusInternalServerError
+	if he, ok := errors.AsType[caddyhttp.HandlerError](err); ok && he.StatusCode >= 400 {
+		status = he.StatusCode
+	}
+	return Failed, status
+}
+
+// unreachable reports whether the bot has not seen the update, or gave no
+// status for it in time: it may be sent again soon.
+func unreachable(err error) bool {
+	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
+		return true
+	}
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		return true
+	}
+	he, ok := errors.AsType[caddyhttp.HandlerError](err)
+	return ok && (he.StatusCode == http.StatusServiceUnavailable || he.StatusCode == http.StatusGatewayTimeout)
+}

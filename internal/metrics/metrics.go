@@ -1,0 +1,77 @@
+// Package metrics counts what the webhooks of this process do, in Caddy's own
+// Prometheus registry.
+package metrics
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Caddy makes a new registry for each configuration. The collectors are those of
+// the process, so that what they have counted survives a reload.
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy",
+		Subsystem: "telegram_webhook",
+		Name:      "requests_total",
+		Help:      "Requests to the webhook by result: passed, or why one was refused.",
+	}, []string{"name", "result"})
+
+	delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "caddy",
+		Subsystem: "telegram_webhook",
+		Name:      "delivery_duration_seconds",
+		Help:      "Time from a request that passed to the end of the answer, by the status code that Telegram got.",
+		Buckets:   []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	}, []string{"name", "code"})
+)
+
+// Register adds the collectors to a configuration's registry. Every webhook of
+// the configuration asks for it; the first is enough.
+func Register(registry *prometheus.Registry) error {
+	for _, c := range []prometheus.Collector{requests, delivery} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Webhook counts for one webhook. Its counters are looked up once, so that
+// counting takes no lock.
+type Webhook struct {
+	results  []prometheus.Counter
+	delivery prometheus.ObserverVec
+}
+
+// For returns the counters of the webhook of that name, one for each result.
+func For(name string, results []string) *Webhook {
+	m := &Webhook{
+		results:  make([]prometheus.Counter, len(results)),
+		delivery: delivery.MustCurryWith(prometheus.Labels{"name": name}),
+	}
+	for i, result := range results {
+		m.results[i] = requests.WithLabelValues(name, result)
+	}
+	return m
+}
+
+// Count counts a request with the result of that index.
+func (m *Webhook) Count(result int) { m.results[result].Inc() }
+
+// Delivered records how long a delivery took that ended with the status.
+func (m *Webhook) Delivered(status int, took time.Duration) {
+	m.delivery.WithLabelValues(code(status)).Observe(took.Seconds())
+}
+
+// code keeps the label's values few, whatever a bot answers.
+func code(status int) string {
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return strconv.Itoa(status)
+}

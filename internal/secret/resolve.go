@@ -1,0 +1,37 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// named finds the placeholders whose names may be told in an error: they say
+// where a secret is kept. Anything else in braces may be a secret itself.
+var named = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
+
+// Literal reports whether a configured value is the secret itself, and not a
+// placeholder for it.
+func Literal(configured string) bool { return !strings.Contains(configured, "{") }
+
+// Resolve replaces the placeholders of a configured secret and checks the
+// result. Its errors never hold a value.
+func Resolve(configured string) (string, error) {
+	value, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err != nil {
+		if name := named.FindString(configured); name != "" {
+			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", name)
+		}
+		return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
+	}
+	if err := Check(value); err != nil {
+		if name := named.FindString(configured); name != "" {
+			return "", fmt.Errorf("the value of %s %w", name, err)
+		}
+		return "", err
+	}
+	return value, nil
+}

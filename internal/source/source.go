@@ -1,0 +1,78 @@
+// Package source knows which addresses a webhook's requests may come from.
+package source
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Keyword stands for Telegram's own ranges in a configuration.
+const Keyword = "telegram"
+
+// telegram is the ranges that the Bot API's webhook guide names. It warns that
+// they may change, which is why nothing restricts requests to them by default.
+var telegram = Ranges{
+	netip.MustParsePrefix("149.154.160.0/20"),
+	netip.MustParsePrefix("91.108.4.0/22"),
+}
+
+// Ranges is a list of address ranges. An empty list holds no address.
+type Ranges []netip.Prefix
+
+// Telegram reports whether ip is one of Telegram's addresses.
+func Telegram(ip string) bool { return telegram.Contains(ip) }
+
+// Parse reads "telegram", CIDR ranges and single addresses. An IPv6-mapped
+// range stands for the IPv4 range in it.
+func Parse(args ...string) (Ranges, error) {
+	var ranges Ranges
+	for _, arg := range args {
+		if arg == Keyword {
+			ranges = append(ranges, telegram...)
+			continue
+		}
+		prefix, err := parsePrefix(arg)
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither %q nor an address range such as 203.0.113.0/24 or 2001:db8::/32", arg, Keyword)
+		}
+		ranges = append(ranges, prefix)
+	}
+	return ranges, nil
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		addr, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		addr = addr.Unmap().WithZone("")
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	const mapped = 128 - 32 // the bits of an IPv6-mapped address before its IPv4 part
+	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped)
+	}
+	return prefix.Masked(), nil
+}
+
+// Contains reports whether ip, as Caddy writes a client's address, is in one of
+// the ranges. What is not an address, such as the peer of a Unix socket, is in none.
+func (r Ranges) Contains(ip string) bool {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, prefix := range r {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

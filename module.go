@@ -1,0 +1,338 @@
+// Package telegramwebhook provides the Caddy HTTP handler telegram_webhook: a
+// guard in front of a Telegram bot that receives its updates by webhook.
+//
+// A webhook is a public HTTPS address, and whoever knows it can post forged
+// updates. The only proof of origin is the secret token that Telegram sends in
+// the header X-Telegram-Bot-Api-Secret-Token. The handler lets a request through
+// to the bot only over HTTPS and with an accepted secret, keeps the secret out
+// of every log, and answers Telegram so that no update is lost while the bot is
+// away.
+//
+//   - module.go: what the handler is, and what can be set
+//   - caddyfile.go: how it is written in a Caddyfile
+//   - verify.go: who may pass
+package telegramwebhook
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/withhold"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+const (
+	defaultHSTS       = "max-age=31536000"
+	defaultMaxBody    = 1 << 20
+	defaultRetryAfter = 5 * time.Second
+)
+
+var (
+	validHSTS = regexp.MustCompile(`(?i)^max-age=[0-9]{1,10}( *; *[a-z-]+)*$`)
+	validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+)
+
+// Handler guards a Telegram bot's webhook. A request passes to the next handler,
+// usually reverse_proxy, only if it came over HTTPS, from an accepted source,
+// with exactly one X-Telegram-Bot-Api-Secret-Token header that equals an
+// accepted secret, as a POST of application/json. Any other gets an empty 403
+// (405, 413 or 415 if only the method, the length or the type is wrong), a line
+// in the handler's own log, bounded under a flood, and none in the access log.
+//
+// The bot's answer goes back byte for byte, but for three things that Telegram
+// would misunderstand: 1xx answers are held back, a 410 becomes a 503, and a bot
+// that cannot be reached is answered for with 503 and Retry-After. Errors of the
+// handlers behind this one are answered and logged here; handle_errors does not
+// see them.
+//
+// Put nothing but the bot on its site, or in its handle block: what else leads
+// to the same bot leads past the guard.
+type Handler struct {
+	// The accepted secrets, 1 to 256 characters of A-Z a-z 0-9 _ - each; the
+	// first is the one that is registered as the webhook's secret_token, others
+	// are accepted while one replaces another. At least one is needed. May hold
+	// placeholders, which are read once, when the configuration loads: with
+	// {env.NAME} and {file.PATH} the secret itself is in no configuration. An
+	// empty or malformed secret keeps the configuration from loading; one that
+	// is shorter than 22 characters, or written out, loads with a warning.
+	Secret []string `json:"secret,omitempty"`
+
+	// The client addresses that may send updates, as Caddy's trusted_proxies
+	// tell them: "telegram" for the ranges that Telegram publishes, CIDR ranges,
+	// or addresses. Others get 403. Default: any address, since Telegram warns
+	// that its ranges may change and the secret is proof enough.
+	Source []string `json:"source,omitempty"`
+
+	// The Strict-Transport-Security header of every answer over HTTPS, or "off".
+	// A value that the site has set before stays. Default: max-age=31536000.
+	HSTS string `json:"hsts,omitempty"`
+
+	// Accept plain HTTP, where TLS ends elsewhere and the network between is
+	// trusted. Not needed behind a proxy among the server's trusted_proxies that
+	// sends X-Forwarded-Proto: https. Default: false, plain HTTP gets 403.
+	AllowHTTP bool `json:"allow_http,omitempty"`
+
+	// The longest body in bytes; a longer one gets 413. Telegram's updates have
+	// at most 512 KiB. Default: 1048576 (1 MiB).
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// The Retry-After that Telegram is given when the bot cannot be reached, in
+	// whole seconds up to an hour; negative to send none, so that Telegram's
+	// pauses grow. Default: 5s.
+	RetryAfter caddy.Duration `json:"retry_after,omitempty"`
+
+	// Hand the secret header on to the bot: empty for the header as it came, or
+	// the value to send instead, of the same form as a secret; it may hold
+	// placeholders. For bots that insist on checking for themselves. While
+	// Caddy logs at level DEBUG, reverse_proxy writes the header that it sends
+	// into the log. Default: absent, the bot does not see the header.
+	ForwardSecret *string `json:"forward_secret,omitempty"`
+
+	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
+	// . _ -. Default: the first host and path that lead here.
+	Name string `json:"name,omitempty"`
+
+	// Where the fields above stand in the Caddyfile, as file:line, for error
+	// messages. Set by the Caddyfile adapter.
+	Caddyfile map[string]string `json:"caddyfile,omitempty"`
+
+	logger   *zap.Logger
+	server   *caddyhttp.Server
+	accepted *secret.Set
+	forward  []string // the header's value for the bot, if not the one that came
+	sources  source.Ranges
+	answers  answer.Rules
+	refused  *audit.Log
+	failed   *audit.Log
+	webhook  func() identity
+}
+
+// identity is what depends on where the handler stands. It is known once the
+// whole configuration is provisioned, and found at the first request.
+type identity struct {
+	name    string
+	metrics *metrics.Webhook
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.telegram_webhook",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision resolves and checks what was configured. It touches no network and
+// writes nothing.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	for _, step := range []func() error{
+		h.provisionSecrets,
+		h.provisionForward,
+		h.provisionSources,
+		h.provisionAnswers,
+		h.provisionName,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	h.webhook = sync.OnceValue(h.identify)
+	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", verdicts...)
+	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", answer.Kinds...)
+	h.withholdSecret(ctx)
+	h.warn(ctx)
+	return nil
+}
+
+func (h *Handler) provisionSecrets() error {
+	if len(h.Secret) == 0 {
+		return h.fieldError("secret", errors.New("is missing; without one every forged update would pass. Make one with: openssl rand -hex 32"))
+	}
+	values := make([]string, len(h.Secret))
+	for i, configured := range h.Secret {
+		value, err := secret.Resolve(configured)
+		if err != nil {
+			return h.fieldError("secret", err)
+		}
+		values[i] = value
+		if len(value) < secret.StrongLen {
+			h.logger.Warn("weak secret", zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
+		}
+	}
+	h.accepted = secret.NewSet(values...)
+	return nil
+}
+
+func (h *Handler) provisionForward() error {
+	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
+		return nil
+	}
+	value, err := secret.Resolve(*h.ForwardSecret)
+	if err != nil {
+		return h.fieldError("forward_secret", err)
+	}
+	h.forward = []string{value}
+	return nil
+}
+
+func (h *Handler) provisionSources() (err error) {
+	if len(h.Source) == 0 {
+		return nil
+	}
+	if h.sources, err = source.Parse(h.Source...); err != nil {
+		return h.fieldError("source", err)
+	}
+	return nil
+}
+
+func (h *Handler) provisionName() error {
+	if h.Name == "" {
+		return nil
+	}
+	if err := checkName(h.Name); err != nil {
+		return h.fieldError("name", err)
+	}
+	return nil
+}
+
+// provisionAnswers sets what Telegram gets back.
+func (h *Handler) provisionAnswers() error {
+	if h.MaxBody < 0 {
+		return h.fieldError("max_body", errors.New("is negative"))
+	}
+	h.answers.MaxBody = cmp.Or(h.MaxBody, defaultMaxBody)
+
+	if err := checkHSTS(h.HSTS); err != nil {
+		return h.fieldError("hsts", err)
+	}
+	if h.HSTS != "off" {
+		h.answers.HSTS = cmp.Or(h.HSTS, defaultHSTS)
+	}
+
+	wait := cmp.Or(time.Duration(h.RetryAfter), defaultRetryAfter)
+	if wait < 0 {
+		return nil
+	}
+	if err := checkRetryAfter(wait); err != nil {
+		return h.fieldError("retry_after", err)
+	}
+	h.answers.RetryAfter = strconv.Itoa(int(wait / time.Second))
+	return nil
+}
+
+func checkHSTS(value string) error {
+	if value == "" || value == "off" || validHSTS.MatchString(value) {
+		return nil
+	}
+	return fmt.Errorf(`%q is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`, value)
+}
+
+func checkRetryAfter(wait time.Duration) error {
+	if wait < time.Second || wait > time.Hour || wait%time.Second != 0 {
+		return fmt.Errorf("%s is not in whole seconds from 1s to 1h, which is what Telegram honours", wait)
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	if validName.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%q is not 1 to 64 characters of A-Z a-z 0-9 . _ -", name)
+}
+
+// fieldError says which field is wrong and where it stands. What err says must
+// hold no secret.
+func (h *Handler) fieldError(field string, err error) error {
+	if at := h.Caddyfile[field]; at != "" {
+		return fmt.Errorf("telegram_webhook: %s: %w, at %s", field, err, at)
+	}
+	return fmt.Errorf("telegram_webhook: %s: %w", field, err)
+}
+
+// warn tells what loads but is not as safe as it could be.
+func (h *Handler) warn(ctx caddy.Context) {
+	for _, configured := range h.Secret {
+		if secret.Literal(configured) {
+			h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
+				zap.String("field", "secret"))
+		}
+	}
+	if h.ForwardSecret == nil {
+		return
+	}
+	if *h.ForwardSecret != "" && secret.Literal(*h.ForwardSecret) {
+		h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
+			zap.String("field", "forward_secret"))
+	}
+	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
+		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
+	}
+}
+
+// withholdSecret keeps the header out of the logs of the server that the handler
+// is in.
+func (h *Handler) withholdSecret(ctx caddy.Context) {
+	modules := ctx.Modules()
+	if h.server == nil || len(modules) == 0 {
+		return
+	}
+	if app, ok := modules[0].(*caddyhttp.App); ok {
+		withhold.From(app, h.server)
+	}
+}
+
+// identify finds the handler's place and name.
+func (h *Handler) identify() identity {
+	name := h.Name
+	if name == "" && h.server != nil {
+		if place, ok := site.Find(h.server, h); ok {
+			name = place.String()
+		}
+		if name == "" && len(h.server.Listen) > 0 {
+			name = h.server.Listen[0]
+		}
+	}
+	return identity{name: name, metrics: metrics.For(name, verdicts)}
+}
+
+// Cleanup writes what the logs have held back.
+func (h *Handler) Cleanup() error {
+	if h.refused != nil {
+		h.refused.Close()
+		h.failed.Close()
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Module                = (*Handler)(nil)
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,192 @@
+package telegramwebhook
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/withhold"
+)
+
+// A verdict says whether a request may pass, or why not.
+type verdict int
+
+const (
+	passed verdict = iota
+	plainHTTP
+	wrongSource
+	noSecret
+	wrongSecret
+	wrongMethod
+	wrongType
+	tooLarge
+)
+
+// verdicts names the verdicts in logs and metrics.
+var verdicts = []string{
+	"passed", "plain_http", "wrong_source", "no_secret", "wrong_secret", "wrong_method", "wrong_type", "too_large",
+}
+
+// ServeHTTP lets a genuine update through to the next handler and refuses
+// anything else. It answers every request itself and returns no error.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	hsts := ""
+	if secure(r) {
+		hsts = h.answers.HSTS
+	}
+	if !withhold.Done(r) {
+		skipAccessLog(r)
+	}
+	if v := h.verify(r); v != passed {
+		skipAccessLog(r)
+		h.refuse(w, r, v, hsts)
+		return nil
+	}
+	h.deliver(w, r, next, hsts)
+	return nil
+}
+
+// verify is the rule. It reads no body, takes no lock and allocates nothing.
+func (h *Handler) verify(r *http.Request) verdict {
+	if !h.AllowHTTP && !secure(r) {
+		return plainHTTP
+	}
+	if h.sources != nil && !h.sources.Contains(clientIP(r)) {
+		return wrongSource
+	}
+	switch values := r.Header[secret.Header]; {
+	case len(values) == 0:
+		return noSecret
+	case len(values) > 1 || !h.accepted.Match(values[0]):
+		return wrongSecret
+	}
+	// The request is from someone who knows the secret: from here on an answer
+	// may say what is wrong.
+	switch {
+	case r.Method != http.MethodPost:
+		return wrongMethod
+	case !isJSON(r.Header["Content-Type"]):
+		return wrongType
+	case r.ContentLength > h.answers.MaxBody:
+		return tooLarge
+	}
+	return passed
+}
+
+// secure reports whether the client speaks TLS: to Caddy, or to a proxy that the
+// server trusts and that says so.
+func secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	proto := r.Header["X-Forwarded-Proto"]
+	return trusted && len(proto) == 1 && strings.EqualFold(proto[0], "https")
+}
+
+// clientIP is the client's address by Caddy's trusted-proxy rule. It may be empty.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// isJSON reports whether the one Content-Type is application/json, with whatever
+// parameters.
+func isJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	mediaType, _, _ := strings.Cut(contentType[0], ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
+}
+
+// refuse answers with a bare status: 403, the same for whatever keeps a stranger
+// out. Caddy's error path would cost more and say more.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts string) {
+	header := w.Header()
+	delete(header, "Server")
+	delete(header, "Alt-Svc")
+	if hsts != "" && header.Get("Strict-Transport-Security") == "" {
+		header.Set("Strict-Transport-Security", hsts)
+	}
+	status := http.StatusForbidden
+	switch v {
+	case wrongMethod:
+		status = http.StatusMethodNotAllowed
+		header.Set("Allow", http.MethodPost)
+	case wrongType:
+		status = http.StatusUnsupportedMediaType
+	case tooLarge:
+		status = http.StatusRequestEntityTooLarge
+	}
+	w.WriteHeader(status)
+	h.record(r, v)
+}
+
+// record counts a refusal and writes it to the audit log.
+func (h *Handler) record(r *http.Request, v verdict) {
+	h.webhook().metrics.Count(int(v))
+	h.refused.Add(int(v), func() []zap.Field {
+		return append(h.describe(r), zap.Bool("from_telegram", source.Telegram(clientIP(r))))
+	})
+}
+
+// deliver hands a genuine update on to the bot, and records how that went.
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, hsts string) {
+	switch {
+	case h.ForwardSecret == nil:
+		delete(r.Header, secret.Header)
+	case h.forward != nil:
+		r.Header[secret.Header] = h.forward
+	}
+
+	start := time.Now()
+	rules := h.answers
+	rules.HSTS = hsts
+	outcome := rules.Deliver(w, r, next)
+
+	if outcome.Kind == answer.TooLarge {
+		h.record(r, tooLarge)
+		return
+	}
+	m := h.webhook().metrics
+	m.Count(int(passed))
+	m.Delivered(outcome.Status, time.Since(start))
+	if outcome.Kind != answer.Answered {
+		h.failed.Add(int(outcome.Kind), func() []zap.Field {
+			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
+		})
+	}
+}
+
+// maxLogged is how much of a request's host and path a log entry holds: a
+// stranger chooses both.
+const maxLogged = 256
+
+// describe says which webhook a log entry is about, and what was asked for.
+func (h *Handler) describe(r *http.Request) []zap.Field {
+	return []zap.Field{
+		zap.String("name", h.webhook().name),
+		zap.String("client_ip", clientIP(r)),
+		zap.String("host", shorten(r.Host)),
+		zap.String("path", shorten(r.URL.Path)),
+	}
+}
+
+func shorten(s string) string {
+	if len(s) > maxLogged {
+		return s[:maxLogged] + "…"
+	}
+	return s
+}
+
+// skipAccessLog keeps the request out of the site's access log.
+func skipAccessLog(r *http.Request) {
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+}

@@ -1,0 +1,183 @@
+package telegramwebhook
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+const methodBody = "{\"method\":\"sendMessage\",\n \"chat_id\":1, \"text\":\"\\u043f\\u0440\\u0438\\u0432\\u0435\\u0442\"}"
+
+// TestAnswers sends updates through the real reverse_proxy to bots that do each
+// thing that an answer's rules are about.
+func TestAnswers(t *testing.T) {
+	bot := startBot(t, misbehave)
+	dead := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	port := freePort(t)
+
+	var site strings.Builder
+	webhook := func(path string, lines ...string) {
+		fmt.Fprintf(&site, "\thandle %s {\n\t\ttelegram_webhook {env.TELEGRAM_SECRET}\n\t\t%s\n\t}\n", path, strings.Join(lines, "\n\t\t"))
+	}
+	webhook("/bot/*", "reverse_proxy "+bot)
+	webhook("/slow", "reverse_proxy "+bot+" {", "\ttransport http {", "\t\tresponse_header_timeout 50ms", "\t}", "}")
+	webhook("/dead", "reverse_proxy "+dead)
+	webhook("/dead_tried", "reverse_proxy "+dead+" {", "\tlb_try_duration 300ms", "\tlb_try_interval 50ms", "}")
+	webhook("/dead_and_alive", "reverse_proxy "+dead+" "+bot+" {", "\tlb_policy first", "\tlb_try_duration 5s", "\tfail_duration 30s", "}")
+	webhook("/none_healthy", "reverse_proxy "+dead+" {", "\thealth_uri /", "\thealth_interval 1h", "}")
+	webhook("/nobody", "header X-Nobody yes")
+	webhook("/error", "test_error")
+	fmt.Fprintf(&site, "\thandle /off {\n\t\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\t\tretry_after off\n\t\t\thsts off\n\t\t}\n\t\treverse_proxy %s\n\t}\n", dead)
+	fmt.Fprintf(&site, "\thandle /own {\n\t\theader Strict-Transport-Security max-age=63072000\n\t\ttelegram_webhook {env.TELEGRAM_SECRET}\n\t\treverse_proxy %s\n\t}\n", bot)
+	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n%s\thandle_errors {\n\t\trespond \"error page\" 599\n\t}\n}\n", port, &site))
+
+	const hsts = "max-age=31536000"
+	for name, tc := range map[string]struct {
+		path       string
+		status     int
+		retryAfter string
+		hsts       string
+		body       string
+	}{
+		"a method is given back byte for byte":    {"/bot/method", 200, "", hsts, methodBody},
+		"an empty 200":                            {"/bot/empty", 200, "", hsts, ""},
+		"the bot's 500 is not changed":            {"/bot/500", 500, "", hsts, "bot's page"},
+		"the bot's 503 is not changed":            {"/bot/503", 503, "77", hsts, "bot's page"},
+		"410 becomes 503":                         {"/bot/410", 503, "", hsts, "bot's page"},
+		"1xx is held back":                        {"/bot/103", 200, "", hsts, methodBody},
+		"one HSTS header, not the bot's":          {"/bot/hsts", 200, "", hsts, ""},
+		"the site's own HSTS stays":               {"/own", 404, "", "max-age=63072000", "bot's page"},
+		"a bot that hangs up before an answer":    {"/bot/hangup", 502, "", hsts, ""},
+		"a bot with no status in time":            {"/slow", 503, "5", hsts, ""},
+		"a dead bot":                              {"/dead", 503, "5", hsts, ""},
+		"a dead bot, tried for a while":           {"/dead_tried", 503, "5", hsts, ""},
+		"one of two bots is dead":                 {"/dead_and_alive", 200, "", hsts, methodBody},
+		"no upstream is healthy":                  {"/none_healthy", 503, "5", hsts, ""},
+		"no handler after the gate":               {"/nobody", 503, "5", hsts, ""},
+		"another handler's error, no error route": {"/error", 418, "", hsts, ""},
+		"retry_after off, hsts off":               {"/off", 503, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := update(t, fmt.Sprintf("https://localhost:%d%s", port, tc.path), rightSecret)
+			informational := 0
+			r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+				Got1xxResponse: func(int, textproto.MIMEHeader) error { informational++; return nil },
+			}))
+			got := do(t, c.client(), r)
+			if got.status != tc.status || got.body != tc.body {
+				t.Errorf("got %d %q, want %d %q", got.status, got.body, tc.status, tc.body)
+			}
+			if v := got.header.Get("Retry-After"); v != tc.retryAfter {
+				t.Errorf("Retry-After: got %q, want %q", v, tc.retryAfter)
+			}
+			if v := strings.Join(got.header.Values("Strict-Transport-Security"), "|"); v != tc.hsts {
+				t.Errorf("Strict-Transport-Security: got %q, want %q", v, tc.hsts)
+			}
+			if informational > 0 {
+				t.Errorf("got %d 1xx answers, want none", informational)
+			}
+		})
+	}
+	c.stop()
+	for _, reason := range []string{"gone", "unreachable", "failed", "no_handler"} {
+		if want := fmt.Sprintf(`"reason":%q`, reason); !strings.Contains(c.out.String(), want) {
+			t.Errorf("no %s in the log", want)
+		}
+	}
+	if strings.Contains(c.out.String(), "http.log.error") {
+		t.Errorf("Caddy's error log was written:\n%s", c.out)
+	}
+}
+
+// misbehave is a bot that does what its path says.
+func misbehave(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	switch r.URL.Path {
+	case "/bot/method", "/dead_and_alive":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, methodBody)
+	case "/bot/empty":
+	case "/bot/500":
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, "bot's page")
+	case "/bot/503":
+		w.Header().Set("Retry-After", "77")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "bot's page")
+	case "/bot/410":
+		w.WriteHeader(http.StatusGone)
+		_, _ = io.WriteString(w, "bot's page")
+	case "/bot/103":
+		w.Header().Set("Link", "</style.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, methodBody)
+	case "/bot/hsts":
+		w.Header().Set("Strict-Transport-Security", "max-age=1")
+	case "/bot/hangup":
+		panic(http.ErrAbortHandler)
+	case "/slow":
+		<-r.Context().Done()
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "bot's page")
+	}
+}
+
+// TestWhatTheBotSees looks at the request that reaches the bot.
+func TestWhatTheBotSees(t *testing.T) {
+	var seen atomic.Pointer[http.Header]
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		h := r.Header.Clone()
+		seen.Store(&h)
+	})
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf(`https://localhost:%d {
+	handle /plain {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		reverse_proxy %[2]s
+	}
+	handle /forward {
+		telegram_webhook {env.TELEGRAM_SECRET} `+staleSecret+` {
+			forward_secret
+		}
+		reverse_proxy %[2]s
+	}
+	handle /replace {
+		telegram_webhook {env.TELEGRAM_SECRET} {
+			forward_secret for_the_bot_only_0123456789
+		}
+		reverse_proxy %[2]s
+	}
+	handle /unguarded {
+		reverse_proxy %[2]s
+	}
+}
+`, port, bot))
+	for _, tc := range []struct{ path, sent, want string }{
+		{"/plain", rightSecret, ""},
+		{"/forward", rightSecret, rightSecret},
+		{"/forward", staleSecret, staleSecret},
+		{"/replace", rightSecret, "for_the_bot_only_0123456789"},
+		// The gate takes the header out of every request of the server for the
+		// time of Caddy's logging. Other handlers must see it as it came.
+		{"/unguarded", "whatever", "whatever"},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			got := do(t, c.client(), update(t, fmt.Sprintf("https://localhost:%d%s", port, tc.path), tc.sent))
+			if got.status != 200 {
+				t.Fatalf("got %d, want 200", got.status)
+			}
+			if v := strings.Join((*seen.Load())[secret.Header], "|"); v != tc.want {
+				t.Errorf("the bot got the secret %q, want %q", v, tc.want)
+			}
+		})
+	}
+}

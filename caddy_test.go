@@ -1,0 +1,220 @@
+package telegramwebhook
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// The test binary is the Caddy binary too: with this variable it runs as one.
+const runAsCaddy = "TEST_RUN_AS_CADDY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsCaddy) != "" {
+		registerTestHandlers()
+		caddycmd.Main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func registerTestHandlers() {
+	for _, name := range []string{"test_panic", "test_error"} {
+		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
+	}
+}
+
+// patience bounds every wait for something that must happen.
+const patience = 30 * time.Second
+
+// The secrets that tests use, unless they are about secrets.
+const (
+	rightSecret = "right_secret_0123456789-abcdefghijkl"
+	staleSecret = "stale_secret_0123456789-abcdefghijkl"
+)
+
+// caddyProcess is a running Caddy with storage and configuration of its own.
+type caddyProcess struct {
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
+	out *output
+}
+
+// startCaddy runs a Caddyfile and waits until it is served. TELEGRAM_SECRET holds
+// rightSecret in its environment.
+func startCaddy(t *testing.T, caddyfile string) *caddyProcess {
+	t.Helper()
+	c := &caddyProcess{t: t, dir: t.TempDir(), out: newOutput()}
+	if err := os.WriteFile(c.file("Caddyfile"), []byte(caddyfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.cmd = c.command("run", "--config", c.file("Caddyfile"))
+	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.stop)
+	c.out.wait(t, "serving initial configuration")
+	if strings.Contains(caddyfile, "https://") {
+		c.out.wait(t, "certificate obtained successfully")
+	}
+	return c
+}
+
+// command is a Caddy command with the process's own folders.
+func (c *caddyProcess) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = c.dir
+	cmd.Env = append(os.Environ(), runAsCaddy+"=1", "TELEGRAM_SECRET="+rightSecret,
+		"HOME="+c.dir, "XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
+	return cmd
+}
+
+func (c *caddyProcess) file(name string) string { return filepath.Join(c.dir, name) }
+
+// stop ends the process in the regular way and waits until it is gone.
+func (c *caddyProcess) stop() {
+	if c.cmd.ProcessState != nil {
+		return
+	}
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	_ = c.cmd.Wait()
+}
+
+// client speaks HTTPS as Telegram does: HTTP/1.1, with Caddy's root as the only
+// trusted one.
+func (c *caddyProcess) client() *http.Client {
+	c.t.Helper()
+	pem, err := os.ReadFile(c.file("data/caddy/pki/authorities/local/root.crt"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	c.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// response is an answer with its body read.
+type response struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// update is a request as Telegram makes it, with the secrets given.
+func update(t *testing.T, url string, secrets ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(`{"update_id":1,"message":{"text":"hi"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header[secret.Header] = secrets
+	return r
+}
+
+func do(t *testing.T, client *http.Client, r *http.Request) response {
+	t.Helper()
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response{resp.StatusCode, resp.Header, string(body)}
+}
+
+// startBot is a bot on a loopback port.
+func startBot(t *testing.T, handler http.HandlerFunc) (address string) {
+	t.Helper()
+	bot := httptest.NewServer(handler)
+	t.Cleanup(bot.Close)
+	return bot.Listener.Addr().String()
+}
+
+// freePort is a port that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// globals is the options block of a test's Caddyfile.
+func globals(more ...string) string {
+	return fmt.Sprintf("{\n\tadmin off\n\tskip_install_trust\n\tauto_https disable_redirects\n\t%s\n}\n", strings.Join(more, "\n\t"))
+}
+
+// output is what a process writes, and can be waited for.
+type output struct {
+	mu      sync.Mutex
+	buf     bytes.Buffer
+	changed chan struct{}
+}
+
+func newOutput() *output { return &output{changed: make(chan struct{})} }
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// wait returns when the text has been written.
+func (o *output) wait(t *testing.T, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		o.mu.Lock()
+		found, changed := strings.Contains(o.buf.String(), text), o.changed
+		o.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("no %q in the output:\n%s", text, o)
+		}
+	}
+}

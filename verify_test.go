@@ -1,0 +1,219 @@
+package telegramwebhook
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// provision makes a handler that accepts rightSecret and staleSecret, outside
+// of any configuration.
+func provision(t testing.TB, h *Handler) *Handler {
+	t.Helper()
+	h.Secret = []string{rightSecret, staleSecret}
+	h.Name = cmpName(h.Name)
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	t.Cleanup(cancel)
+	if err := h.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Cleanup() })
+	return h
+}
+
+func cmpName(name string) string {
+	if name == "" {
+		return "test"
+	}
+	return name
+}
+
+// request is an update as it reaches the handler, over TLS from an address.
+func request(clientIP string, secrets ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "https://bot.example.com/", strings.NewReader("{}"))
+	r.TLS = &tls.ConnectionState{}
+	r.Header.Set("Content-Type", "application/json")
+	if len(secrets) > 0 {
+		r.Header[secret.Header] = secrets
+	}
+	vars := map[string]any{caddyhttp.ClientIPVarKey: clientIP, caddyhttp.TrustedProxyVarKey: false}
+	return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, vars))
+}
+
+const somebody = "203.0.113.9"
+
+func TestVerify(t *testing.T) {
+	for name, tc := range map[string]struct {
+		handler Handler
+		change  func(*http.Request)
+		secrets []string
+		want    verdict
+	}{
+		"the first secret":                {secrets: []string{rightSecret}, want: passed},
+		"another accepted secret":         {secrets: []string{staleSecret}, want: passed},
+		"no header":                       {want: noSecret},
+		"an empty header":                 {secrets: []string{""}, want: wrongSecret},
+		"a wrong secret":                  {secrets: []string{"wrong"}, want: wrongSecret},
+		"one byte off":                    {secrets: []string{rightSecret[:len(rightSecret)-1] + "L"}, want: wrongSecret},
+		"a prefix":                        {secrets: []string{rightSecret[:10]}, want: wrongSecret},
+		"another case":                    {secrets: []string{strings.ToUpper(rightSecret)}, want: wrongSecret},
+		"the right secret twice":          {secrets: []string{rightSecret, rightSecret}, want: wrongSecret},
+		"the right secret and another":    {secrets: []string{"wrong", rightSecret}, want: wrongSecret},
+		"comma-joined":                    {secrets: []string{rightSecret + "," + rightSecret}, want: wrongSecret},
+		"with a space":                    {secrets: []string{rightSecret + " "}, want: wrongSecret},
+		"non-ASCII bytes":                 {secrets: []string{"\xff\xfe\x80пароль"}, want: wrongSecret},
+		"16 KiB":                          {secrets: []string{strings.Repeat("x", 16<<10)}, want: wrongSecret},
+		"the right secret and 16 KiB":     {secrets: []string{rightSecret + strings.Repeat("x", 16<<10)}, want: wrongSecret},
+		"the right secret in the query":   {change: func(r *http.Request) { r.URL.RawQuery = "secret_token=" + rightSecret }, want: noSecret},
+		"the right secret, another name":  {change: func(r *http.Request) { r.Header.Set("X-Telegram-Secret", rightSecret) }, want: noSecret},
+		"plain HTTP":                      {change: plain, secrets: []string{rightSecret}, want: plainHTTP},
+		"plain HTTP, allowed":             {handler: Handler{AllowHTTP: true}, change: plain, secrets: []string{rightSecret}, want: passed},
+		"plain HTTP, a stranger's header": {change: forwarded(false, "https"), secrets: []string{rightSecret}, want: plainHTTP},
+		"a trusted proxy says https":      {change: forwarded(true, "https"), secrets: []string{rightSecret}, want: passed},
+		"a trusted proxy says HTTPS":      {change: forwarded(true, "HTTPS"), secrets: []string{rightSecret}, want: passed},
+		"a trusted proxy says http":       {change: forwarded(true, "http"), secrets: []string{rightSecret}, want: plainHTTP},
+		"a trusted proxy says both":       {change: forwarded(true, "https", "http"), secrets: []string{rightSecret}, want: plainHTTP},
+		"a trusted proxy says nothing":    {change: forwarded(true), secrets: []string{rightSecret}, want: plainHTTP},
+		"a source outside":                {handler: Handler{Source: []string{"telegram"}}, secrets: []string{rightSecret}, want: wrongSource},
+		"a source inside":                 {handler: Handler{Source: []string{"telegram", "203.0.113.0/24"}}, secrets: []string{rightSecret}, want: passed},
+		"a source inside, wrong secret":   {handler: Handler{Source: []string{"203.0.113.0/24"}}, secrets: []string{"wrong"}, want: wrongSecret},
+		"a raw X-Forwarded-For is nobody's word": {
+			handler: Handler{Source: []string{"telegram"}},
+			change:  func(r *http.Request) { r.Header.Set("X-Forwarded-For", "149.154.167.220") },
+			secrets: []string{rightSecret}, want: wrongSource,
+		},
+		"GET":                         {change: method(http.MethodGet), secrets: []string{rightSecret}, want: wrongMethod},
+		"GET without the secret":      {change: method(http.MethodGet), want: noSecret},
+		"a form":                      {change: contentType("application/x-www-form-urlencoded"), secrets: []string{rightSecret}, want: wrongType},
+		"no content type":             {change: contentType(), secrets: []string{rightSecret}, want: wrongType},
+		"two content types":           {change: contentType("application/json", "text/plain"), secrets: []string{rightSecret}, want: wrongType},
+		"JSON with a charset":         {change: contentType("Application/JSON ; charset=utf-8"), secrets: []string{rightSecret}, want: passed},
+		"JSON only by its beginning":  {change: contentType("application/jsonp"), secrets: []string{rightSecret}, want: wrongType},
+		"1 MiB":                       {change: length(1 << 20), secrets: []string{rightSecret}, want: passed},
+		"1 MiB and a byte":            {change: length(1<<20 + 1), secrets: []string{rightSecret}, want: tooLarge},
+		"its own limit":               {handler: Handler{MaxBody: 10}, change: length(11), secrets: []string{rightSecret}, want: tooLarge},
+		"too large without a secret":  {change: length(1 << 30), want: noSecret},
+		"unannounced length may pass": {change: length(-1), secrets: []string{rightSecret}, want: passed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := provision(t, &tc.handler)
+			r := request(somebody, tc.secrets...)
+			if tc.change != nil {
+				tc.change(r)
+			}
+			if got := h.verify(r); got != tc.want {
+				t.Errorf("got %s, want %s", verdicts[got], verdicts[tc.want])
+			}
+			if n := testing.AllocsPerRun(100, func() { h.verify(r) }); n != 0 {
+				t.Errorf("the check allocates %v times, want 0", n)
+			}
+		})
+	}
+}
+
+func plain(r *http.Request)               { r.TLS = nil }
+func method(m string) func(*http.Request) { return func(r *http.Request) { r.Method = m } }
+func length(n int64) func(*http.Request)  { return func(r *http.Request) { r.ContentLength = n } }
+func contentType(values ...string) func(*http.Request) {
+	return func(r *http.Request) { r.Header["Content-Type"] = values }
+}
+
+// forwarded is a request from a proxy that says by which scheme it was asked.
+func forwarded(trusted bool, proto ...string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.TLS = nil
+		r.Header["X-Forwarded-Proto"] = proto
+		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, trusted)
+	}
+}
+
+// TestRefusalsLookAlike compares everything that a stranger gets to see.
+func TestRefusalsLookAlike(t *testing.T) {
+	h := provision(t, &Handler{Source: []string{somebody}})
+	for name, r := range map[string]*http.Request{
+		"no secret":    request(somebody),
+		"wrong secret": request(somebody, "wrong"),
+		"two secrets":  request(somebody, rightSecret, rightSecret),
+		"wrong source": request("192.0.2.1", rightSecret),
+		"GET":          func() *http.Request { r := request(somebody); r.Method = http.MethodGet; return r }(),
+		"a form":       func() *http.Request { r := request(somebody); r.Header.Set("Content-Type", "text/plain"); return r }(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &countingReader{r: strings.NewReader("{}")}
+			r.Body = body
+			w := httptest.NewRecorder()
+			w.Header().Set("Server", "Caddy")
+			w.Header().Set("Alt-Svc", `h3=":443"`)
+			err := h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+				t.Error("the request reached the bot")
+				return nil
+			}))
+			if err != nil {
+				t.Errorf("got the error %v, want none: errors are logged with the request", err)
+			}
+			if w.Code != http.StatusForbidden || w.Body.Len() > 0 {
+				t.Errorf("got %d %q, want a bare 403", w.Code, w.Body)
+			}
+			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != defaultHSTS {
+				t.Errorf("headers: got %v, want HSTS alone", w.Header())
+			}
+			if body.n > 0 {
+				t.Errorf("%d bytes of the body were read, want none", body.n)
+			}
+			if skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool); !skip {
+				t.Error("the refusal goes to the access log")
+			}
+		})
+	}
+}
+
+// countingReader is a body that counts what is read of it.
+type countingReader struct {
+	r io.Reader
+	n int
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += n
+	return n, err
+}
+
+func (*countingReader) Close() error { return nil }
+
+func BenchmarkVerify(b *testing.B) {
+	h := provision(b, new(Handler))
+	for name, r := range map[string]*http.Request{
+		"right": request(somebody, rightSecret),
+		"wrong": request(somebody, "wrong"),
+		"none":  request(somebody),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				h.verify(r)
+			}
+		})
+	}
+}
+
+// BenchmarkRefuse is all that the handler does with a forgery once the audit log
+// is at its bound.
+func BenchmarkRefuse(b *testing.B) {
+	h := provision(b, new(Handler))
+	w := httptest.NewRecorder()
+	r := request(somebody, "wrong")
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = h.ServeHTTP(w, r, nil)
+	}
+}

@@ -269,9 +269,9 @@ func checkName(name string) error {
 // hold no secret.
 func (h *Handler) fieldError(field string, err error) error {
 	if at := h.Caddyfile[field]; at != "" {
-		return fmt.Errorf("telegram_webhook: %s: %w, at %s", field, err, at)
+		return fmt.Errorf("%s: %w, at %s", field, err, at)
 	}
-	return fmt.Errorf("telegram_webhook: %s: %w", field, err)
+	return fmt.Errorf("%s: %w", field, err)
 }
 
 // warn tells what loads but is not as safe as it could be.

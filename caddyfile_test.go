@@ -1,0 +1,146 @@
+package telegramwebhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is adapted into the golden files")
+
+// TestAdapt compares each Caddyfile in testdata/adapt with the JSON below it.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/adapt/*.caddyfiletest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	const line = "----------\n"
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, want, _ := strings.Cut(string(content), line)
+			got, err := adapt(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(source+line+got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func adapt(source string) (string, error) {
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	result, _, err := adapter.Adapt([]byte(source), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return "", err
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, result, "", "\t"); err != nil {
+		return "", err
+	}
+	return pretty.String() + "\n", nil
+}
+
+// TestWrongCaddyfiles gives the directive what a user may get wrong.
+func TestWrongCaddyfiles(t *testing.T) {
+	const leak = "s3cret value"
+	for name, tc := range map[string]struct{ directive, want string }{
+		"nothing":                    {"telegram_webhook", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:2"},
+		"an empty block":             {"telegram_webhook {\n}", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:3"},
+		"all but a secret":           {"telegram_webhook {\nhsts off\n}", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:4"},
+		"an empty secret":            {`telegram_webhook ""`, "secret: is empty, at Caddyfile:2"},
+		"an unset variable":          {"telegram_webhook {\nsecret {$TEST_IS_UNSET}\n}", "secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}, at Caddyfile:3"},
+		"an empty secret after one":  {`telegram_webhook abc ""`, "secret: is empty, at Caddyfile:2"},
+		"secret without value":       {"telegram_webhook {\nsecret\n}", "secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}, at Caddyfile:3"},
+		"a space in the secret":      {`telegram_webhook "` + leak + `"`, "secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:2"},
+		"base64 padding":             {"telegram_webhook {\nsecret c2VjcmV0dmFsdWU=\n}", "secret: has a character at position 16 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:3"},
+		"non-ASCII":                  {"telegram_webhook пароль", "secret: has a character at position 1 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:2"},
+		"257 characters":             {"telegram_webhook " + strings.Repeat("x", 257), "secret: has 257 characters; Telegram takes 1 to 256, at Caddyfile:2"},
+		"secrets on line and block":  {"telegram_webhook abc {\nsecret def\n}", "secret: is given twice, at Caddyfile:3"},
+		"secret twice":               {"telegram_webhook {\nsecret abc\nsecret def\n}", "secret: is given twice, at Caddyfile:4"},
+		"unknown":                    {"telegram_webhook abc {\nsecrets abc\n}", `unknown subdirective "secrets" of telegram_webhook, at Caddyfile:3`},
+		"a secret as subdirective":   {"telegram_webhook {\n4c5d2a7f9e\n}", "unknown subdirective of telegram_webhook, at Caddyfile:3"},
+		"not there yet":              {"telegram_webhook abc {\nbot_token {env.TOKEN}\n}", `unknown subdirective "bot_token" of telegram_webhook, at Caddyfile:3`},
+		"source without value":       {"telegram_webhook abc {\nsource\n}", "source: needs telegram or address ranges, at Caddyfile:3"},
+		"source: a name":             {"telegram_webhook abc {\nsource telegram.org\n}", `source: "telegram.org" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32, at Caddyfile:3`},
+		"source: a wrong mask":       {"telegram_webhook abc {\nsource telegram 10.0.0.0/33\n}", `source: "10.0.0.0/33" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32, at Caddyfile:3`},
+		"source: a comma":            {"telegram_webhook abc {\nsource 10.0.0.0/8,telegram\n}", `source: "10.0.0.0/8,telegram" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32, at Caddyfile:3`},
+		"source twice":               {"telegram_webhook abc {\nsource telegram\nsource 10.0.0.0/8\n}", "source: is given twice, at Caddyfile:4"},
+		"hsts without value":         {"telegram_webhook abc {\nhsts\n}", "hsts: needs a value, at Caddyfile:3"},
+		"hsts: no max-age":           {"telegram_webhook abc {\nhsts on\n}", `hsts: "on" is neither "off" nor a value such as "max-age=31536000; includeSubDomains", at Caddyfile:3`},
+		"hsts: unquoted":             {"telegram_webhook abc {\nhsts max-age=1 ; preload\n}", "hsts: has one argument too many, at Caddyfile:3"},
+		"hsts: a duration":           {"telegram_webhook abc {\nhsts max-age=1y\n}", `hsts: "max-age=1y" is neither "off" nor a value such as "max-age=31536000; includeSubDomains", at Caddyfile:3`},
+		"hsts: a line break":         {"telegram_webhook abc {\nhsts \"max-age=1\nX-Evil: 1\"\n}", `hsts: "max-age=1\nX-Evil: 1" is neither "off" nor a value such as "max-age=31536000; includeSubDomains", at Caddyfile:3`},
+		"allow_http with a value":    {"telegram_webhook abc {\nallow_http off\n}", "allow_http: has one argument too many, at Caddyfile:3"},
+		"allow_http twice":           {"telegram_webhook abc {\nallow_http\nallow_http\n}", "allow_http: is given twice, at Caddyfile:4"},
+		"max_body without value":     {"telegram_webhook abc {\nmax_body\n}", "max_body: needs a value, at Caddyfile:3"},
+		"max_body: zero":             {"telegram_webhook abc {\nmax_body 0\n}", `max_body: "0" is not a size such as 1MiB, at Caddyfile:3`},
+		"max_body: negative":         {"telegram_webhook abc {\nmax_body -1\n}", `max_body: "-1" is not a size such as 1MiB, at Caddyfile:3`},
+		"max_body: two words":        {"telegram_webhook abc {\nmax_body 1 MiB\n}", "max_body: has one argument too many, at Caddyfile:3"},
+		"max_body: too much":         {"telegram_webhook abc {\nmax_body 16EiB\n}", `max_body: "16EiB" is not a size such as 1MiB, at Caddyfile:3`},
+		"retry_after without value":  {"telegram_webhook abc {\nretry_after\n}", "retry_after: needs a value, at Caddyfile:3"},
+		"retry_after: a number":      {"telegram_webhook abc {\nretry_after 5\n}", `retry_after: "5" is neither "off" nor a duration such as 5s, at Caddyfile:3`},
+		"retry_after: negative":      {"telegram_webhook abc {\nretry_after -5s\n}", "retry_after: -5s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
+		"retry_after: half a second": {"telegram_webhook abc {\nretry_after 500ms\n}", "retry_after: 500ms is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
+		"retry_after: two hours":     {"telegram_webhook abc {\nretry_after 2h\n}", "retry_after: 2h0m0s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
+		"forward_secret: two":        {"telegram_webhook abc {\nforward_secret abc def\n}", "forward_secret: has one argument too many, at Caddyfile:3"},
+		"forward_secret: malformed":  {"telegram_webhook abc {\nforward_secret \"" + leak + "\"\n}", "forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:3"},
+		"forward_secret: empty":      {"telegram_webhook abc {\nforward_secret \"\"\n}", "forward_secret: is empty, at Caddyfile:3"},
+		"name without value":         {"telegram_webhook abc {\nname\n}", "name: needs a value, at Caddyfile:3"},
+		"name: a slash":              {"telegram_webhook abc {\nname a/b\n}", `name: "a/b" is not 1 to 64 characters of A-Z a-z 0-9 . _ -, at Caddyfile:3`},
+		"a block in the block":       {"telegram_webhook abc {\nname a {\nb\n}\n}", "name: takes no block, at Caddyfile:4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := adapt("bot.example.com {\n" + tc.directive + "\n}\n")
+			if err == nil {
+				t.Fatal("it was adapted")
+			}
+			const prefix = "parsing caddyfile tokens for 'telegram_webhook': "
+			if got := strings.TrimPrefix(err.Error(), prefix); got != tc.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tc.want)
+			}
+			if strings.Contains(err.Error(), leak) {
+				t.Error("the error holds the secret")
+			}
+		})
+	}
+}
+
+// FuzzCaddyfile looks for a directive that panics, or that is adapted without a
+// secret to check.
+func FuzzCaddyfile(f *testing.F) {
+	f.Add("telegram_webhook abc")
+	f.Add("telegram_webhook {\nsecret {env.A} {file.b}\nhsts off\nretry_after 5s\n}")
+	f.Add("telegram_webhook abc {\nsource telegram ::/0\nmax_body 1MiB\nforward_secret\nname x\nallow_http\n}")
+	f.Fuzz(func(t *testing.T, directive string) {
+		tokens, err := caddyfile.Tokenize([]byte(directive), "Caddyfile")
+		if err != nil || len(tokens) == 0 {
+			return
+		}
+		h := new(Handler)
+		if err := h.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+			return
+		}
+		if len(h.Secret) == 0 {
+			t.Errorf("adapted without a secret: %q", directive)
+		}
+	})
+}

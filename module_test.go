@@ -1,0 +1,168 @@
+package telegramwebhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// validate does what `caddy validate` does with the JSON of one handler.
+func validate(t *testing.T, handler string) error {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	var config caddy.Config
+	err := json.Unmarshal(fmt.Appendf(nil, `{
+		"admin": {"disabled": true},
+		"logging": {"logs": {"default": {"level": "PANIC"}}},
+		"apps": {"http": {"servers": {"bot": {
+			"listen": [":0"],
+			"automatic_https": {"disable": true},
+			"routes": [{"handle": [%s]}]
+		}}}}
+	}`, handler), &config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return caddy.Validate(&config)
+}
+
+// TestWrongJSON gives the handler what is found out only when it is provisioned.
+func TestWrongJSON(t *testing.T) {
+	const leak = "s3cret value"
+	dir := t.TempDir()
+	files := map[string]string{"empty": "", "newline": "\n", "two_lines": "abc\ndef", "spaces": leak}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("TEST_EMPTY", "")
+	t.Setenv("TEST_SPACES", leak)
+	t.Setenv("TEST_LONG", strings.Repeat("x", 257))
+	for name, tc := range map[string]struct{ fields, want string }{
+		"no secret":                {``, `secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32`},
+		"an empty list":            {`"secret": []`, `secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32`},
+		"an empty secret":          {`"secret": [""]`, `secret: is empty`},
+		"malformed":                {`"secret": ["` + leak + `"]`, `secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"an unset variable":        {`"secret": ["{env.TEST_UNSET}"], "caddyfile": {"secret": "Caddyfile:3"}`, `secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts, at Caddyfile:3`},
+		"an empty variable":        {`"secret": ["{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
+		"a malformed variable":     {`"secret": ["{env.TEST_SPACES}"]`, `secret: the value of {env.TEST_SPACES} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"a long variable":          {`"secret": ["{env.TEST_LONG}"], "caddyfile": {"secret": "Caddyfile:3"}`, `secret: the value of {env.TEST_LONG} has 257 characters; Telegram takes 1 to 256, at Caddyfile:3`},
+		"the second is wrong":      {`"secret": ["abc", "{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
+		"a missing file":           {`"secret": ["{file./nowhere/secret}"]`, `secret: {file./nowhere/secret} is empty or cannot be read; set it before Caddy starts`},
+		"an empty file":            {`"secret": ["{file.` + dir + `/empty}"]`, `secret: {file.` + dir + `/empty} is empty or cannot be read; set it before Caddy starts`},
+		"a file with a newline":    {`"secret": ["{file.` + dir + `/newline}"]`, `secret: {file.` + dir + `/newline} is empty or cannot be read; set it before Caddy starts`},
+		"a file with two lines":    {`"secret": ["{file.` + dir + `/two_lines}"]`, `secret: the value of {file.` + dir + `/two_lines} has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"a malformed file":         {`"secret": ["{file.` + dir + `/spaces}"]`, `secret: the value of {file.` + dir + `/spaces} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"a secret in braces":       {`"secret": ["{` + leak + `}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
+		"a request's placeholder":  {`"secret": ["{http.request.host}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
+		"an open brace":            {`"secret": ["abc{def"]`, `secret: has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"forward_secret malformed": {`"secret": ["abc"], "forward_secret": "` + leak + `"`, `forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"forward_secret unset":     {`"secret": ["abc"], "forward_secret": "{env.TEST_UNSET}", "caddyfile": {"forward_secret": "Caddyfile:9"}`, `forward_secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts, at Caddyfile:9`},
+		"source":                   {`"secret": ["abc"], "source": ["everywhere"]`, `source: "everywhere" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
+		"an empty source":          {`"secret": ["abc"], "source": [""]`, `source: "" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
+		"hsts":                     {`"secret": ["abc"], "hsts": "yes"`, `hsts: "yes" is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`},
+		"max_body":                 {`"secret": ["abc"], "max_body": -1`, `max_body: is negative`},
+		"retry_after":              {`"secret": ["abc"], "retry_after": "90m"`, `retry_after: 1h30m0s is not in whole seconds from 1s to 1h, which is what Telegram honours`},
+		"retry_after, a number":    {`"secret": ["abc"], "retry_after": 5`, `retry_after: 5ns is not in whole seconds from 1s to 1h, which is what Telegram honours`},
+		"name":                     {`"secret": ["abc"], "name": "my bot"`, `name: "my bot" is not 1 to 64 characters of A-Z a-z 0-9 . _ -`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.fields != "" {
+				tc.fields = ", " + tc.fields
+			}
+			err := validate(t, `{"handler": "telegram_webhook"`+tc.fields+`}`)
+			if err == nil {
+				t.Fatal("it loads")
+			}
+			_, got, _ := strings.Cut(err.Error(), "telegram_webhook: ")
+			if got != tc.want {
+				t.Errorf("got:\n%s\nwant:\n%s\nin:\n%s", got, tc.want, err)
+			}
+			if strings.Contains(err.Error(), leak) {
+				t.Error("the error holds the secret")
+			}
+		})
+	}
+	for name, fields := range map[string]string{
+		"an unknown field": `"secret": ["abc"], "secrets": ["def"]`,
+		"a string":         `"secret": "abc"`,
+		"a wrong type":     `"secret": ["abc"], "max_body": "1MiB"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := validate(t, `{"handler": "telegram_webhook", `+fields+`}`); err == nil {
+				t.Error("it loads")
+			}
+		})
+	}
+}
+
+func TestValidConfigurations(t *testing.T) {
+	t.Setenv("TEST_SECRET", rightSecret)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(rightSecret+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, fields := range map[string]string{
+		"one character":    `"secret": ["a"]`,
+		"a variable":       `"secret": ["{env.TEST_SECRET}"]`,
+		"a file":           `"secret": ["{file.` + dir + `/secret}"]`,
+		"composed":         `"secret": ["v2_{env.TEST_SECRET}"]`,
+		"no retries":       `"secret": ["a"], "retry_after": -1`,
+		"hsts, many parts": `"secret": ["a"], "hsts": "max-age=63072000; includeSubDomains; preload"`,
+		"all sources":      `"secret": ["a"], "source": ["telegram", "::/0", "0.0.0.0/0", "192.0.2.1"]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := validate(t, `{"handler": "telegram_webhook", `+fields+`}`); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestNames looks at how a webhook is called that was given no name.
+func TestNames(t *testing.T) {
+	h := &Handler{}
+	host := func(hosts ...string) caddyhttp.MatcherSets {
+		m := caddyhttp.MatchHost(hosts)
+		return caddyhttp.MatcherSets{{&m}}
+	}
+	path := func(paths ...string) caddyhttp.MatcherSets {
+		m := caddyhttp.MatchPath(paths)
+		return caddyhttp.MatcherSets{{&m}}
+	}
+	handlers := []caddyhttp.MiddlewareHandler{h}
+	below := func(routes ...caddyhttp.Route) []caddyhttp.MiddlewareHandler {
+		return []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: routes}}
+	}
+	for name, tc := range map[string]struct {
+		routes caddyhttp.RouteList
+		want   string
+	}{
+		"a whole site": {caddyhttp.RouteList{
+			{MatcherSets: host("other.example.com"), Handlers: below()},
+			{MatcherSets: host("bot.example.com", "b.example.com"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
+		}, "bot.example.com"},
+		"a path of a site": {caddyhttp.RouteList{
+			{MatcherSets: host("example.com"), Handlers: below(
+				caddyhttp.Route{MatcherSets: path("/other"), Handlers: below()},
+				caddyhttp.Route{MatcherSets: path("/telegram"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
+			)},
+		}, "example.com/telegram"},
+		"no host": {caddyhttp.RouteList{{Handlers: handlers}}, ":8443"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.server = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}
+			if got := h.identify().name; got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -161,15 +162,19 @@ func startBot(t *testing.T, handler http.HandlerFunc) (address string) {
 	return bot.Listener.Addr().String()
 }
 
-// freePort is a port that nobody listens on.
+// freePort is a port that nobody listens on. It is below the range from which
+// the system takes the ports of outgoing connections, so that none gets in between.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 10000 + rand.IntN(20000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 // globals is the options block of a test's Caddyfile.

@@ -1,0 +1,250 @@
+package telegramwebhook
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+const forgedSecret = "forged_secret_0123456789-abcdefghijk"
+
+// planted is every value that must be found nowhere.
+var planted = []string{rightSecret, staleSecret, forgedSecret}
+
+// TestNoSecretInAnyLog sends right, stale and forged secrets by every way
+// through a server that logs all that it can, and searches all that it wrote.
+func TestNoSecretInAnyLog(t *testing.T) {
+	for name, debug := range map[string]string{"by default": "", "debug": "debug"} {
+		t.Run(name, func(t *testing.T) { searchLogs(t, debug) })
+	}
+}
+
+func searchLogs(t *testing.T, debug string) {
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hangup" {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	stale := filepath.Join(t.TempDir(), "stale_secret")
+	if err := os.WriteFile(stale, []byte(staleSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin, port, plainPort, otherPort := freePort(t), freePort(t), freePort(t), freePort(t)
+	guarded := "telegram_webhook {env.TELEGRAM_SECRET} {file." + stale + "}"
+	dead := fmt.Sprintf("reverse_proxy 127.0.0.1:%d", freePort(t))
+	c := startCaddy(t, fmt.Sprintf(`{
+	%s
+	admin localhost:%d
+	skip_install_trust
+	metrics
+	http_port %d
+	servers {
+		trace
+	}
+}
+`, debug, admin, plainPort)+fmt.Sprintf(`https://localhost:%d {
+	log mine {
+		output file access.log
+	}
+	log_append update {header.X-Update}
+`, port)+
+		handle("/ok", guarded, "reverse_proxy "+bot)+
+		handle("/hangup", guarded, "reverse_proxy "+bot)+
+		handle("/dead", guarded, dead)+
+		handle("/panic", guarded, "test_panic")+
+		handle("/error", guarded, "test_error")+
+		handle("/unguarded_error", "test_error")+
+		handle("/unguarded_dead", dead)+
+		fmt.Sprintf(`}
+http://localhost:%d {
+	log {
+		output file other.log
+		format console
+	}
+	telegram_webhook {env.TELEGRAM_SECRET} {
+		allow_http
+	}
+	reverse_proxy %s
+}
+`, otherPort, bot))
+	client := c.client()
+	send := func(url string, secrets ...string) {
+		t.Helper()
+		r := update(t, url, secrets...)
+		r.Header.Set("X-Update", "appended-by-log_append")
+		resp, err := client.Do(r)
+		if err != nil {
+			if strings.HasSuffix(url, "/panic") && errors.Is(err, io.EOF) {
+				return
+			}
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	site := fmt.Sprintf("https://localhost:%d", port)
+	paths := []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/unguarded_error", "/nowhere"}
+	if debug == "" {
+		// At DEBUG a reverse_proxy that nothing guards logs all that it sends.
+		paths = append(paths, "/unguarded_dead")
+	}
+	for _, path := range paths {
+		for _, s := range planted {
+			send(site+path, s)
+		}
+		send(site+path, rightSecret, forgedSecret)
+		send(site+path, rightSecret+","+forgedSecret)
+		send(site + path)
+	}
+	for _, s := range planted {
+		send(fmt.Sprintf("http://localhost:%d/", otherPort), s)
+		send(fmt.Sprintf("http://localhost:%d/redirected", plainPort), s)
+		rawRequest(t, client, port, "POST / HTTP/1.1\r\nHost: ...\r\n", s)
+		rawRequest(t, client, port, strings.Repeat("X", 40)+" / HTTP/1.1\r\nHost: localhost\r\n", s)
+	}
+	for _, path := range []string{"/config/", "/metrics", "/debug/vars", "/reverse_proxy/upstreams"} {
+		resp, err := http.Get(fmt.Sprintf("http://localhost:%d%s", admin, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		reportSecrets(t, "GET "+path, body)
+	}
+	c.stop()
+
+	reportSecrets(t, "the output", []byte(c.out.String()))
+	err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		reportSecrets(t, path, content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(c.file("config/caddy/autosave.json")); err != nil {
+		t.Errorf("the test has not seen autosave.json: %v", err)
+	}
+	checkAccessLog(t, c.file("access.log"))
+	checkPlainLog(t, c.file("other.log"))
+	for _, want := range []string{"test panic", `"reason":"failed"`, `"reason":"wrong_secret"`} {
+		if !strings.Contains(c.out.String(), want) {
+			t.Errorf("no %s in the output: the test has not seen what it is about", want)
+		}
+	}
+	if debug != "" && !strings.Contains(c.out.String(), "upstream roundtrip") {
+		t.Error("reverse_proxy wrote no debug entry")
+	}
+}
+
+// handle is a handle block of a Caddyfile.
+func handle(path string, lines ...string) string {
+	return fmt.Sprintf("\thandle %s {\n\t\t%s\n\t}\n", path, strings.Join(lines, "\n\t\t"))
+}
+
+// checkAccessLog looks for the entries of a site's own log: those that passed
+// are there, with the value replaced and what the site adds; refusals are not.
+func checkAccessLog(t *testing.T, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := make(map[string]int)
+	for line := range bytes.Lines(content) {
+		var entry struct {
+			Logger  string `json:"logger"`
+			Update  string `json:"update"`
+			Status  int    `json:"status"`
+			Request struct {
+				URI     string              `json:"uri"`
+				Headers map[string][]string `json:"headers"`
+			} `json:"request"`
+		}
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry.Request.URI == "/" { // refused by Caddy before any handler
+			continue
+		}
+		entries[entry.Request.URI]++
+		if entry.Logger != "http.log.access.mine" {
+			t.Errorf("the logger's name is %q, not the user's", entry.Logger)
+		}
+		if v := entry.Request.Headers[secret.Header]; len(v) > 0 && v[0] != "REDACTED" {
+			t.Errorf("the header is logged as %q", v)
+		}
+		if entry.Request.URI == "/ok" && (entry.Update != "appended-by-log_append" || entry.Status != 200) {
+			t.Errorf("the entry lacks what the site logs: %s", line)
+		}
+	}
+	for _, path := range []string{"/ok", "/hangup", "/dead", "/panic", "/error"} {
+		if entries[path] != 2 {
+			t.Errorf("%s: %d entries in the access log, want 2: the right secret and the stale one passed", path, entries[path])
+		}
+	}
+	// What the gate does not guard is logged as ever, but for the value.
+	if entries["/nowhere"] != 6 || entries["/redirected"] != 3 {
+		t.Errorf("unguarded requests: got %v in the access log, want 6 to nowhere and 3 redirected", entries)
+	}
+}
+
+func checkPlainLog(t *testing.T, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(content), "handled request"); n != 1 {
+		t.Errorf("%d entries in the log of the plain site, want 1:\n%s", n, content)
+	}
+}
+
+func reportSecrets(t *testing.T, where string, content []byte) {
+	t.Helper()
+	for _, s := range planted {
+		if i := bytes.Index(content, []byte(s)); i >= 0 {
+			t.Errorf("%s holds %q:\n%s", where, s, content[max(0, i-500):min(len(content), i+100)])
+		}
+	}
+}
+
+// rawRequest sends a request that no client would make, which Caddy refuses
+// before any handler sees it.
+func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue string) {
+	t.Helper()
+	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.ServerName = "localhost"
+	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "%s%s: %s\r\nContent-Length: 0\r\n\r\n", head, secret.Header, secretValue); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 400 {
+		t.Errorf("%.20q: got %d, want a refusal", head, resp.StatusCode)
+	}
+}

@@ -101,18 +101,15 @@ func Done(r *http.Request) bool {
 // giver is a matcher that matches always, and gives the values back.
 type giver struct{}
 
-// Match satisfies caddyhttp.RequestMatcher.
-func (giver) Match(r *http.Request) bool {
+// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
+func (giver) MatchWithError(r *http.Request) (bool, error) {
 	if _, ok := r.Header[secret.Header]; ok {
 		if c, ok := r.Context().Value(contextKey{}).(*withheld); ok {
 			r.Header[secret.Header] = c.values
 		}
 	}
-	return true
+	return true, nil
 }
-
-// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
-func (g giver) MatchWithError(r *http.Request) (bool, error) { return g.Match(r), nil }
 
 // giveBackIn makes a giver the first matcher that the server asks.
 func giveBackIn(server *caddyhttp.Server) {
@@ -130,7 +127,4 @@ func prepared(server *caddyhttp.Server) bool {
 }
 
 // Interface guards
-var (
-	_ caddyhttp.RequestMatcher          = giver{}
-	_ caddyhttp.RequestMatcherWithError = giver{}
-)
+var _ caddyhttp.RequestMatcherWithError = giver{}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
@@ -159,7 +160,7 @@ func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if err := checkHSTS(arg); err != nil {
+	if err := answer.CheckHSTS(arg); err != nil {
 		return d.Errf("hsts: %w", err)
 	}
 	h.HSTS = arg
@@ -197,7 +198,7 @@ func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return d.Errf("retry_after: %q is neither \"off\" nor a duration such as 5s", arg)
 	}
-	if err := checkRetryAfter(wait); err != nil {
+	if err := answer.CheckRetryAfter(wait); err != nil {
 		return d.Errf("retry_after: %w", err)
 	}
 	h.RetryAfter = caddy.Duration(wait)
@@ -218,7 +219,7 @@ func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
 
 // oneArg reads a field that takes exactly one argument.
 func oneArg(field string, d *caddyfile.Dispenser) (string, error) {
-	if !d.NextArg() {
+	if !d.NextArg() || d.Val() == "" {
 		return "", d.Errf("%s: needs a value", field)
 	}
 	arg := d.Val()

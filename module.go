@@ -14,11 +14,10 @@
 package telegramwebhook
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,16 +39,7 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 }
 
-const (
-	defaultHSTS       = "max-age=31536000"
-	defaultMaxBody    = 1 << 20
-	defaultRetryAfter = 5 * time.Second
-)
-
-var (
-	validHSTS = regexp.MustCompile(`(?i)^max-age=[0-9]{1,10}( *; *[a-z-]+)*$`)
-	validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-)
+var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Handler guards a Telegram bot's webhook. A request passes to the next handler,
 // usually reverse_proxy, only if it came over HTTPS, from an accepted source,
@@ -146,16 +136,17 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	for _, step := range []func() error{
-		h.provisionSecrets,
-		h.provisionForward,
-		h.provisionSources,
-		h.provisionAnswers,
-		h.provisionName,
-	} {
+	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	if err := checkName(h.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	var err error
+	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
+		return err
 	}
 	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
@@ -163,7 +154,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.webhook = sync.OnceValue(h.identify)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", verdicts...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", answer.Kinds...)
-	h.withholdSecret(ctx)
+	withhold.From(ctx)
 	h.warn(ctx)
 	return nil
 }
@@ -209,57 +200,9 @@ func (h *Handler) provisionSources() (err error) {
 	return nil
 }
 
-func (h *Handler) provisionName() error {
-	if h.Name == "" {
-		return nil
-	}
-	if err := checkName(h.Name); err != nil {
-		return h.fieldError("name", err)
-	}
-	return nil
-}
-
-// provisionAnswers sets what Telegram gets back.
-func (h *Handler) provisionAnswers() error {
-	if h.MaxBody < 0 {
-		return h.fieldError("max_body", errors.New("is negative"))
-	}
-	h.answers.MaxBody = cmp.Or(h.MaxBody, defaultMaxBody)
-
-	if err := checkHSTS(h.HSTS); err != nil {
-		return h.fieldError("hsts", err)
-	}
-	if h.HSTS != "off" {
-		h.answers.HSTS = cmp.Or(h.HSTS, defaultHSTS)
-	}
-
-	wait := cmp.Or(time.Duration(h.RetryAfter), defaultRetryAfter)
-	if wait < 0 {
-		return nil
-	}
-	if err := checkRetryAfter(wait); err != nil {
-		return h.fieldError("retry_after", err)
-	}
-	h.answers.RetryAfter = strconv.Itoa(int(wait / time.Second))
-	return nil
-}
-
-func checkHSTS(value string) error {
-	if value == "" || value == "off" || validHSTS.MatchString(value) {
-		return nil
-	}
-	return fmt.Errorf(`%q is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`, value)
-}
-
-func checkRetryAfter(wait time.Duration) error {
-	if wait < time.Second || wait > time.Hour || wait%time.Second != 0 {
-		return fmt.Errorf("%s is not in whole seconds from 1s to 1h, which is what Telegram honours", wait)
-	}
-	return nil
-}
-
+// checkName checks a name; empty is the default.
 func checkName(name string) error {
-	if validName.MatchString(name) {
+	if name == "" || validName.MatchString(name) {
 		return nil
 	}
 	return fmt.Errorf("%q is not 1 to 64 characters of A-Z a-z 0-9 . _ -", name)
@@ -276,34 +219,23 @@ func (h *Handler) fieldError(field string, err error) error {
 
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
-	for _, configured := range h.Secret {
-		if secret.Literal(configured) {
-			h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-				zap.String("field", "secret"))
-		}
+	if slices.ContainsFunc(h.Secret, secret.Literal) {
+		h.warnOfLiteral("secret")
 	}
 	if h.ForwardSecret == nil {
 		return
 	}
 	if *h.ForwardSecret != "" && secret.Literal(*h.ForwardSecret) {
-		h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-			zap.String("field", "forward_secret"))
+		h.warnOfLiteral("forward_secret")
 	}
 	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
 		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
 	}
 }
 
-// withholdSecret keeps the header out of the logs of the server that the handler
-// is in.
-func (h *Handler) withholdSecret(ctx caddy.Context) {
-	modules := ctx.Modules()
-	if h.server == nil || len(modules) == 0 {
-		return
-	}
-	if app, ok := modules[0].(*caddyhttp.App); ok {
-		withhold.From(app, h.server)
-	}
+func (h *Handler) warnOfLiteral(field string) {
+	h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
+		zap.String("field", field))
 }
 
 // identify finds the handler's place and name.

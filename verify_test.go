@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 )
 
 // provision makes a handler that accepts rightSecret and staleSecret, outside
@@ -163,7 +165,7 @@ func TestRefusalsLookAlike(t *testing.T) {
 			if w.Code != http.StatusForbidden || w.Body.Len() > 0 {
 				t.Errorf("got %d %q, want a bare 403", w.Code, w.Body)
 			}
-			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != defaultHSTS {
+			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != answer.DefaultHSTS {
 				t.Errorf("headers: got %v, want HSTS alone", w.Header())
 			}
 			if body.n > 0 {

@@ -12,19 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
-// Rules is what holds for every answer of a webhook.
-type Rules struct {
-	// HSTS is the value of Strict-Transport-Security; empty for none.
-	HSTS string
-
-	// RetryAfter is sent when the bot cannot be reached, in whole seconds;
-	// empty for none. Telegram honours it instead of its growing back-off.
-	RetryAfter string
-
-	// MaxBody is how many bytes of a body of unannounced length are passed on.
-	MaxBody int64
-}
-
 // Kind says what became of a delivery.
 type Kind int
 

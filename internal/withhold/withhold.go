@@ -20,6 +20,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -33,17 +34,26 @@ const Placeholder = "REDACTED"
 // the header of a request that was sent there by mistake.
 const redirects = "remaining_auto_https_redirects"
 
-// From makes server, and the one that redirects to it, withhold the header. It
-// is called while the server's routes are provisioned and may be called again.
-func From(app *caddyhttp.App, server *caddyhttp.Server) {
+// From makes the server whose handler is being provisioned with ctx, and the one
+// that redirects to it, withhold the header. It may be called again.
+func From(ctx caddy.Context) {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return
+	}
+	prepare(server)
+	if app, ok := ctx.Modules()[0].(*caddyhttp.App); ok {
+		if redirecting, ok := app.Servers[redirects]; ok {
+			prepare(redirecting)
+		}
+	}
+}
+
+// prepare does it once for a server. The giver in its routes is the mark.
+func prepare(server *caddyhttp.Server) {
 	if len(server.Routes) > 0 && !prepared(server) {
 		takeFrom(server)
 		giveBackIn(server)
-	}
-	// Nothing on the redirecting server has a use for the header.
-	if redirect, ok := app.Servers[redirects]; ok && !prepared(redirect) {
-		takeFrom(redirect)
-		giveBackIn(redirect)
 	}
 }
 

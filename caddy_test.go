@@ -102,9 +102,8 @@ func (c *caddyProcess) stop() {
 	_ = c.cmd.Wait()
 }
 
-// client speaks HTTPS as Telegram does: HTTP/1.1, with Caddy's root as the only
-// trusted one.
-func (c *caddyProcess) client() *http.Client {
+// roots is Caddy's own CA as the only trusted one.
+func (c *caddyProcess) roots() *x509.CertPool {
 	c.t.Helper()
 	pem, err := os.ReadFile(c.file("data/caddy/pki/authorities/local/root.crt"))
 	if err != nil {
@@ -112,7 +111,13 @@ func (c *caddyProcess) client() *http.Client {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	return roots
+}
+
+// client speaks HTTPS as Telegram does: HTTP/1.1, and no redirects.
+func (c *caddyProcess) client() *http.Client {
+	c.t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.roots()}}
 	c.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,

@@ -1,0 +1,153 @@
+package telegramtest
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+)
+
+func zipped(s string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write([]byte(s))
+	w.Close()
+	return b.String()
+}
+
+func deflated(s string) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	w.Write([]byte(s))
+	w.Close()
+	return b.String()
+}
+
+// response is a 200 with a length, headers if any are given, and a body.
+func response(body string, headers ...string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", strings.Join(headers, ""), len(body), body)
+}
+
+func TestReadAnswer(t *testing.T) {
+	const (
+		isJSON = "Content-Type: application/json\r\n"
+		isGzip = "Content-Encoding: gzip\r\n"
+	)
+	big := strings.Repeat("x", maxParameters)
+	for _, test := range []struct {
+		name  string
+		bytes string
+		code  int
+		body  string
+		err   string
+		keep  bool
+		rest  string // what stays for the next answer; * is anything
+	}{
+		{"empty", ok, 200, "", "", true, ""},
+		{"body", response("hi") + "more", 200, "hi", "", true, "more"},
+		{"no length, no body", "HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhi", 200, "", "", true, "hi"},
+		{"no reason", "HTTP/1.1 204\r\n\r\n", 204, "", "", true, ""},
+		{"100", "HTTP/1.1 100 Continue\r\n\r\n" + ok, 100, "", "", true, ok},
+		{"close", "HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n", 200, "", "", false, ""},
+		{"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\n", 200, "", "", false, ""},
+		{"HTTP/1.0 kept", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", 200, "", "", true, ""},
+		{"HTTP/2.0", "HTTP/2.0 200 OK\r\n\r\n", 0, "", "HTTP Version Not Supported", false, ""},
+		{"not HTTP", "SSH-2.0-x\r\n\r\n", 0, "", "Not Implemented", false, ""},
+		{"not a header", "HTTP/1.1 200 OK\r\nx\r\n\r\n", 200, "", "Bad Request", false, ""},
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nhi\r\n3;x=y\r\n, o\r\n0\r\n\r\n" + ok, 200, "hi, o", "", true, ok},
+		{"trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n" + ok, 200, "hi", "", true, ok},
+		{"bad chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhi\r\n\r\n", 200, "", "Bad Request: invalid byte in chunk length", false, "\r\n"},
+		{"cut off in chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi", 200, "", errClosed.Error(), false, ""},
+		{"cut off in the trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", 200, "", errClosed.Error(), false, ""},
+		{"other transfer-encoding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 200, "", "Unimplemented: unsupported transfer-encoding", false, ""},
+		{"cut off in the head", "HTTP/1.1 200 OK\r\n", 0, "", errClosed.Error(), false, ""},
+		{"cut off in the body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", 200, "", errClosed.Error(), false, ""},
+		{"gzip", response(zipped("hi"), isGzip) + ok, 200, "hi", "", true, ok},
+		{"deflate", response(deflated("hi"), "Content-Encoding: Deflate\r\n") + ok, 200, "hi", "", true, ok},
+		{"gzip said to be deflate", response(zipped("hi"), "Content-Encoding: deflate\r\n"), 200, "hi", "", true, ""},
+		{"not gzip", response("hi", isGzip), 200, "", "Bad Request: zlib: invalid header", false, ""},
+		{"half of gzip", response(zipped("hi")[:15], isGzip), 200, "", "Bad Request: unexpected EOF", false, ""},
+		{"br", response("hi", "Content-Encoding: br\r\n"), 200, "", "Unsupported Media Type: unsupported content-encoding", false, "hi"},
+		{"br without a body", response("", "Content-Encoding: br\r\n"), 200, "", "", true, ""},
+		{"1 MiB of JSON", response(big, isJSON), 200, big, "", true, ""},
+		{"over 1 MiB of JSON", response(big+"x", isJSON), 200, "", "Request Entity Too Large: too many parameters", false, "*"},
+		{"over 1 MiB of JSON, zipped", response(zipped(big+"x"), isJSON, isGzip), 200, "", "Request Entity Too Large: too many parameters", false, "*"},
+		{"over 1 MiB of form", response(big+"x", "Content-Type: application/x-www-form-urlencoded\r\n"), 200, "", "Request Entity Too Large: too many parameters", false, "*"},
+		{"over 1 MiB of text", response(big+"x") + ok, 200, big, "", true, ok},
+		{"2 GiB", "HTTP/1.1 200 OK\r\nContent-Length: 2147483648\r\n\r\n", 200, "", "Request Entity Too Large: content length is 2147483647", false, ""},
+		{"256 KiB of headers", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 256<<10-30) + "\r\n\r\n", 200, "", "", true, ""},
+		{"too many headers", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 270), 0, "", "Request Header Fields Too Large: total headers size exceeded", false, "*"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := bufio.NewReader(strings.NewReader(test.bytes))
+			a := readAnswer(r)
+			text := ""
+			if a.err != nil {
+				text = a.err.Error()
+			}
+			if a.status != test.code || string(a.body) != test.body || text != test.err || a.keep != test.keep {
+				t.Errorf("got %d, %d bytes, error %q, keep %v", a.status, len(a.body), text, a.keep)
+			}
+			var rest bytes.Buffer
+			r.WriteTo(&rest)
+			if test.rest != "*" && rest.String() != test.rest {
+				t.Errorf("rest %q", rest.String())
+			}
+		})
+	}
+}
+
+func TestFoldedHeader(t *testing.T) {
+	a := readAnswer(bufio.NewReader(strings.NewReader("HTTP/1.1 503 A b\r\nretry-after:\r\n 7\r\nX: y\r\n\r\n")))
+	if a.retryAfter().Seconds() != 7 || a.header.Get("X") != "y" || a.reason != "A b" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestCall(t *testing.T) {
+	const isJSON = "Content-Type: application/json; charset=utf-8\r\n"
+	const isForm = "Content-Type: application/x-www-form-urlencoded\r\n"
+	body := `{"method":"sendMessage","chat_id":5,"text":"a \"b\"","x":{"y": [1]},"text":"later"}`
+	call := map[string]string{"": "sendMessage", "chat_id": "5", "text": `a "b"`, "x": `{"y": [1]}`}
+	for _, test := range []struct {
+		name   string
+		answer string
+		want   map[string]string // the method under ""
+	}{
+		{"JSON", response(body, isJSON), call},
+		{"JSON, zipped", response(zipped(body), isJSON, "Content-Encoding: gzip\r\n"), call},
+		{"JSON, chunked", fmt.Sprintf("HTTP/1.1 201 Created\r\n%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", isJSON, len(body), body), call},
+		{"form", response("method=sendMessage&text=a+%22b%22&chat_id=5&x=100%", isForm), map[string]string{"": "sendMessage", "chat_id": "5", "text": `a "b"`, "x": "100%"}},
+		{"broken behind", response(`{"method":"sendMessage","chat_id":5,`, isJSON), map[string]string{"": "sendMessage", "chat_id": "5"}},
+		{"without a length", "HTTP/1.1 200 OK\r\n" + isJSON + "Connection: close\r\n\r\n" + body, nil},
+		{"as text", response(body, "Content-Type: text/plain\r\n"), nil},
+		{"no type", response(body), nil},
+		{"failed", strings.Replace(response(body, isJSON), "200 OK", "500 No", 1), nil},
+		{"no method", response(`{"ok":true}`, isJSON), nil},
+		{"array", response(`["method"]`, isJSON), nil},
+		{"setWebhook", response(`{"method":"setWebhook","url":""}`, isJSON), nil},
+		{"deletewebhook", response(`{"method":"deletewebhook"}`, isJSON), nil},
+		{"close", response(`{"method":"close"}`, isJSON), nil},
+		{"logOut", response(`{"method":"logOut"}`, isJSON), nil},
+		{"GetMe", response(`{"method":"GetMe"}`, isJSON), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := readAnswer(bufio.NewReader(strings.NewReader(test.answer)))
+			if a.err != nil {
+				t.Fatal(a.err)
+			}
+			var got map[string]string
+			if a.call != nil {
+				got = maps.Clone(a.call.Params)
+				got[""] = a.call.Method
+			}
+			if !maps.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,106 @@
+package telegramtest
+
+import (
+	"context"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// maxQuery is what a call may send, files included.
+const maxQuery = 64 << 20
+
+// query is a call of a Bot API method.
+type query struct {
+	ctx    context.Context
+	client string // address of the caller, "" for a local one
+	token  string // with "/test" behind it for the test environment
+	method string // in lower case
+	params map[string]string
+	files  map[string][]byte
+}
+
+// readQuery takes the parameters from the URL and from the body, in any of the
+// forms that Telegram takes. What comes first counts.
+func readQuery(w http.ResponseWriter, r *http.Request) (*query, error) {
+	q := &query{
+		ctx: r.Context(), client: clientAddress(r),
+		params: formParams(r.URL.RawQuery), files: make(map[string][]byte),
+	}
+	body := http.MaxBytesReader(w, r.Body, maxQuery)
+	contentType, attributes, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if contentType == "multipart/form-data" {
+		return q, q.readParts(multipart.NewReader(body, attributes["boundary"]))
+	}
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	var params map[string]string
+	switch contentType {
+	case "application/json":
+		params = jsonParams(content)
+	case "application/x-www-form-urlencoded":
+		params = formParams(string(content))
+	}
+	for key, value := range params {
+		addParam(q.params, key, value)
+	}
+	return q, nil
+}
+
+func (q *query) readParts(r *multipart.Reader) error {
+	for {
+		part, err := r.NextPart()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return err
+		}
+		if part.FileName() != "" {
+			q.files[part.FormName()] = content
+		} else {
+			addParam(q.params, part.FormName(), string(content))
+		}
+	}
+}
+
+// file returns an uploaded file: a part of that name, or one that the parameter
+// names with attach://.
+func (q *query) file(name string) ([]byte, bool) {
+	if f, ok := q.files[name]; ok {
+		return f, true
+	}
+	attached, ok := strings.CutPrefix(q.params[name], "attach://")
+	if !ok {
+		return nil, false
+	}
+	f, ok := q.files[attached]
+	return f, ok
+}
+
+// int returns a number within bounds. As with Telegram, text that is none
+// counts as 0.
+func (q *query) int(name string, preset, lowest, highest int) int {
+	n := preset
+	if value := q.params[name]; value != "" {
+		n, _ = strconv.Atoi(value)
+	}
+	return max(lowest, min(n, highest))
+}
+
+func (q *query) bool(name string) bool {
+	switch strings.ToLower(q.params[name]) {
+	case "true", "yes", "1":
+		return true
+	}
+	return false
+}

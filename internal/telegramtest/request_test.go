@@ -1,0 +1,66 @@
+package telegramtest
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRequest(t *testing.T) {
+	const tail = "Content-Type: application/json\r\n" +
+		"Content-Length: 15\r\n" +
+		"Connection: keep-alive\r\n" +
+		"Accept-Encoding: gzip, deflate\r\n" +
+		"\r\n" +
+		`{"update_id":1}`
+	for _, test := range []struct {
+		name    string
+		webhook Webhook
+		want    string
+	}{
+		{"plain", Webhook{URL: "https://bot.example.com/hook?x=1"},
+			"POST /hook?x=1 HTTP/1.1\r\nHost: bot.example.com\r\n"},
+		{"secret", Webhook{URL: "https://bot.example.com/", Secret: "s3-cret_"},
+			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nX-Telegram-Bot-Api-Secret-Token: s3-cret_\r\n"},
+		{"port", Webhook{URL: "https://bot.example.com:8443/hook"},
+			"POST /hook HTTP/1.1\r\nHost: bot.example.com:8443\r\n"},
+		{"default port", Webhook{URL: "https://bot.example.com:443/hook"},
+			"POST /hook HTTP/1.1\r\nHost: bot.example.com\r\n"},
+		{"port of the other scheme", Webhook{URL: "https://bot.example.com:80"},
+			"POST / HTTP/1.1\r\nHost: bot.example.com:80\r\n"},
+		{"http", Webhook{URL: "http://10.0.0.7:80/hook"},
+			"POST /hook HTTP/1.1\r\nHost: 10.0.0.7\r\n"},
+		{"no scheme", Webhook{URL: "Bot.Example.com/Hook"},
+			"POST /Hook HTTP/1.1\r\nHost: bot.example.com\r\n"},
+		{"query without a path", Webhook{URL: "https://bot.example.com?x=a b#f "},
+			"POST /?x=a%20b#f HTTP/1.1\r\nHost: bot.example.com\r\n"},
+		{"user", Webhook{URL: "https://me:pw@bot.example.com/"},
+			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nAuthorization: Basic bWU6cHc=\r\n"},
+		{"IPv6", Webhook{URL: "http://[::1]:8080/"},
+			"POST / HTTP/1.1\r\nHost: [::1]:8080\r\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := string(Request(test.webhook, []byte(`{"update_id":1}`))); got != test.want+tail {
+				t.Errorf("got\n%q\nwant\n%q", got, test.want+tail)
+			}
+		})
+	}
+}
+
+func TestRequestNeverSent(t *testing.T) {
+	head := len(Request(Webhook{URL: "https://a/"}, nil))
+	fits := "https://a/" + strings.Repeat("x", maxHead-1-head)
+	if got := Request(Webhook{URL: fits}, nil); len(got) != maxHead-1 {
+		t.Errorf("a head of 4,095 bytes: got %d bytes", len(got))
+	}
+	if Request(Webhook{URL: fits + "x"}, nil) != nil {
+		t.Error("a head of 4,096 bytes is sent")
+	}
+	for _, bad := range []string{
+		"", "https://", "https:///path", "ftp://a/", "https://a b/", "https://a:0/", "https://a:x/", "https://a:70000/",
+		"https://[::1/", "https://[1.2.3.4]/", "https://./",
+	} {
+		if Request(Webhook{URL: bad}, nil) != nil {
+			t.Errorf("%q counts as a url", bad)
+		}
+	}
+}

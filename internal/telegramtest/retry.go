@@ -1,0 +1,110 @@
+package telegramtest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// maxDelay is from where on the pauses do not grow: the pause is a random
+	// time between this and twice as much.
+	maxDelay = time.Minute
+
+	maxRetryAfter = time.Hour
+)
+
+// errSuperseded ends a try because the webhook was set anew meanwhile.
+var errSuperseded = errors.New("webhook was set anew")
+
+// judge decides what a try was worth. It also reports whether Telegram gives up
+// the webhook because of it. The sender's lock is held.
+func (h *hook) judge(j job, a *answer) (at Attempt, gone bool) {
+	at = Attempt{
+		UpdateID: j.update.id, Try: j.try,
+		Status: a.status, Reason: a.reason, Header: a.header, Body: a.body, Err: a.err,
+	}
+	if h.ctx.Err() != nil {
+		at.Err = errSuperseded
+		return at, false
+	}
+
+	stats := &h.s.stats
+	now := h.s.opt.Now()
+	if a.ok() {
+		h.first410 = time.Time{}
+		stats.Delivered++
+		if a.call != nil {
+			stats.Calls++
+			at.Call = a.call
+		}
+		at.Delivered, j.update.done = true, true
+		return at, false
+	}
+
+	stats.Failed++
+	if text := a.failure(); text != "" {
+		stats.LastError, stats.LastErrorDate = text, now
+	}
+	at.Pause = j.update.nextPause(a.retryAfter(), h.randomDelay)
+	if j.update.expired(now, at.Pause) {
+		stats.Expired++
+		at.Pause, at.Expired, j.update.done = 0, true, true
+	}
+	return at, h.is410(a, now.Add(j.update.skew))
+}
+
+// is410 reports whether an answer is the 410 that removes the webhook. Only an
+// answer with another code is a break, a connection that failed is none.
+func (h *hook) is410(a *answer, now time.Time) bool {
+	switch {
+	case a.err != nil:
+		return false
+	case a.status != 410:
+		h.first410 = time.Time{}
+		return false
+	case h.first410.IsZero():
+		h.first410 = now
+		return false
+	}
+	return now.Sub(h.first410) > goneAfter
+}
+
+func (h *hook) randomDelay() time.Duration {
+	return maxDelay + time.Duration(h.s.rand.IntN(int(maxDelay/time.Second)+1))*time.Second
+}
+
+// nextPause returns the pause after a failed try: none after the first, then
+// twice as long each time. Retry-After replaces the pause and does not let it
+// grow, but it counts as a failed try.
+func (u *update) nextPause(retryAfter time.Duration, random func() time.Duration) time.Duration {
+	pause := retryAfter
+	if retryAfter == 0 && u.fails > 0 {
+		u.delay = min(random(), 2*u.delay)
+		pause = u.delay
+	}
+	u.fails++
+	return pause
+}
+
+// expired reports whether an update is too old to be tried after a pause.
+func (u *update) expired(now time.Time, pause time.Duration) bool {
+	return now.Sub(u.queuedAt)+u.skew+pause > u.expiry
+}
+
+// ok reports whether an answer confirms the update.
+func (a *answer) ok() bool {
+	return a.err == nil && 200 <= a.status && a.status <= 299
+}
+
+// failure returns what Telegram notes as the last error. It notes nothing when
+// the connection was closed without an answer.
+func (a *answer) failure() string {
+	switch {
+	case errors.Is(a.err, errClosed):
+		return ""
+	case a.err != nil:
+		return a.err.Error()
+	}
+	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.status, a.reason)
+}

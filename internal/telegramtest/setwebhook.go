@@ -1,0 +1,225 @@
+package telegramtest
+
+import (
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxSecret      = 256
+	maxCertificate = 3 << 20
+
+	// someAddress stands for what a name resolves to where nobody says it.
+	someAddress = "203.0.113.10"
+)
+
+// refusal is Telegram's word on an argument.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// pending is a setWebhook that is not answered yet.
+type pending struct {
+	terminated chan struct{} // closed when a later call takes over
+}
+
+// setWebhook is setWebhook and, without a url, deleteWebhook. The order of what
+// it does is Telegram's; above all, the old webhook is gone before the
+// arguments of the new one are looked at.
+func (a *API) setWebhook(q *query, url string) *reply {
+	a.mu.Lock()
+	b := a.bot(q.token)
+	if url != "" {
+		now := a.opt.Now()
+		if now.Before(b.nextSet) {
+			a.mu.Unlock()
+			return retryReply(1)
+		}
+		b.nextSet = now.Add(time.Second)
+	}
+	want, certificate := a.wanted(q, url)
+
+	if b.pending != nil {
+		close(b.pending.terminated)
+		b.pending = nil
+	} else if b.reg.same(want) && !q.bool("drop_pending_updates") {
+		defer a.mu.Unlock()
+		b.setTypes(q)
+		if url == "" {
+			return okReply(true, "Webhook is already deleted")
+		}
+		return okReply(true, "Webhook is already set")
+	}
+
+	wasSet := b.reg.url != ""
+	b.erase()
+	if q.bool("drop_pending_updates") {
+		b.sender.forget()
+	}
+	if url == "" {
+		defer a.mu.Unlock()
+		if wasSet {
+			return okReply(true, "Webhook was deleted")
+		}
+		return okReply(true, "Webhook is already deleted")
+	}
+	b.endPoll("terminated by setWebhook request")
+	t, err := checkArguments(want, certificate)
+	if err != nil {
+		defer a.mu.Unlock()
+		return errorReply(http.StatusBadRequest, "Bad Request: "+err.Error())
+	}
+	b.setTypes(q)
+	b.reg = want
+	p := &pending{make(chan struct{})}
+	b.pending = p
+	a.mu.Unlock()
+
+	// Names may take their time. A call that comes meanwhile takes over.
+	verified := make(chan error, 1)
+	go func() { verified <- a.verify(t, &want, certificate) }()
+	select {
+	case err = <-verified:
+	case <-p.terminated:
+		return conflictReply("terminated by other setWebhook")
+	}
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if b.pending != p {
+		return conflictReply("terminated by other setWebhook")
+	}
+	b.pending = nil
+	if err != nil {
+		b.erase()
+		return errorReply(http.StatusBadRequest, "Bad Request: bad webhook: "+err.Error())
+	}
+	b.reg = want
+	b.sender.SetWebhook(b.webhook())
+	return okReply(true, "Webhook was set")
+}
+
+// wanted returns the registration that a call asks for, and the certificate
+// with it. What is not passed is not kept.
+func (a *API) wanted(q *query, url string) (registration, []byte) {
+	if url == "" {
+		return registration{}, nil
+	}
+	most := 100
+	if a.opt.Local {
+		most = 100000
+	}
+	certificate, uploaded := q.file("certificate")
+	return registration{
+		url:         url,
+		secret:      q.params["secret_token"],
+		max:         q.int("max_connections", defaultMaxConnections, 1, most),
+		ip:          q.params["ip_address"],
+		fixed:       q.params["ip_address"] != "",
+		certificate: uploaded,
+	}, certificate
+}
+
+// same reports whether nothing needs to be done. With a certificate on either
+// side something always does.
+func (r registration) same(want registration) bool {
+	return r.url == want.url && !r.certificate && !want.certificate && r.max == want.max &&
+		r.secret == want.secret && r.fixed == want.fixed && (!want.fixed || r.ip == want.ip)
+}
+
+// checkArguments is what is refused as a bad request before anything is tried.
+func checkArguments(want registration, certificate []byte) (target, error) {
+	t, err := parseTarget(want.url)
+	switch {
+	case err != nil:
+		return t, refusal("invalid webhook URL specified")
+	case len(want.secret) > maxSecret:
+		return t, refusal("secret token is too long")
+	case strings.Trim(want.secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "":
+		return t, refusal("secret token contains unallowed characters")
+	case len(certificate) > maxCertificate:
+		return t, refusal(fmt.Sprintf("certificate size is too big (%d bytes)", len(certificate)))
+	}
+	return t, nil
+}
+
+// verify is what Telegram tries before it answers: everything short of a
+// connection. It fills in what came of it.
+func (a *API) verify(t target, want *registration, certificate []byte) error {
+	if !a.opt.Local {
+		if !t.tls {
+			return refusal("An HTTPS URL must be provided for webhook")
+		}
+		if !a.opt.AllowPort && !slices.Contains([]int{80, 88, 443, 8443}, t.port) {
+			return refusal("Webhook can be set up only on ports 80, 88, 443 or 8443")
+		}
+	}
+	if want.fixed {
+		addr, err := netip.ParseAddr(want.ip)
+		if err != nil {
+			return refusal("Invalid IP address specified")
+		}
+		if err := a.checkAddress(addr); err != nil {
+			return err
+		}
+		want.dial = want.ip
+	}
+	if want.certificate && t.tls {
+		want.roots = x509.NewCertPool()
+		if !want.roots.AppendCertsFromPEM(certificate) {
+			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
+		}
+	}
+	if want.fixed {
+		return nil
+	}
+	return a.resolve(t, want)
+}
+
+func (a *API) resolve(t target, want *registration) error {
+	if addr, err := netip.ParseAddr(t.serverName()); err == nil {
+		want.ip = addr.String()
+		return a.checkAddress(addr)
+	}
+	if a.opt.Resolve == nil {
+		want.ip = someAddress
+		return nil
+	}
+	addrs, err := a.opt.Resolve(t.host)
+	if err != nil || len(addrs) == 0 {
+		return refusal("Failed to resolve host: Name or service not known")
+	}
+	addr := addrs[max(0, slices.IndexFunc(addrs, netip.Addr.Is4))]
+	want.ip, want.dial = addr.String(), addr.String()
+	return a.checkAddress(addr)
+}
+
+func (a *API) checkAddress(addr netip.Addr) error {
+	switch {
+	case a.opt.Local:
+		return nil
+	case !addr.Is4():
+		return refusal("IPv6-only addresses are not allowed")
+	case !a.opt.AllowReserved && reserved(addr):
+		return refusal(fmt.Sprintf("IP address %v is reserved", addr))
+	}
+	return nil
+}
+
+// reservedBlocks is Telegram's list.
+var reservedBlocks = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"),
+	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("224.0.0.0/3"),
+}
+
+func reserved(addr netip.Addr) bool {
+	return !addr.Is4() || slices.ContainsFunc(reservedBlocks, func(p netip.Prefix) bool { return p.Contains(addr) })
+}

@@ -33,7 +33,7 @@ func (b *bot) endPoll(why string) {
 func (a *API) getUpdates(q *query) *reply {
 	a.mu.Lock()
 	b := a.bot(q.token)
-	if b.reg.url != "" || b.pending != nil {
+	if b.reg.url != "" {
 		a.mu.Unlock()
 		return conflictReply("can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
 	}

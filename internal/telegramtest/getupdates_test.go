@@ -75,9 +75,10 @@ func TestLongPoll(t *testing.T) {
 			synctest.Wait()
 		}
 		start()
+		begin = time.Now()
 		a.Send(token, []byte(inChat(7, 1)))
-		if r := <-waiting; r.ids() != "7" {
-			t.Errorf("got %+v", r)
+		if r := <-waiting; r.ids() != "7" || !time.Now().Equal(begin) {
+			t.Errorf("got %+v after %v", r, time.Since(begin))
 		}
 		call(t, a, pollPath, "offset", "8")
 

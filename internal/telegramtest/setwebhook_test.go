@@ -263,6 +263,50 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// With a certificate the webhook is always made anew. It may also be attached
+// under another name.
+func TestCertificateAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, self := authority{}.issue(t, certTemplate("bot.example.com"))
+		a := newAPI(t, nil, APIOptions{})
+		for range 2 {
+			upload(t, a, toPEM(self.cert), "url", hookURL).is(t, 200, "Webhook was set")
+			time.Sleep(time.Second)
+		}
+		call(t, a, setPath, "url", hookURL, "certificate", string(toPEM(self.cert))).is(t, 200, "Webhook was set")
+		if got := info(t, a); !strings.Contains(got, `"has_custom_certificate":false`) {
+			t.Errorf("not uploaded as a file: %s", got)
+		}
+
+		time.Sleep(time.Second)
+		var parts bytes.Buffer
+		w := multipart.NewWriter(&parts)
+		w.WriteField("url", hookURL)
+		w.WriteField("certificate", "attach://mine")
+		f, _ := w.CreateFormFile("mine", "cert.pem")
+		f.Write(toPEM(self.cert))
+		w.Close()
+		request(t, a, setPath, w.FormDataContentType(), &parts).is(t, 200, "Webhook was set")
+		if roots := a.Webhook(token).RootCAs; roots == nil || !roots.Equal(pool(self.cert)) {
+			t.Error("the attached certificate is not used")
+		}
+	})
+}
+
+// The clock of the API dates errors too.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{answer: func(int, string) string { return failing(500) }}
+		a := newAPI(t, p, APIOptions{Local: true, Now: func() time.Time { return time.Unix(1234567890, 0) }})
+		call(t, a, setPath, "url", plainURL).is(t, 200, "Webhook was set")
+		a.Send(token, Updates()["message"])
+		synctest.Wait()
+		if got := info(t, a); !strings.Contains(got, `"last_error_date":1234567890,`) {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 // What a name resolves to is shown and dialed.
 func TestResolved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	host = "bot.example.com"
+
+	// secret is what the webhook was registered with.
+	secret = "e2e_0123456789-abcdefghijklmnopqrstuv"
+)
+
+// site is what the Caddyfile depends on.
+type site struct {
+	bot           *bot
+	forwardSecret bool
+	admin         string // address, or "off"
+	generation    int    // told in the header X-Generation of every answer
+}
+
+const caddyfile = `{
+	admin %s
+	skip_install_trust
+	local_certs
+	auto_https disable_redirects
+}
+
+https://%s:%d {
+	bind 127.0.0.1
+	header X-Generation %d
+	telegram_webhook {env.TELEGRAM_WEBHOOK_SECRET} {
+		%s
+	}
+	reverse_proxy %s
+}
+`
+
+// caddy is a Caddy that may be started more than once, with storage of its own.
+type caddy struct {
+	t       *testing.T
+	site    site
+	dir     string
+	port    int
+	roots   *x509.CertPool
+	process *process
+}
+
+// startCaddy runs Caddy and returns once it serves the site.
+func startCaddy(t *testing.T, s site) *caddy {
+	t.Helper()
+	c := &caddy{t: t, site: s, dir: t.TempDir(), port: freePort(t)}
+	c.start()
+	return c
+}
+
+func (c *caddy) caddyfile() string {
+	forward := ""
+	if c.site.forwardSecret {
+		forward = "forward_secret"
+	}
+	return fmt.Sprintf(caddyfile, c.site.admin, host, c.port, c.site.generation, forward, c.site.bot.address)
+}
+
+func (c *caddy) file(name string) string { return filepath.Join(c.dir, name) }
+
+// start runs Caddy, again with what it has stored.
+func (c *caddy) start() {
+	c.t.Helper()
+	if err := os.WriteFile(c.file("Caddyfile"), []byte(c.caddyfile()), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	cmd := exec.Command(caddyBinary, "run", "--config", c.file("Caddyfile"))
+	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+secret,
+		"XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
+	c.process = startProcess(c.t, cmd, func([]byte) {})
+	eventually(c.t, "Caddy serves the site", c.serves)
+}
+
+// serves reports whether Caddy answers with a certificate of its CA.
+func (c *caddy) serves() bool {
+	select {
+	case <-c.process.ended:
+		c.t.Fatal("Caddy has ended")
+	default:
+	}
+	pem, err := os.ReadFile(c.file("data/caddy/pki/authorities/local/root.crt"))
+	if err != nil {
+		return false
+	}
+	c.roots = x509.NewCertPool()
+	c.roots.AppendCertsFromPEM(pem)
+	conn, err := tls.Dial("tcp", loopback(c.port), c.tls())
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
+func (c *caddy) tls() *tls.Config {
+	return &tls.Config{ServerName: host, RootCAs: c.roots}
+}
+
+// terminate ends Caddy as a service manager does.
+func (c *caddy) terminate() {
+	c.t.Helper()
+	c.process.end(syscall.SIGTERM)
+	if state := c.process.cmd.ProcessState; !state.Success() {
+		c.t.Errorf("Caddy ended with %v", state)
+	}
+}
+
+// reload has the running Caddy take on the next generation of the site.
+func (c *caddy) reload() {
+	c.t.Helper()
+	c.site.generation++
+	resp, err := http.Post("http://"+c.site.admin+"/load", "text/caddyfile", strings.NewReader(c.caddyfile()))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("reload %d: %s: %s", c.site.generation, resp.Status, body)
+	}
+}
+
+// dial reaches Caddy whatever the name is.
+func (c *caddy) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, loopback(c.port))
+}
+
+func (c *caddy) url(path string) string {
+	return fmt.Sprintf("https://%s:%d%s", host, c.port, path)
+}

@@ -242,7 +242,6 @@ func (f *inflate) Read(p []byte) (int, error) {
 			f.decoded, err = zlib.NewReader(f.r)
 		}
 		if err != nil {
-			f.decoded = nil
 			return 0, err
 		}
 	}

@@ -52,6 +52,7 @@ func TestReadAnswer(t *testing.T) {
 		{"no length, no body", "HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhi", 200, "", "", true, "hi"},
 		{"no reason", "HTTP/1.1 204\r\n\r\n", 204, "", "", true, ""},
 		{"100", "HTTP/1.1 100 Continue\r\n\r\n" + ok, 100, "", "", true, ok},
+		{"102 with a body", "HTTP/1.1 102 Processing\r\nContent-Length: 2\r\n\r\nhi" + ok, 102, "hi", "", true, ok},
 		{"close", "HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n", 200, "", "", false, ""},
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\n", 200, "", "", false, ""},
 		{"HTTP/1.0 kept", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", 200, "", "", true, ""},

@@ -86,7 +86,10 @@ func (c *closing) Write(p []byte) (int, error) {
 
 func TestPersistentConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{answer: func(int, string) string { return ok }}
+		p := &pipes{answer: func(int, string) string {
+			time.Sleep(10 * time.Second)
+			return ok
+		}}
 		s := start(t, p, Webhook{}, Options{})
 		begin := time.Now()
 		for i := range 3 {
@@ -98,7 +101,7 @@ func TestPersistentConnection(t *testing.T) {
 			t.Errorf("%d connections, closed at %v", got, p.closes())
 		}
 		time.Sleep(2 * time.Second)
-		if len(p.closes()) != 1 || p.closes()[0].Sub(begin) != 2*59*time.Second+time.Minute {
+		if len(p.closes()) != 1 || p.closes()[0].Sub(begin) != 3*10*time.Second+2*59*time.Second+time.Minute {
 			t.Errorf("closed at %v, began at %v", p.closes(), begin)
 		}
 		s.Send([]byte(inChat(3, 1)))
@@ -151,6 +154,7 @@ func TestUnaskedBytes(t *testing.T) {
 			return near, nil
 		}})
 		defer s.Close()
+		begin := time.Now()
 		s.Send([]byte(inChat(1, 1)))
 		wait(t, s)
 		time.Sleep(30 * time.Second)
@@ -159,11 +163,61 @@ func TestUnaskedBytes(t *testing.T) {
 		if a := l.all()[1]; a.Status != 404 || string(a.Body) != body || a.Conn != 1 {
 			t.Errorf("got %d with %d bytes on connection %d", a.Status, len(a.Body), a.Conn)
 		}
+		synctest.Wait()
+		equal(t, "times", p.seconds(begin), []float64{0, 30, 30})
 		time.Sleep(61 * time.Second)
 		if len(p.closes()) != 1 {
 			t.Errorf("not closed when idle: %v, %+v, %q", p.closes(), s.Stats(), p.got())
 		}
 	})
+}
+
+func TestUnaskedBytesWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{answer: func(int, string) string { return ok + strings.Repeat("x", 10000) }}
+		s := start(t, p, Webhook{}, Options{})
+		s.Send([]byte(inChat(1, 1)))
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		if len(p.closes()) != 1 {
+			t.Error("not closed")
+		}
+		s.Send([]byte(inChat(2, 1)))
+		synctest.Wait()
+		begin := time.Now()
+		s.Close()
+		if stats := s.Stats(); stats.Connections != 2 || stats.Delivered != 2 || !time.Now().Equal(begin) {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
+
+// An answer counts although the request could not be written, but the
+// connection is not used again.
+func TestAnswerWithoutRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			near, _ := net.Pipe()
+			return unwritable{near}, nil
+		}})
+		defer s.Close()
+		s.Send([]byte(inChat(1, 1)))
+		s.Send([]byte(inChat(2, 1)))
+		wait(t, s)
+		if stats := s.Stats(); stats.Connections != 2 || stats.Failed != 0 {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
+
+// unwritable is a connection that answers after a second and takes nothing.
+type unwritable struct{ net.Conn }
+
+func (unwritable) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+func (unwritable) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return copy(p, ok), nil
 }
 
 func TestReadTimeout(t *testing.T) {

@@ -31,6 +31,8 @@ func TestRequest(t *testing.T) {
 			"POST /hook HTTP/1.1\r\nHost: 10.0.0.7\r\n"},
 		{"no scheme", Webhook{URL: "Bot.Example.com/Hook"},
 			"POST /Hook HTTP/1.1\r\nHost: bot.example.com\r\n"},
+		{"no scheme, but one further on", Webhook{URL: "bot.example.com/?to=http://x"},
+			"POST /?to=http://x HTTP/1.1\r\nHost: bot.example.com\r\n"},
 		{"query without a path", Webhook{URL: "https://bot.example.com?x=a b#f "},
 			"POST /?x=a%20b#f HTTP/1.1\r\nHost: bot.example.com\r\n"},
 		{"user", Webhook{URL: "https://me:pw@bot.example.com/"},

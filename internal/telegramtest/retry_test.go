@@ -122,9 +122,9 @@ func TestCompressedSchedule(t *testing.T) {
 		close(at)
 		s := start(t, p, Webhook{}, Options{After: func(time.Duration) <-chan time.Time { return at }})
 		begin := time.Now()
-		s.Send([]byte(`{"update_id":1,"inline_query":{"from":{"id":1}}}`))
+		s.Send([]byte(`{"update_id":1,"callback_query":{"from":{"id":1}}}`))
 		wait(t, s)
-		equal(t, "times", p.seconds(begin), make([]float64, 6))
+		equal(t, "times", p.seconds(begin), make([]float64, 8))
 	})
 }
 
@@ -143,6 +143,9 @@ func TestRetryAfter(t *testing.T) {
 		{"-7", []float64{0, 2, 4, 8}},
 		{"1.5", []float64{0, 2, 4, 8}},
 		{"5s", []float64{0, 2, 4, 8}},
+		{"05", []float64{0, 2, 4, 8}},
+		{"+5", []float64{0, 2, 4, 8}},
+		{"5\r\nContent-Encoding: br\r\nTransfer-Encoding: chunked", []float64{0, 2, 4, 8}}, // cannot be read
 		{"Wed, 21 Oct 2026 07:28:00 GMT", []float64{0, 2, 4, 8}},
 	} {
 		t.Run(test.value, func(t *testing.T) {

@@ -165,6 +165,33 @@ func TestSetWebhookOnAttempt(t *testing.T) {
 	})
 }
 
+// What was confirmed in the moment of a registration does not stop those behind
+// it.
+func TestSetWebhookBehindConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipes{answer: func(n int, update string) string {
+			if update == inChat(3, 3) {
+				time.Sleep(time.Second)
+			} else if n < 5 {
+				time.Sleep(time.Minute)
+			}
+			return ok
+		}}
+		var s *Sender
+		s = start(t, p, Webhook{}, Options{OnAttempt: func(a Attempt) {
+			if a.UpdateID == 3 {
+				s.SetWebhook(Webhook{URL: "http://bot.example.com/", MaxConnections: 1})
+			}
+		}})
+		for i := 1; i <= 5; i++ {
+			s.Send([]byte(inChat(i, i)))
+		}
+		wait(t, s)
+		time.Sleep(time.Minute) // for the answers that nobody waits for any more
+		equal(t, "delivered anew", p.got()[5:], []string{inChat(1, 1), inChat(2, 2), inChat(4, 4), inChat(5, 5)})
+	})
+}
+
 func TestNothingIsSent(t *testing.T) {
 	for name, url := range map[string]string{
 		"no webhook": "",

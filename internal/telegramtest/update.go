@@ -56,7 +56,7 @@ func parseUpdate(body []byte) *update {
 			u.kind, content = key.(string), value
 		}
 	}
-	u.queue = queueOf(u.kind, content)
+	u.queue = queueOf(content)
 	return u
 }
 
@@ -72,23 +72,18 @@ type identity struct{ ID int64 }
 
 type boostSource struct{ User identity }
 
-// queueOf names the queue of an update: its chat, or its user for queries. An
-// update with neither, such as a poll, has a queue of its own; "" stands for
-// that.
-func queueOf(kind string, content []byte) string {
+// queueOf names the queue of an update: its chat, or its user for queries, which
+// have no chat of their own. An update with neither, such as a poll, has a queue
+// to itself; "" stands for that.
+func queueOf(content []byte) string {
 	var w who
 	if json.Unmarshal(content, &w) != nil {
 		return ""
 	}
-	user := firstNonZero(w.From.ID, w.User.ID, w.Boost.Source.User.ID, w.Source.User.ID)
-	switch kind {
-	case "inline_query", "chosen_inline_result", "callback_query", "shipping_query", "pre_checkout_query":
-		return "user " + strconv.FormatInt(user, 10)
-	}
 	if chat := firstNonZero(w.Chat.ID, w.UserChatID); chat != 0 {
 		return "chat " + strconv.FormatInt(chat, 10)
 	}
-	if user != 0 {
+	if user := firstNonZero(w.From.ID, w.User.ID, w.Boost.Source.User.ID, w.Source.User.ID); user != 0 {
 		return "user " + strconv.FormatInt(user, 10)
 	}
 	return ""

@@ -1,0 +1,172 @@
+package botapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter bounds how long a server can keep us from asking again.
+const maxRetryAfter = time.Hour
+
+// answer is what every method answers with.
+type answer struct {
+	OK          bool            `json:"ok"`
+	Result      json.RawMessage `json:"result"`
+	ErrorCode   int             `json:"error_code"`
+	Description string          `json:"description"`
+	Parameters  struct {
+		RetryAfter float64 `json:"retry_after"`
+	} `json:"parameters"`
+}
+
+// check reports what a result lacks, although its types are right.
+type check interface{ check() error }
+
+// confirmation is the result of a method that has nothing else to say.
+type confirmation bool
+
+func (c *confirmation) check() error {
+	if !*c {
+		return errors.New("its result is not true")
+	}
+	return nil
+}
+
+// webhookInfo is the result of getWebhookInfo.
+type webhookInfo struct {
+	URL                          *string  `json:"url"`
+	HasCustomCertificate         bool     `json:"has_custom_certificate"`
+	PendingUpdateCount           int      `json:"pending_update_count"`
+	IPAddress                    string   `json:"ip_address"`
+	LastErrorDate                int64    `json:"last_error_date"`
+	LastErrorMessage             string   `json:"last_error_message"`
+	LastSynchronizationErrorDate int64    `json:"last_synchronization_error_date"`
+	MaxConnections               int      `json:"max_connections"`
+	AllowedUpdates               []string `json:"allowed_updates"`
+}
+
+// check insists on the url: without one, an answer of something else would pass
+// for a bot without a webhook, and the webhook would be registered again.
+func (i *webhookInfo) check() error {
+	if i.URL == nil {
+		return errors.New("its result has no url")
+	}
+	for _, date := range []int64{i.LastErrorDate, i.LastSynchronizationErrorDate} {
+		if date < 0 || date > 1<<36 {
+			return errors.New("its result has a date that cannot be")
+		}
+	}
+	return nil
+}
+
+func (i *webhookInfo) public(r redactor) WebhookInfo {
+	for n, name := range i.AllowedUpdates {
+		i.AllowedUpdates[n] = r.text(name)
+	}
+	return WebhookInfo{
+		URL:                          r.value(*i.URL),
+		HasCustomCertificate:         i.HasCustomCertificate,
+		PendingUpdateCount:           i.PendingUpdateCount,
+		IPAddress:                    r.text(i.IPAddress),
+		LastErrorDate:                date(i.LastErrorDate),
+		LastErrorMessage:             r.text(i.LastErrorMessage),
+		LastSynchronizationErrorDate: date(i.LastSynchronizationErrorDate),
+		MaxConnections:               i.MaxConnections,
+		AllowedUpdates:               i.AllowedUpdates,
+	}
+}
+
+func date(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// read takes the answer in, as far as one can be from the Bot API.
+func (c call) read(ctx context.Context, response *http.Response, result any) error {
+	if response.StatusCode/100 == 3 {
+		return c.fail(nil, "%s answers with a redirect (%d) to %s, which is not followed; check the api URL",
+			c.server, response.StatusCode, c.elsewhere(response.Header.Get("Location")))
+	}
+	// One byte more than is taken tells a long answer from one that just fits.
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case len(body) > maxAnswer:
+		return c.fail(nil, "%s answers with more than %d bytes; check that the api URL is a Bot API server's", c.server, maxAnswer)
+	case err != nil:
+		return c.interrupted(ctx, err)
+	}
+	return c.decode(response.StatusCode, response.Header, body, result)
+}
+
+// elsewhere names where a redirect leads without the path, which may hold the
+// token in a form that is not recognized.
+func (c call) elsewhere(location string) string {
+	u, err := url.Parse(location)
+	if err != nil || u.Host == "" {
+		return "another path"
+	}
+	return c.redact.text(u.Scheme + "://" + u.Host)
+}
+
+// decode reads an answer's body, the result of which goes into result.
+func (c call) decode(status int, header http.Header, body []byte, result any) error {
+	var a answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		return c.undecodable(status, header, body, err)
+	}
+	switch {
+	case !a.OK && a.Description != "":
+		return c.refused(status, header, a)
+	case !a.OK:
+		return c.foreign(status, "says neither ok nor what is wrong")
+	case status/100 != 2:
+		return c.foreign(status, "says ok nevertheless")
+	case len(a.Result) == 0:
+		return c.foreign(status, "has no result")
+	}
+	if err := json.Unmarshal(a.Result, result); err != nil {
+		return c.undecodable(status, header, body, err)
+	}
+	if r, ok := result.(check); ok {
+		if err := r.check(); err != nil {
+			return c.foreign(status, err.Error())
+		}
+	}
+	return nil
+}
+
+// refused makes the Bot API's refusal an error.
+func (c call) refused(status int, header http.Header, a answer) error {
+	code := a.ErrorCode
+	if code < 100 || code > 599 {
+		code = status
+	}
+	wait := seconds(a.Parameters.RetryAfter)
+	if wait == 0 {
+		wait = seconds(retryAfter(header))
+	}
+	return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: wait}
+}
+
+// retryAfter reads the header in its only form that Telegram uses.
+func retryAfter(header http.Header) float64 {
+	n, err := strconv.ParseInt(strings.TrimSpace(header.Get("Retry-After")), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0
+	}
+	return float64(n) // out of range, it is the largest number
+}
+
+// seconds clamps before it converts: what does not fit would be negative.
+func seconds(n float64) time.Duration {
+	return time.Duration(max(0, min(n, maxRetryAfter.Seconds())) * float64(time.Second))
+}

@@ -1,0 +1,202 @@
+package botapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		header string
+		body   string
+		want   Error
+	}{
+		"bad request": {
+			400, "", `{"ok":false,"error_code":400,"description":"Bad Request: bad webhook: IP address 127.0.0.1 is reserved"}`,
+			Error{Code: 400, Description: "Bad Request: bad webhook: IP address 127.0.0.1 is reserved"},
+		},
+		"too many requests": {
+			429, "7", `{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 5","parameters":{"retry_after":5}}`,
+			Error{Code: 429, Description: "Too Many Requests: retry after 5", RetryAfter: 5 * time.Second},
+		},
+		"code and time in the header": {429, " 7 ", `{"ok":false,"description":"slow"}`, Error{Code: 429, Description: "slow", RetryAfter: 7 * time.Second}},
+		"code of its own":             {200, "", `{"ok":false,"error_code":409,"description":"Conflict"}`, Error{Code: 409, Description: "Conflict"}},
+		"code that cannot be":         {502, "", `{"ok":false,"error_code":-1,"description":"x"}`, Error{Code: 502, Description: "x"}},
+		"code too large":              {401, "", `{"ok":false,"error_code":4000,"description":"x"}`, Error{Code: 401, Description: "x"}},
+		"no ok at all":                {403, "", `{"description":"x"}`, Error{Code: 403, Description: "x"}},
+		"a time that is too long":     {429, "", `{"description":"x","parameters":{"retry_after":1e300}}`, Error{Code: 429, Description: "x", RetryAfter: time.Hour}},
+		"a negative time":             {429, "", `{"description":"x","parameters":{"retry_after":-5}}`, Error{Code: 429, Description: "x"}},
+		"a broken time":               {429, "", `{"description":"x","parameters":{"retry_after":0.5}}`, Error{Code: 429, Description: "x", RetryAfter: time.Second / 2}},
+		"a header too long":           {429, "99999999999999999999", `{"description":"x"}`, Error{Code: 429, Description: "x", RetryAfter: time.Hour}},
+		"a negative header":           {429, "-99999999999999999999", `{"description":"x"}`, Error{Code: 429, Description: "x"}},
+		"a header with a date":        {429, "Wed, 21 Oct 2037 07:28:00 GMT", `{"description":"x"}`, Error{Code: 429, Description: "x"}},
+		"the request's URL": {
+			404, "", `{"ok":false,"description":"no https://api.telegram.org/bot` + plantedToken + `/x nor \/bot` + strings.ReplaceAll(plantedToken, ":", "%3a") + `"}`,
+			Error{Code: 404, Description: "no https://api.telegram.org/bot[hidden]/x nor /bot[hidden]"},
+		},
+		"the token as escapes": {
+			404, "", `{"description":"` + escaped(plantedToken) + ` and ` + escaped(plantedSecret) + `"}`,
+			Error{Code: 404, Description: "[hidden] and [hidden]"},
+		},
+		"the secret half":      {404, "", `{"description":"<` + plantedHalf + `>"}`, Error{Code: 404, Description: "<[hidden]>"}},
+		"the webhook's secret": {400, "", `{"description":"bad ` + plantedSecret + `!"}`, Error{Code: 400, Description: "bad [hidden]!"}},
+		"several lines":        {400, "", `{"description":"a\r\n\u001b[31m\u2028b\u0000 c"}`, Error{Code: 400, Description: "a [31m b c"}},
+		"much of it": {
+			400, "", `{"description":"` + strings.Repeat("ж", 300) + plantedToken + `"}`,
+			Error{Code: 400, Description: strings.Repeat("ж", 200) + "…"},
+		},
+		"cut within the token": {
+			400, "", `{"description":"` + strings.Repeat("x", maxText-20) + plantedToken + plantedToken + plantedToken + `"}`,
+			Error{Code: 400, Description: strings.Repeat("x", maxText-20) + "[hidden][hidden][hid"[:20] + "…"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if tc.header != "" {
+					w.Header().Set("Retry-After", tc.header)
+				}
+				w.WriteHeader(tc.status)
+				io.WriteString(w, tc.body)
+			})
+			err := calls["setWebhook"](client(t, s.URL), context.Background())
+			got, ok := errors.AsType[*Error](fmt.Errorf("registering: %w", err))
+			if !ok {
+				t.Fatalf("no refusal: %v", err)
+			}
+			tc.want.Method = "setWebhook"
+			if *got != tc.want {
+				t.Errorf("got  %#v\nwant %#v", *got, tc.want)
+			}
+			if want := fmt.Sprintf("setWebhook: refused with %d: %s", tc.want.Code, tc.want.Description); err.Error() != want {
+				t.Errorf("got %q, want %q", err, want)
+			}
+			search(t, "the error", err)
+		})
+	}
+}
+
+// escaped writes a string as JSON escapes.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		fmt.Fprintf(&b, `\u%04x`, c)
+	}
+	return b.String()
+}
+
+// A secret of a few letters is not looked for: it stands in any text.
+func TestShortSecretIsNoPattern(t *testing.T) {
+	s := serve(t, reply(400, `{"description":"Bad Request: bad webhook"}`))
+	err := client(t, s.URL).SetWebhook(context.Background(), Webhook{URL: "https://bot.example.com/", Secret: "bad"})
+	if err == nil || err.Error() != "setWebhook: refused with 400: Bad Request: bad webhook" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestForeignAnswers(t *testing.T) {
+	const check = "; check the api URL, and what answers in its place"
+	const ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	html := "<html><title>502 /bot" + plantedToken + "/ " + plantedSecret + "</title></html>"
+	for name, tc := range map[string]struct {
+		answer, want string
+		is           error
+	}{
+		"redirect": {
+			"HTTP/1.1 301 Moved\r\nLocation: https://me:planted@other.example/bot" + plantedToken + "/x\r\nContent-Length: 0\r\n\r\n",
+			" answers with a redirect (301) to https://other.example, which is not followed; check the api URL", nil,
+		},
+		"redirect that keeps the method": {
+			"HTTP/1.1 307 Moved\r\nLocation: https://" + plantedHalf + "/\r\nContent-Length: 0\r\n\r\n",
+			" answers with a redirect (307) to https://[hidden], which is not followed; check the api URL", nil,
+		},
+		"redirect on the same server": {
+			"HTTP/1.1 308 Moved\r\nLocation: /login?from=/bot" + plantedToken + "\r\nContent-Length: 0\r\n\r\n",
+			" answers with a redirect (308) to another path, which is not followed; check the api URL", nil,
+		},
+		"page": {
+			"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + html,
+			" answers with HTTP status 200, and the body cannot be read as JSON (its type is text/html)" + check, nil,
+		},
+		"page of a server in trouble": {
+			"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n" + html,
+			" answers with HTTP status 502, and the body cannot be read as JSON (its type is text/html); try again later", nil,
+		},
+		"type that shows the token": {
+			"HTTP/1.1 404 Not Found\r\nContent-Type: text/" + plantedHalf + "\r\n\r\n",
+			" answers with HTTP status 404, and the body cannot be read as JSON (its type is text/[hidden])" + check, nil,
+		},
+		"no type": {
+			"HTTP/1.1 200 OK\r\n\r\n" + html,
+			" answers with HTTP status 200, and the body cannot be read as JSON (its type is not given)" + check, nil,
+		},
+		"status that shows the token": {
+			"HTTP/1.1 403 " + plantedToken + "\r\nContent-Length: 0\r\n\r\n",
+			" answers with HTTP status 403, and the body cannot be read as JSON (its type is not given)" + check, nil,
+		},
+		"two answers in one": {
+			ok + "\r\n" + noWebhook + noWebhook,
+			" answers with HTTP status 200, and the body cannot be read as JSON (its type is application/json)" + check, nil,
+		},
+		"cut off":                 {ok + "Content-Length: 90\r\n\r\n" + `{"ok":true,"res`, " was cut off", io.ErrUnexpectedEOF},
+		"cut off between chunks":  {ok + "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"ok\"\r\n", " was cut off", io.ErrUnexpectedEOF},
+		"cut off without a trace": {ok + "\r\n" + `{"ok":true,"result":{"url":"`, " was cut off", io.ErrUnexpectedEOF},
+		"broken chunks": {
+			ok + "Transfer-Encoding: chunked\r\n\r\nzzzz\r\n", " could not be read: invalid byte in chunk length", nil,
+		},
+		"ok: false":           {"HTTP/1.1 400 Bad Request\r\n\r\n" + `{"ok":false}`, " answers with HTTP status 400, and the body says neither ok nor what is wrong" + check, nil},
+		"an empty object":     {ok + "\r\n{}", " answers with HTTP status 200, and the body says neither ok nor what is wrong" + check, nil},
+		"null":                {ok + "\r\nnull", " answers with HTTP status 200, and the body says neither ok nor what is wrong" + check, nil},
+		"ok, but a status":    {"HTTP/1.1 500 Oh\r\n\r\n" + noWebhook, " answers with HTTP status 500, and the body says ok nevertheless; try again later", nil},
+		"ok: true alone":      {ok + "\r\n" + `{"ok":true}`, " answers with HTTP status 200, and the body has no result" + check, nil},
+		"a list":              {ok + "\r\n[1]", ` answers with HTTP status 200, and the body has the wrong type at "" (array)` + check, nil},
+		"ok as text":          {ok + "\r\n" + `{"ok":"true"}`, ` answers with HTTP status 200, and the body has the wrong type at "ok" (string)` + check, nil},
+		"description as list": {ok + "\r\n" + `{"ok":false,"description":["x"]}`, ` answers with HTTP status 200, and the body has the wrong type at "description" (array)` + check, nil},
+		"code as text":        {ok + "\r\n" + `{"ok":false,"error_code":"x"}`, ` answers with HTTP status 200, and the body has the wrong type at "error_code" (string)` + check, nil},
+		"parameters as text":  {ok + "\r\n" + `{"parameters":"x"}`, ` answers with HTTP status 200, and the body has the wrong type at "parameters" (string)` + check, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, raw(func(*http.Request) string { return tc.answer }))
+			for method, call := range calls {
+				err := call(client(t, s.URL), context.Background())
+				if err == nil || err.Error() != method+": "+s.URL+tc.want && err.Error() != method+": the answer of "+s.URL+tc.want {
+					t.Errorf("got %v", err)
+				}
+				checkFailure(t, err, tc.is)
+			}
+		})
+	}
+}
+
+func TestWrongResults(t *testing.T) {
+	for result, want := range map[string]struct{ method, text string }{
+		`"yes"`:                                 {"setWebhook", `has the wrong type at "" (string)`},
+		`false`:                                 {"setWebhook", "its result is not true"},
+		`null`:                                  {"deleteWebhook", "its result is not true"},
+		`[]`:                                    {"getWebhookInfo", `has the wrong type at "" (array)`},
+		`true`:                                  {"getWebhookInfo", `has the wrong type at "" (bool)`},
+		`{}`:                                    {"getWebhookInfo", "its result has no url"},
+		`{"url":null}`:                          {"getWebhookInfo", "its result has no url"},
+		`{"url":["` + plantedToken + `"]}`:      {"getWebhookInfo", `has the wrong type at "url" (array)`},
+		`{"url":"","max_connections":"40"}`:     {"getWebhookInfo", `has the wrong type at "max_connections" (string)`},
+		`{"url":"","pending_update_count":1.5}`: {"getWebhookInfo", `has the wrong type at "pending_update_count" (number 1.5)`},
+		`{"url":"","last_error_date":` + strings.Repeat("9", 5000) + `}`: {"getWebhookInfo", `has the wrong type at "last_error_date" (number 99999`},
+		`{"url":"","last_error_date":-1}`:                                {"getWebhookInfo", "its result has a date that cannot be"},
+		`{"url":"","last_synchronization_error_date":1e17}`:              {"getWebhookInfo", `has the wrong type at "last_synchronization_error_date" (number 1e17)`},
+		`{"url":"","last_synchronization_error_date":99999999999}`:       {"getWebhookInfo", "its result has a date that cannot be"},
+		`{"url":"","allowed_updates":[1]}`:                               {"getWebhookInfo", `has the wrong type at "allowed_updates" (number)`},
+	} {
+		s := serve(t, reply(200, `{"ok":true,"result":`+result+`}`))
+		err := calls[want.method](client(t, s.URL), context.Background())
+		if err == nil || !strings.HasPrefix(err.Error(), want.method+": "+s.URL) || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("%.60s: got %v", result, err)
+		}
+		checkFailure(t, err, nil)
+	}
+}

@@ -1,0 +1,235 @@
+package botapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const noWebhook = `{"ok":true,"result":{"url":"","has_custom_certificate":false,"pending_update_count":0}}`
+
+func TestPaths(t *testing.T) {
+	for _, tc := range []struct {
+		suffix string
+		test   bool
+		want   string
+	}{
+		{"", false, "/bot" + plantedToken + "/getWebhookInfo"},
+		{"/", false, "/bot" + plantedToken + "/getWebhookInfo"},
+		{"", true, "/bot" + plantedToken + "/test/getWebhookInfo"},
+		{"/", true, "/bot" + plantedToken + "/test/getWebhookInfo"},
+		{"/telegram/api", false, "/telegram/api/bot" + plantedToken + "/getWebhookInfo"},
+		{"/telegram/api/", false, "/telegram/api/bot" + plantedToken + "/getWebhookInfo"},
+		{"/telegram/api/", true, "/telegram/api/bot" + plantedToken + "/test/getWebhookInfo"},
+		{"/a%2Fb", false, "/a%2Fb/bot" + plantedToken + "/getWebhookInfo"},
+	} {
+		s := record(t, noWebhook)
+		c := New(parse(t, plantedToken), Options{API: s.URL + tc.suffix, Test: tc.test})
+		if _, err := c.GetWebhookInfo(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.only(t).path; got != tc.want {
+			t.Errorf("%q, test %v: got %s, want %s", tc.suffix, tc.test, got, tc.want)
+		}
+	}
+	u := New(parse(t, plantedToken), Options{}).endpoint("setWebhook")
+	if got := u.String(); got != "https://api.telegram.org/bot"+plantedToken+"/setWebhook" {
+		t.Errorf("by default: %s", got)
+	}
+}
+
+func TestCheckAPI(t *testing.T) {
+	const form = "is not the URL of a Bot API server; it must look like https://api.telegram.org"
+	const query = "has a query or a fragment; a Bot API server's URL ends before them"
+	const clear = "would send the bot token in clear; use https:// (http:// is for a local Bot API server)"
+	for api, want := range map[string]string{
+		"":                                  "",
+		"https://api.telegram.org":          "",
+		"https://api.telegram.org/":         "",
+		"http://localhost:8081":             "",
+		"http://telegram-bot-api:8081/x/":   "",
+		"http://[::1]:8081":                 "",
+		"http://nottelegram.org":            "",
+		"https://user:password@example.org": "",
+		"localhost:8081":                    form,
+		"api.telegram.org":                  form,
+		"//api.telegram.org":                form,
+		"ftp://api.telegram.org":            form,
+		"https://":                          form,
+		"https://:8081":                     form,
+		"https:api.telegram.org":            form,
+		"unix//run/bot-api.sock":            form,
+		"https://user:planted\x7f@x":        form,
+		"https://example.org/?token=":       query,
+		"https://example.org/?":             query,
+		"https://example.org/#x":            query,
+		"http://api.telegram.org":           clear,
+		"http://API.Telegram.org.:80/":      clear,
+		"http://telegram.org":               clear,
+	} {
+		got := ""
+		if err := CheckAPI(api); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", api, got, want)
+		}
+		if want == "" {
+			continue
+		}
+		_, err := New(parse(t, plantedToken), Options{API: api}).GetWebhookInfo(context.Background())
+		if err == nil || err.Error() != "getWebhookInfo: the api URL "+want {
+			t.Errorf("%q: a call fails with %v", api, err)
+		}
+	}
+	err := New(Token{}, Options{}).DeleteWebhook(context.Background(), false)
+	if err == nil || err.Error() != "deleteWebhook: there is no bot token" {
+		t.Errorf("without a token: %v", err)
+	}
+}
+
+func TestPasswordInAPI(t *testing.T) {
+	s := record(t, `{}`)
+	api := strings.Replace(s.URL, "http://", "http://me:planted-password@", 1)
+	_, err := client(t, api).GetWebhookInfo(context.Background())
+	if s.only(t).header.Get("Authorization") == "" {
+		t.Error("user and password are not used")
+	}
+	if err == nil || !strings.Contains(err.Error(), s.URL) || leaks(printed(err), "planted-password") != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The default client gives up after 30 seconds, and keeps no connection.
+func TestDefaultClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(parse(t, plantedToken), Options{API: "http://bot-api.test"})
+		transport := c.http.Transport.(*http.Transport)
+		if transport.Proxy == nil || !transport.DisableKeepAlives {
+			t.Errorf("proxy %v, kept connections %v", transport.Proxy != nil, !transport.DisableKeepAlives)
+		}
+		transport.Proxy = nil
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go io.Copy(io.Discard, theirs) // a server that reads and says nothing
+			return ours, nil
+		}
+		start := time.Now()
+		_, err := c.GetWebhookInfo(context.Background())
+		if took := time.Since(start); took != 30*time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after %v: %v", took, err)
+		}
+		search(t, "the error", err)
+	})
+}
+
+// What a server sends beyond its answer would go into the log of net/http, if
+// the connection were kept. TestMain searches that log.
+func TestMoreThanTheAnswer(t *testing.T) {
+	s := serve(t, raw(func(r *http.Request) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", len(noWebhook), noWebhook, r.RequestURI)
+	}))
+	if _, err := client(t, s.URL).GetWebhookInfo(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that is given is used, but not changed, and follows no redirect.
+func TestGivenClient(t *testing.T) {
+	elsewhere := record(t, noWebhook)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound)
+	})
+	used := 0
+	given := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		used++
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+	c := New(parse(t, plantedToken), Options{API: s.URL, HTTP: given})
+	if _, err := c.GetWebhookInfo(context.Background()); err == nil || !strings.Contains(err.Error(), "redirect") {
+		t.Errorf("got %v", err)
+	}
+	if used != 1 || given.CheckRedirect != nil || len(elsewhere.requests) != 0 {
+		t.Errorf("used %d times, changed %v, followed %d times", used, given.CheckRedirect != nil, len(elsewhere.requests))
+	}
+}
+
+// Over HTTP/2 an httptrace is shown each header, the path among them.
+func TestTraceIsKeptAway(t *testing.T) {
+	s := httptest.NewUnstartedServer(reply(200, noWebhook))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	var mu sync.Mutex
+	var seen []string
+	note := func(v ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, fmt.Sprint(v...))
+	}
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+		GetConn:          func(hostPort string) { note(hostPort) },
+		WroteHeaderField: func(key string, value []string) { note(key, value) },
+		Got1xxResponse:   func(code int, h textproto.MIMEHeader) error { note(code, h); return nil },
+	})
+	c := New(parse(t, plantedToken), Options{API: s.URL, HTTP: s.Client()})
+	if _, err := c.GetWebhookInfo(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 0 {
+		t.Errorf("traced: %q", seen)
+	}
+}
+
+// Everything else in a context reaches the transport.
+func TestContextIsPassedOn(t *testing.T) {
+	type key struct{}
+	var got any
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		got = r.Context().Value(key{})
+		return nil, errors.New("enough")
+	})
+	c := New(parse(t, plantedToken), Options{HTTP: &http.Client{Transport: transport}})
+	c.GetWebhookInfo(context.WithValue(context.Background(), key{}, "value"))
+	if got != "value" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestClientIsPrintedWithoutToken(t *testing.T) {
+	c := client(t, "http://me:planted-password@localhost:8081")
+	search(t, "a client", c)
+	search(t, "a client's value", *c)
+	search(t, "its options", Options{API: DefaultAPI, HTTP: c.http})
+	if found := leaks(printed(c), "planted-password"); found != nil {
+		t.Errorf("a client shows %q", found)
+	}
+}
+
+func TestConcurrentCalls(t *testing.T) {
+	s := record(t, noWebhook)
+	c := client(t, s.URL)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := c.GetWebhookInfo(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(s.requests) != 8 {
+		t.Errorf("%d requests", len(s.requests))
+	}
+}

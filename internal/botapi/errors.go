@@ -1,0 +1,151 @@
+package botapi
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Error is the Bot API's refusal.
+type Error struct {
+	Method      string
+	Code        int           // the answer's error_code, or else the HTTP status
+	Description string        // without the token, on one line
+	RetryAfter  time.Duration // at most an hour; 0 if nothing is said
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: refused with %d: %s", e.Method, e.Code, e.Description)
+}
+
+// failure is a call without an answer of the Bot API.
+//
+// It has no Unwrap: what net/http returns has the token in it, and so may have
+// whatever a transport returns. It can only be asked what it is, through a
+// function, into which no way of printing looks.
+type failure struct {
+	text string
+	is   func(target error) bool
+}
+
+func (f *failure) Error() string        { return f.text }
+func (f *failure) Is(target error) bool { return f.is(target) }
+
+// call is what the errors of one call have to say, and what they must not.
+type call struct {
+	method string
+	server string // scheme and host
+	redact redactor
+}
+
+// fail makes an error out of our own words; those of others in it have to be
+// shortened and cleaned before.
+func (c call) fail(cause error, format string, args ...any) error {
+	return &failure{
+		text: c.method + ": " + c.redact.value(fmt.Sprintf(format, args...)),
+		is: func(target error) bool {
+			return errors.Is(cause, target) || target == context.DeadlineExceeded && timedOut(cause)
+		},
+	}
+}
+
+// timedOut also knows the time-outs of net and net/http that do not say that
+// they are context.DeadlineExceeded.
+func timedOut(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
+
+// opProxy is what net/http calls connecting to a proxy.
+const opProxy = "proxyconnect"
+
+// unreachable says why no answer came.
+func (c call) unreachable(ctx context.Context, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	why := c.redact.text(err.Error())
+	op, isOp := errors.AsType[*net.OpError](err)
+	switch {
+	case ctx.Err() != nil:
+		return c.interrupted(ctx, err)
+	case isOp && op.Op == opProxy:
+		return c.fail(err, "the proxy for %s cannot be used (%s); check HTTPS_PROXY, HTTP_PROXY and NO_PROXY", c.server, why)
+	case timedOut(err):
+		return c.interrupted(ctx, err)
+	case is[*net.DNSError](err):
+		return c.fail(err, "the name in %s cannot be resolved (%s); check DNS and the api URL", c.server, why)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return c.fail(err, "%s refuses connections (%s); check that it runs, and the api URL", c.server, why)
+	case is[*tls.CertificateVerificationError](err):
+		return c.fail(err, "the certificate of %s is not trusted (%s); check this system's clock and CA certificates, and what intercepts TLS", c.server, why)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return c.fail(err, "%s does not speak TLS; a local Bot API server needs http:// in the api URL", c.server)
+	case errors.Is(err, io.EOF):
+		return c.fail(err, "%s closed the connection without an answer", c.server)
+	}
+	return c.fail(err, "the call to %s failed: %s", c.server, why)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// interrupted says why an answer did not come, or not to its end.
+func (c call) interrupted(ctx context.Context, err error) error {
+	if done := ctx.Err(); done != nil {
+		err = errors.Join(err, done) // net/http may name the cancellation's cause alone
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return c.fail(err, "the call was canceled")
+	case timedOut(err):
+		return c.fail(err, "%s did not answer in time; check the network, and whether a proxy is needed (HTTPS_PROXY)", c.server)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return c.fail(err, "the answer of %s was cut off", c.server)
+	}
+	return c.fail(err, "the answer of %s could not be read: %s", c.server, c.redact.text(err.Error()))
+}
+
+// undecodable says why an answer's body makes no sense. None of the body is
+// told: it may be a page that shows the request.
+func (c call) undecodable(status int, header http.Header, body []byte, err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", e.Field, c.redact.text(e.Value)))
+	}
+	started := strings.HasPrefix(strings.TrimSpace(string(body)), "{")
+	if started && err.Error() == "unexpected end of JSON input" {
+		return c.fail(io.ErrUnexpectedEOF, "the answer of %s was cut off", c.server)
+	}
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil {
+		kind = "not given"
+	}
+	return c.foreign(status, "cannot be read as JSON (its type is "+c.redact.text(kind)+")")
+}
+
+// foreign is an answer that does not come from a Bot API server.
+func (c call) foreign(status int, what string) error {
+	remedy := "check the api URL, and what answers in its place"
+	if status >= 500 {
+		remedy = "try again later"
+	}
+	return c.fail(nil, "%s answers with HTTP status %d, and the body %s; %s", c.server, status, what, remedy)
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,20 +67,67 @@ type caddyProcess struct {
 func startCaddy(t *testing.T, caddyfile string) *caddyProcess {
 	t.Helper()
 	c := &caddyProcess{t: t, dir: t.TempDir(), out: newOutput()}
-	if err := os.WriteFile(c.file("Caddyfile"), []byte(caddyfile), 0o600); err != nil {
+	if err := writeFile(c.file("Caddyfile"), caddyfile); err != nil {
 		t.Fatal(err)
 	}
-	c.cmd = c.command("run", "--config", c.file("Caddyfile"))
-	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	c.start()
 	t.Cleanup(c.stop)
-	c.out.wait(t, "serving initial configuration")
-	if strings.Contains(caddyfile, "https://") {
-		c.out.wait(t, "certificate obtained successfully")
+	for _, site := range httpsSites.FindAllStringSubmatch(caddyfile, -1) {
+		waitUntil(t, "the certificate is served", func() bool { return c.serves(site[1]) })
 	}
 	return c
+}
+
+var httpsSites = regexp.MustCompile(`(?m)^https://(localhost:\d+) `)
+
+// serves reports whether a site has its certificate.
+func (c *caddyProcess) serves(address string) bool {
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it only asks for one
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+func (c *caddyProcess) start() {
+	c.t.Helper()
+	c.cmd = c.command("run", "--config", c.file("Caddyfile"))
+	c.out = newOutput()
+	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
+	if err := c.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.out.wait(c.t, "serving initial configuration")
+}
+
+// restart ends the process in the regular way, and starts it again.
+func (c *caddyProcess) restart() {
+	c.t.Helper()
+	c.stop()
+	c.start()
+}
+
+func writeFile(name, content string) error { return os.WriteFile(name, []byte(content), 0o600) }
+
+// has reports whether there is a file or folder of that name.
+func (c *caddyProcess) has(name string) bool {
+	_, err := os.Stat(c.file(name))
+	return err == nil
+}
+
+// waitUntil asks again and again until something is so.
+func waitUntil(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	timeout, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("not in time: %s", what)
+		}
+	}
 }
 
 // command is a Caddy command with the process's own folders.

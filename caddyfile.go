@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -35,13 +36,22 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //
 //	telegram_webhook [<matcher>] [<secret>...] {
 //		secret          <secret>...          # accepted; the first is the one registered
+//		bot_token       <token>              # register the webhook, and keep it registered
+//		url             <url>|<path>         # default: this site's host and path
+//		certificate     <pem file>|internal  # upload; for self-signed development set-ups
+//		allowed_updates <type>...            # default: Telegram's default
+//		max_connections <1-100>              # default: 40
+//		ip_address      <ipv4>
+//		api             <url>                # a local Bot API server
+//		api_test                             # Telegram's test environment
+//		check           <interval>|off       # default: 5m, compare with getWebhookInfo, repair
 //		source          telegram|<cidr>...   # default: any address
 //		hsts            <value>|off          # default: max-age=31536000
 //		allow_http                           # accept plain HTTP (TLS ends elsewhere)
 //		max_body        <size>               # default: 1MiB
 //		retry_after     <duration>|off       # default: 5s, when the bot cannot be reached
 //		forward_secret  [<secret>]           # hand the header on to the bot (or this value instead)
-//		name            <name>               # default: host and path
+//		name            <name>               # default: the bot's id, or host and path
 //	}
 //
 // Secrets are given on the directive's line or in the block, not on both.
@@ -81,14 +91,39 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // fields is how each subdirective is read, with the dispenser at its name.
 var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
-	"secret":         (*Handler).unmarshalSecrets,
-	"source":         (*Handler).unmarshalSource,
-	"hsts":           (*Handler).unmarshalHSTS,
-	"allow_http":     (*Handler).unmarshalAllowHTTP,
-	"max_body":       (*Handler).unmarshalMaxBody,
-	"retry_after":    (*Handler).unmarshalRetryAfter,
-	"forward_secret": (*Handler).unmarshalForwardSecret,
-	"name":           (*Handler).unmarshalName,
+	"secret":          (*Handler).unmarshalSecrets,
+	"bot_token":       (*Handler).unmarshalBotToken,
+	"url":             text(func(h *Handler) *string { return &h.URL }),
+	"certificate":     text(func(h *Handler) *string { return &h.Certificate }),
+	"allowed_updates": (*Handler).unmarshalAllowedUpdates,
+	"max_connections": (*Handler).unmarshalMaxConnections,
+	"ip_address":      text(func(h *Handler) *string { return &h.IPAddress }),
+	"api":             text(func(h *Handler) *string { return &h.API }),
+	"api_test":        mark(func(h *Handler) *bool { return &h.APITest }),
+	"check":           (*Handler).unmarshalCheck,
+	"source":          (*Handler).unmarshalSource,
+	"hsts":            (*Handler).unmarshalHSTS,
+	"allow_http":      mark(func(h *Handler) *bool { return &h.AllowHTTP }),
+	"max_body":        (*Handler).unmarshalMaxBody,
+	"retry_after":     (*Handler).unmarshalRetryAfter,
+	"forward_secret":  (*Handler).unmarshalForwardSecret,
+	"name":            (*Handler).unmarshalName,
+}
+
+// text reads a field of one word, which is checked where it is used.
+func text(field func(*Handler) *string) func(*Handler, *caddyfile.Dispenser) error {
+	return func(h *Handler, d *caddyfile.Dispenser) (err error) {
+		*field(h), err = oneArg(d.Val(), d)
+		return err
+	}
+}
+
+// mark reads a field that is set by its name alone.
+func mark(field func(*Handler) *bool) func(*Handler, *caddyfile.Dispenser) error {
+	return func(h *Handler, d *caddyfile.Dispenser) error {
+		*field(h) = true
+		return noMoreArgs(d.Val(), d)
+	}
 }
 
 // quoteWord quotes what may be a mistyped name. Anything else may be a secret in
@@ -167,9 +202,33 @@ func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (h *Handler) unmarshalAllowHTTP(d *caddyfile.Dispenser) error {
-	h.AllowHTTP = true
-	return noMoreArgs("allow_http", d)
+func (h *Handler) unmarshalBotToken(d *caddyfile.Dispenser) (err error) {
+	h.locate("bot_token", d)
+	h.BotToken, err = oneArg("bot_token", d)
+	return err
+}
+
+func (h *Handler) unmarshalAllowedUpdates(d *caddyfile.Dispenser) error {
+	if h.AllowedUpdates = d.RemainingArgs(); len(h.AllowedUpdates) == 0 {
+		return d.Err("allowed_updates: needs at least one type of update, such as message")
+	}
+	return nil
+}
+
+func (h *Handler) unmarshalMaxConnections(d *caddyfile.Dispenser) error {
+	arg, err := oneArg("max_connections", d)
+	if err != nil {
+		return err
+	}
+	if h.MaxConnections, err = strconv.Atoi(arg); err != nil || h.MaxConnections < 1 {
+		return d.Errf("max_connections: %q is not a number from 1 to 100", arg)
+	}
+	return nil
+}
+
+func (h *Handler) unmarshalCheck(d *caddyfile.Dispenser) (err error) {
+	h.Check, err = durationOrOff("check", d)
+	return err
 }
 
 func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
@@ -185,24 +244,29 @@ func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) error {
-	arg, err := oneArg("retry_after", d)
-	if err != nil {
+func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
+	if h.RetryAfter, err = durationOrOff("retry_after", d); err != nil || h.RetryAfter == off {
 		return err
 	}
-	if arg == "off" {
-		h.RetryAfter = -1
-		return nil
-	}
-	wait, err := caddy.ParseDuration(arg)
-	if err != nil {
-		return d.Errf("retry_after: %q is neither \"off\" nor a duration such as 5s", arg)
-	}
-	if err := answer.CheckRetryAfter(wait); err != nil {
+	if err := answer.CheckRetryAfter(time.Duration(h.RetryAfter)); err != nil {
 		return d.Errf("retry_after: %w", err)
 	}
-	h.RetryAfter = caddy.Duration(wait)
 	return nil
+}
+
+// off is a duration that was turned off.
+const off caddy.Duration = -1
+
+func durationOrOff(field string, d *caddyfile.Dispenser) (caddy.Duration, error) {
+	arg, err := oneArg(field, d)
+	if err != nil || arg == "off" {
+		return off, err
+	}
+	wait, err := caddy.ParseDuration(arg)
+	if err != nil || wait == 0 || wait == time.Duration(off) {
+		return 0, d.Errf("%s: %q is neither \"off\" nor a duration such as 5s", field, arg)
+	}
+	return caddy.Duration(wait), nil
 }
 
 func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {

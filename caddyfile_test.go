@@ -78,7 +78,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"secret twice":               {"telegram_webhook {\nsecret abc\nsecret def\n}", "secret: is given twice, at Caddyfile:4"},
 		"unknown":                    {"telegram_webhook abc {\nsecrets abc\n}", `unknown subdirective "secrets" of telegram_webhook, at Caddyfile:3`},
 		"a secret as subdirective":   {"telegram_webhook {\n4c5d2a7f9e\n}", "unknown subdirective of telegram_webhook, at Caddyfile:3"},
-		"not there yet":              {"telegram_webhook abc {\nbot_token {env.TOKEN}\n}", `unknown subdirective "bot_token" of telegram_webhook, at Caddyfile:3`},
+		"not there yet":              {"telegram_webhook abc {\ndedupe 100\n}", `unknown subdirective "dedupe" of telegram_webhook, at Caddyfile:3`},
 		"source without value":       {"telegram_webhook abc {\nsource\n}", "source: needs telegram or address ranges, at Caddyfile:3"},
 		"source: a name":             {"telegram_webhook abc {\nsource telegram.org\n}", `source: "telegram.org" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32, at Caddyfile:3`},
 		"source: a wrong mask":       {"telegram_webhook abc {\nsource telegram 10.0.0.0/33\n}", `source: "10.0.0.0/33" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32, at Caddyfile:3`},

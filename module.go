@@ -11,6 +11,7 @@
 //   - module.go: what the handler is, and what can be set
 //   - caddyfile.go: how it is written in a Caddyfile
 //   - verify.go: who may pass
+//   - setwebhook.go: what Telegram is told
 package telegramwebhook
 
 import (
@@ -98,8 +99,10 @@ type Handler struct {
 	ForwardSecret *string `json:"forward_secret,omitempty"`
 
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
-	// . _ -. Default: the first host and path that lead here.
+	// . _ -. Default: the bot's id, or else the first host and path that lead here.
 	Name string `json:"name,omitempty"`
+
+	Registration
 
 	// Where the fields above stand in the Caddyfile, as file:line, for error
 	// messages. Set by the Caddyfile adapter.
@@ -114,6 +117,10 @@ type Handler struct {
 	refused  *audit.Log
 	failed   *audit.Log
 	webhook  func() identity
+
+	registered  string       // the secret that Telegram is told
+	registering *registering // nil without a bot token
+	emit        func(event string, data map[string]any)
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -156,7 +163,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", answer.Kinds...)
 	withhold.From(ctx)
 	h.warn(ctx)
-	return nil
+	return h.provisionRegistration(ctx)
 }
 
 func (h *Handler) provisionSecrets() error {
@@ -175,6 +182,7 @@ func (h *Handler) provisionSecrets() error {
 		}
 	}
 	h.accepted = secret.NewSet(values...)
+	h.registered = values[0]
 	return nil
 }
 
@@ -222,6 +230,9 @@ func (h *Handler) warn(ctx caddy.Context) {
 	if slices.ContainsFunc(h.Secret, secret.Literal) {
 		h.warnOfLiteral("secret")
 	}
+	if h.BotToken != "" && secret.Literal(h.BotToken) {
+		h.warnOfLiteral("bot_token")
+	}
 	if h.ForwardSecret == nil {
 		return
 	}
@@ -241,6 +252,9 @@ func (h *Handler) warnOfLiteral(field string) {
 // identify finds the handler's place and name.
 func (h *Handler) identify() identity {
 	name := h.Name
+	if name == "" && h.registering != nil {
+		name = h.registering.id()
+	}
 	if name == "" && h.server != nil {
 		if place, ok := site.Find(h.server, h); ok {
 			name = place.String()
@@ -258,6 +272,7 @@ func (h *Handler) Cleanup() error {
 		h.refused.Close()
 		h.failed.Close()
 	}
+	h.cleanupRegistration()
 	return nil
 }
 

@@ -132,8 +132,12 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts
 // record counts a refusal and writes it to the audit log.
 func (h *Handler) record(r *http.Request, v verdict) {
 	h.webhook().metrics.Count(int(v))
+	telegram := source.Telegram(clientIP(r))
+	if telegram && (v == noSecret || v == wrongSecret) {
+		h.suspect()
+	}
 	h.refused.Add(int(v), func() []zap.Field {
-		return append(h.describe(r), zap.Bool("from_telegram", source.Telegram(clientIP(r))))
+		return append(h.describe(r), zap.Bool("from_telegram", telegram))
 	})
 }
 

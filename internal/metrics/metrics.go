@@ -32,7 +32,7 @@ var (
 // Register adds the collectors to a configuration's registry. Every webhook of
 // the configuration asks for it; the first is enough.
 func Register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{requests, delivery} {
+	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, pending, lastError} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return err

@@ -20,18 +20,29 @@ func Literal(configured string) bool { return !strings.Contains(configured, "{")
 // Resolve replaces the placeholders of a configured secret and checks the
 // result. Its errors never hold a value.
 func Resolve(configured string) (string, error) {
-	value, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	value, err := Replace(configured)
 	if err != nil {
-		if name := named.FindString(configured); name != "" {
-			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", name)
-		}
-		return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
-	}
-	if err := Check(value); err != nil {
-		if name := named.FindString(configured); name != "" {
-			return "", fmt.Errorf("the value of %s %w", name, err)
-		}
 		return "", err
 	}
-	return value, nil
+	return value, About(configured, Check(value))
+}
+
+// Replace replaces the placeholders of a configured value that is kept secret.
+func Replace(configured string) (string, error) {
+	value, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err == nil {
+		return value, nil
+	}
+	if name := named.FindString(configured); name != "" {
+		return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", name)
+	}
+	return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
+}
+
+// About says in an error about a value where the value comes from.
+func About(configured string, err error) error {
+	if name := named.FindString(configured); err != nil && name != "" {
+		return fmt.Errorf("the value of %s %w", name, err)
+	}
+	return err
 }

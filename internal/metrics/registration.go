@@ -1,0 +1,52 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+)
+
+var (
+	setWebhook = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy",
+		Subsystem: "telegram_webhook",
+		Name:      "set_webhook_total",
+		Help:      "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.",
+	}, []string{"name", "result"})
+
+	registered = gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0.")
+	pending    = gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said.")
+	lastError  = gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never.")
+)
+
+func gauge(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "caddy",
+		Subsystem: "telegram_webhook",
+		Name:      name,
+		Help:      help,
+	}, []string{"name"})
+}
+
+// Observe records how the registration of the webhook of that name stands.
+func Observe(name string, s registrar.Status) {
+	up := 0.0
+	if s.State == registrar.Registered {
+		up = 1
+	}
+	registered.WithLabelValues(name).Set(up)
+	pending.WithLabelValues(name).Set(float64(s.Info.PendingUpdateCount))
+	lastError.WithLabelValues(name).Set(unix(s.Info.LastErrorDate))
+	if s.Result != "" {
+		setWebhook.WithLabelValues(name, s.Result).Inc()
+	}
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
+}

@@ -1,0 +1,224 @@
+// Package registrar keeps a bot's webhook registered with Telegram as one
+// configuration wants it: once for all nodes that share a storage, and again
+// when somebody else has changed it.
+package registrar
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+)
+
+// API is the part of the Bot API that a registrar needs.
+type API interface {
+	SetWebhook(context.Context, botapi.Webhook) error
+	GetWebhookInfo(context.Context) (botapi.WebhookInfo, error)
+}
+
+// Config is what a registrar works with.
+type Config struct {
+	// Webhook says what is wanted. It is asked before every attempt, since a
+	// certificate may be renewed. Its error is the configuration's fault.
+	Webhook func() (botapi.Webhook, error)
+
+	API     API
+	Storage certmagic.Storage
+	Prefix  string // the bot's keys in storage, and its lock
+	MACKey  []byte // keys the fingerprint
+	Node    string // this node, for the record
+
+	// Interval between comparisons with getWebhookInfo; 0 for none.
+	Interval time.Duration
+
+	Bot    *registry.Bot
+	Logger *zap.Logger
+
+	// Emit tells subscribers of Caddy's events.
+	Emit func(event string, data map[string]any)
+
+	// Observe is told what is known after each attempt, for metrics.
+	Observe func(Status)
+}
+
+// State is how a registration stands.
+type State string
+
+// The states of a registration.
+const (
+	Pending    State = "pending"    // no attempt has ended yet
+	Registered State = "registered" // Telegram has what is wanted
+	Failing    State = "failing"    // the last attempt failed; it is tried again
+	Contested  State = "contested"  // somebody else registers the same bot
+	Superseded State = "superseded" // another configuration has taken over
+)
+
+// Status is what is known of a registration.
+type Status struct {
+	State  State
+	Since  time.Time
+	Detail string             // what went wrong, if anything
+	Result string             // what setWebhook came to in this attempt; empty if it was not called
+	Info   botapi.WebhookInfo // as Telegram last told it
+}
+
+// Registrar keeps one registration.
+type Registrar struct {
+	Config
+	store store
+
+	kick     chan struct{}
+	suspect  atomic.Bool  // Telegram may hold another secret
+	lastKick atomic.Int64 // when it was last suspected, in nanoseconds since start
+	start    time.Time
+
+	looked  bool // Telegram has been asked at least once
+	owned   bool // this registrar has seen its own registration in the record
+	backoff backoff
+
+	mu     sync.Mutex
+	status Status
+}
+
+// New makes a registrar; Run starts it.
+func New(config Config) *Registrar {
+	return &Registrar{
+		Config: config,
+		store:  store{storage: config.Storage, prefix: config.Prefix},
+		kick:   make(chan struct{}, 1),
+		start:  time.Now(),
+		status: Status{State: Pending, Since: time.Now()},
+	}
+}
+
+// Status returns what is known.
+func (r *Registrar) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+// suspicionInterval bounds how often refused requests lead to a registration.
+const suspicionInterval = time.Minute
+
+// Suspect is told that a request from Telegram's own addresses was refused: the
+// secret may be out of step. It costs next to nothing, and has an effect at most
+// once a minute, however often it is called.
+func (r *Registrar) Suspect() {
+	now := int64(time.Since(r.start)) + 1
+	last := r.lastKick.Load()
+	if last != 0 && now-last < int64(suspicionInterval) || !r.lastKick.CompareAndSwap(last, now) {
+		return
+	}
+	r.suspect.Store(true)
+	r.Kick()
+}
+
+// Kick makes the registrar look at once, unless it waits after an error.
+func (r *Registrar) Kick() {
+	select {
+	case r.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until the context ends. Of all registrars of a bot in this process
+// only the one that was last made to lead does anything.
+func (r *Registrar) Run(ctx context.Context) {
+	for {
+		wait, ok := r.attempt(ctx)
+		kick := r.kick
+		if !ok {
+			kick = nil // Telegram or a person asked for the pause
+		}
+		if !pause(ctx, wait, kick) {
+			return
+		}
+	}
+}
+
+// pause waits for so long, or for ever if it is 0, or for a kick. It returns
+// false when the context has ended.
+func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) bool {
+	var over <-chan time.Time
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-over:
+	case <-kick:
+	}
+	return true
+}
+
+// patience bounds one attempt: waiting for the lock, storage and Telegram.
+const patience = 2 * time.Minute
+
+// attempt makes one attempt. It returns when to make the next, 0 for never, and
+// whether this one came to an end without an error.
+func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	status, err := r.bring(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return 0, false // stopped: what the attempt came to is nobody's business any more
+	}
+	if err != nil {
+		status.State, status.Detail = Failing, err.Error()
+	}
+	r.report(status, err)
+	if err != nil {
+		return r.backoff.after(err), false
+	}
+	r.backoff.reset()
+	return jitter(r.Interval), true
+}
+
+// rarely is how long to wait after an error that only a person can mend.
+const rarely = 15 * time.Minute
+
+// backoff tells how long to wait after an error.
+type backoff struct{ next time.Duration }
+
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 5 * time.Minute
+)
+
+func (b *backoff) reset() { b.next = 0 }
+
+func (b *backoff) after(err error) time.Duration {
+	if refusal, ok := errors.AsType[*botapi.Error](err); ok {
+		switch {
+		case refusal.Code == 429:
+			return max(refusal.RetryAfter, time.Second) + jitter(time.Second)
+		case refusal.Code < 500 && refusal.Code != 409:
+			return jitter(rarely)
+		}
+	}
+	if errors.Is(err, errConfiguration) {
+		return jitter(rarely)
+	}
+	b.next = min(max(2*b.next, firstBackoff), lastBackoff)
+	return jitter(b.next)
+}
+
+// jitter spreads what many nodes do at the same time over a fifth of it.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d - d/10 + rand.N(d/5+1)
+}

@@ -1,0 +1,75 @@
+package site
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// URL is the public address of a handler: as given, if that is a whole address,
+// or by where the handler stands, with the given path if there is one. Where it
+// stands may not tell; the error says what to set.
+func URL(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler, given string) (string, error) {
+	if given != "" && !strings.HasPrefix(given, "/") {
+		return given, nil
+	}
+	place, _ := Find(server, handler)
+	host, err := place.host(server)
+	if err != nil {
+		return "", errors.New(err.Error() + "; set url to the webhook's whole public address")
+	}
+	path := given
+	if path == "" {
+		if path, err = place.path(); err != nil {
+			return "", errors.New(err.Error() + "; set url to the path that Telegram is to use")
+		}
+	}
+	return "https://" + withPort(host, server.Listen) + path, nil
+}
+
+// host is the one host name that leads here.
+func (p Place) host(server *caddyhttp.Server) (string, error) {
+	switch {
+	case len(server.TLSConnPolicies) == 0:
+		return "", errors.New("this site does not speak HTTPS itself")
+	case len(p.Hosts) == 0:
+		return "", errors.New("this site has no host name")
+	case len(p.Hosts) > 1:
+		return "", errors.New("this site has several host names (" + strings.Join(p.Hosts, ", ") + ")")
+	case strings.ContainsAny(p.Hosts[0], "*{"):
+		return "", errors.New("the host name " + p.Hosts[0] + " is a pattern")
+	}
+	return p.Hosts[0], nil
+}
+
+// path is the one path that leads here.
+func (p Place) path() (string, error) {
+	switch {
+	case len(p.Paths) == 0:
+		return "/", nil
+	case len(p.Paths) > 1:
+		return "", errors.New("several paths lead here (" + strings.Join(p.Paths, ", ") + ")")
+	case strings.ContainsAny(p.Paths[0], "*{"):
+		return "", errors.New("the path " + p.Paths[0] + " is a pattern")
+	}
+	return p.Paths[0], nil
+}
+
+// withPort adds the port on which the server listens, unless it is https's own.
+func withPort(host string, listen []string) string {
+	var ports []string
+	for _, address := range listen {
+		if a, err := caddy.ParseNetworkAddress(address); err == nil {
+			ports = append(ports, strconv.FormatUint(uint64(a.StartPort), 10))
+		}
+	}
+	if len(ports) == 0 || slices.Contains(ports, "443") {
+		return host
+	}
+	return net.JoinHostPort(host, ports[0])
+}

@@ -1,0 +1,214 @@
+package telegramwebhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// A token that only the stand-in knows.
+const botToken = "123456789:" + "test_token_for_loopback_only_0000000"
+
+// startTelegram is a stand-in that takes webhooks on loopback. Its senders'
+// pauses are a hundredth of the real.
+func startTelegram(t *testing.T) (api *telegramtest.API, address string) {
+	t.Helper()
+	t.Setenv("TELEGRAM_TOKEN", botToken)
+	api = telegramtest.NewAPI(telegramtest.APIOptions{
+		Tokens: []string{botToken}, AllowPort: true, AllowReserved: true,
+		Sender: telegramtest.Options{After: func(d time.Duration) <-chan time.Time { return time.After(d / 100) }},
+	})
+	address, stop := api.Start()
+	t.Cleanup(stop)
+	return api, address
+}
+
+// registeringSite is a site whose bot is registered by the gate. More lines go
+// into the options block and into the directive's.
+func registeringSite(port int, api, bot, options string, lines ...string) string {
+	return fmt.Sprintf(`{
+	%s
+	skip_install_trust
+	auto_https disable_redirects
+}
+https://localhost:%d {
+	telegram_webhook {env.TELEGRAM_SECRET} {
+		bot_token {env.TELEGRAM_TOKEN}
+		api %s
+		certificate internal
+		%s
+	}
+	reverse_proxy %s
+}
+`, options, port, api, strings.Join(lines, "\n\t\t"), bot)
+}
+
+func wantSetWebhook(t *testing.T, api *telegramtest.API, n int, when string) {
+	t.Helper()
+	if got := len(api.Calls("setWebhook")); got != n {
+		t.Errorf("%s: %d calls of setWebhook, want %d", when, got, n)
+	}
+}
+
+// TestWholeWay goes from a Caddyfile to a registered webhook, over which an
+// update reaches the bot; then through reloads and restarts without another call.
+func TestWholeWay(t *testing.T) {
+	api, address := startTelegram(t)
+	var handled atomic.Int64
+	bot := startBot(t, func(http.ResponseWriter, *http.Request) { handled.Add(1) })
+	admin, port := freePort(t), freePort(t)
+	config := registeringSite(port, address, bot, fmt.Sprintf("admin localhost:%d", admin))
+	c := startCaddy(t, config)
+	c.out.wait(t, "webhook registered")
+
+	if w := api.Webhook(botToken); w.URL != fmt.Sprintf("https://localhost:%d/", port) || w.Secret != rightSecret || w.RootCAs == nil {
+		t.Fatalf("registered: %q, secret right: %v, with certificate: %v", w.URL, w.Secret == rightSecret, w.RootCAs != nil)
+	}
+	api.Send(botToken, telegramtest.Message(1, 1, "hello"))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := api.Sender(botToken).Wait(ctx); err != nil {
+		t.Fatalf("%v: %+v", err, api.Sender(botToken).Stats())
+	}
+	if n := handled.Load(); n != 1 {
+		t.Errorf("the bot has handled %d updates, want 1", n)
+	}
+
+	for i := range 100 {
+		load(t, admin, strings.Replace(config, "certificate internal", fmt.Sprintf("certificate internal\n\t\tretry_after %ds", i%50+1), 1))
+	}
+	wantSetWebhook(t, api, 1, "after 100 reloads")
+	for range 10 {
+		asked := len(api.Calls("getWebhookInfo"))
+		c.restart()
+		waitUntil(t, "the restarted one has looked", func() bool { return len(api.Calls("getWebhookInfo")) > asked })
+	}
+	wantSetWebhook(t, api, 1, "after 10 restarts")
+
+	load(t, admin, strings.Replace(config, "certificate internal", "certificate internal\n\t\tmax_connections 7", 1))
+	waitUntil(t, "the change is registered", func() bool { return api.Webhook(botToken).MaxConnections == 7 })
+	if strings.Contains(c.out.String(), botToken) {
+		t.Error("the token is in the log")
+	}
+}
+
+// TestFailedLoad keeps the running registration through a reload that fails.
+func TestFailedLoad(t *testing.T) {
+	api, address := startTelegram(t)
+	admin, port := freePort(t), freePort(t)
+	config := registeringSite(port, address, "127.0.0.1:9", fmt.Sprintf("admin localhost:%d", admin))
+	c := startCaddy(t, config)
+	c.out.wait(t, "webhook registered")
+	broken := strings.Replace(config, "certificate internal", "certificate internal\n\t\tmax_connections 7\n\t\turl /elsewhere", 1) +
+		fmt.Sprintf("http://localhost:%d {\n\ttelegram_webhook {env.UNSET_IN_TESTS}\n}\n", freePort(t))
+	resp, err := http.Post(fmt.Sprintf("http://localhost:%d/load", admin), "text/caddyfile", strings.NewReader(broken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		t.Fatal("the broken configuration was loaded")
+	}
+	load(t, admin, config+"\n# the same again\n")
+	wantSetWebhook(t, api, 1, "after a failed load")
+}
+
+// TestValidateCallsNothing validates and adapts: neither calls nor writes.
+func TestValidateCallsNothing(t *testing.T) {
+	api, address := startTelegram(t)
+	c := startCaddy(t, globals()) // for its folders and commands
+	if err := writeFile(c.file("Other"), registeringSite(freePort(t), address, "127.0.0.1:9", "admin off")); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"validate", "adapt"} {
+		if out, err := c.command(command, "--adapter", "caddyfile", "--config", c.file("Other")).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if n := len(api.Calls("")); n > 0 {
+		t.Errorf("%d calls", n)
+	}
+	if c.has("data/caddy/telegram_webhook") {
+		t.Error("something was written")
+	}
+}
+
+// TestFleetOfProcesses starts three Caddy processes on one storage at once, and
+// kills one while it holds the lock.
+func TestFleetOfProcesses(t *testing.T) {
+	api, address := startTelegram(t)
+	shared := t.TempDir()
+	options := fmt.Sprintf("admin off\n\tstorage file_system %s", shared)
+	port := freePort(t)
+	site := func(lines ...string) string {
+		// All are registered with the same address, as replicas behind one are.
+		return registeringSite(freePort(t), address, "127.0.0.1:9", options, append(lines, fmt.Sprintf("url https://localhost:%d/", port))...)
+	}
+	processes := make([]*caddyProcess, 3)
+	for i := range processes {
+		processes[i] = startCaddy(t, site())
+	}
+	waitUntil(t, "all have looked at the record", func() bool { return len(api.Calls("setWebhook")) > 0 })
+	for _, p := range processes {
+		p.stop()
+	}
+	wantSetWebhook(t, api, 1, "three processes at once")
+
+	// One is killed in the middle of its call. File storage takes its lock for
+	// stale after 10 seconds; another node goes on soon after.
+	api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		if strings.EqualFold(method, "setWebhook") {
+			return &telegramtest.Fault{Delay: time.Minute}
+		}
+		return nil
+	})
+	killed := startCaddy(t, site("max_connections 9"))
+	waitUntil(t, "it is in the middle of its call", func() bool { return len(api.Calls("setWebhook")) > 1 })
+	api.Fail(nil)
+	_ = killed.cmd.Process.Signal(syscall.SIGKILL)
+	_ = killed.cmd.Wait()
+	next := startCaddy(t, site("max_connections 9"))
+	next.out.wait(t, "webhook registered")
+	if w := api.Webhook(botToken); w.MaxConnections != 9 {
+		t.Errorf("registered with %d connections, want 9", w.MaxConnections)
+	}
+}
+
+// TestAnswersThatAreNone lets Telegram answer in ways that are no answers: the
+// site serves all the while, and is registered when it is over.
+func TestAnswersThatAreNone(t *testing.T) {
+	for name, fault := range map[string]telegramtest.Fault{
+		"HTML":       {Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>")},
+		"200 HTML":   {Status: http.StatusOK, Body: []byte("<html>a captive portal</html>")},
+		"10 MiB":     {Status: http.StatusOK, Body: []byte(`{"ok":true,"result":"`), Size: 10 << 20},
+		"cut off":    {Status: http.StatusOK, Body: []byte(`{"ok":tr`), Size: 100, Cut: true},
+		"no answer":  {Cut: true},
+		"500":        {Status: http.StatusInternalServerError, Body: []byte(`{"ok":false,"error_code":500,"description":"Internal Server Error"}`)},
+		"429 of two": {Status: http.StatusTooManyRequests, Body: []byte(`{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 2","parameters":{"retry_after":2}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api, address := startTelegram(t)
+			api.Fail(func(string, map[string]string) *telegramtest.Fault { return &fault })
+			port := freePort(t)
+			bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
+			c := startCaddy(t, registeringSite(port, address, bot, "admin off"))
+			c.out.wait(t, "webhook not registered")
+			if got := do(t, c.client(), update(t, fmt.Sprintf("https://localhost:%d/", port), rightSecret)); got.status != http.StatusOK {
+				t.Errorf("while it fails an update gets %d, want 200", got.status)
+			}
+			api.Fail(nil)
+			c.out.wait(t, "webhook registered")
+			c.stop()
+			if strings.Contains(c.out.String(), botToken) {
+				t.Error("the token is in the log")
+			}
+		})
+	}
+}

@@ -3,16 +3,15 @@ package telegramwebhook
 import (
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
@@ -70,7 +69,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		field := d.Val()
 		unmarshal, ok := fields[field]
 		if !ok {
-			return d.Errf("unknown subdirective%s of telegram_webhook", quoteWord(field))
+			return d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(field))
 		}
 		if seen[field] {
 			return d.Errf("%s: is given twice", field)
@@ -113,7 +112,7 @@ var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
 // text reads a field of one word, which is checked where it is used.
 func text(field func(*Handler) *string) func(*Handler, *caddyfile.Dispenser) error {
 	return func(h *Handler, d *caddyfile.Dispenser) (err error) {
-		*field(h), err = oneArg(d.Val(), d)
+		*field(h), err = args.One(d, d.Val())
 		return err
 	}
 }
@@ -122,17 +121,8 @@ func text(field func(*Handler) *string) func(*Handler, *caddyfile.Dispenser) err
 func mark(field func(*Handler) *bool) func(*Handler, *caddyfile.Dispenser) error {
 	return func(h *Handler, d *caddyfile.Dispenser) error {
 		*field(h) = true
-		return noMoreArgs(d.Val(), d)
+		return args.None(d, d.Val())
 	}
-}
-
-// quoteWord quotes what may be a mistyped name. Anything else may be a secret in
-// the wrong place, and is not repeated.
-func quoteWord(s string) string {
-	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return ""
-	}
-	return " " + strconv.Quote(s)
 }
 
 func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) error {
@@ -159,7 +149,7 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 		return d.Errf("forward_secret: %w", err)
 	}
 	h.locate("forward_secret", d)
-	return noMoreArgs("forward_secret", d)
+	return args.None(d, "forward_secret")
 }
 
 // checkLiteral checks a secret that is written out. One that holds placeholders
@@ -191,7 +181,7 @@ func (h *Handler) unmarshalSource(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
-	arg, err := oneArg("hsts", d)
+	arg, err := args.One(d, "hsts")
 	if err != nil {
 		return err
 	}
@@ -204,7 +194,7 @@ func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
 
 func (h *Handler) unmarshalBotToken(d *caddyfile.Dispenser) (err error) {
 	h.locate("bot_token", d)
-	h.BotToken, err = oneArg("bot_token", d)
+	h.BotToken, err = args.One(d, "bot_token")
 	return err
 }
 
@@ -216,7 +206,7 @@ func (h *Handler) unmarshalAllowedUpdates(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalMaxConnections(d *caddyfile.Dispenser) error {
-	arg, err := oneArg("max_connections", d)
+	arg, err := args.One(d, "max_connections")
 	if err != nil {
 		return err
 	}
@@ -227,12 +217,12 @@ func (h *Handler) unmarshalMaxConnections(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalCheck(d *caddyfile.Dispenser) (err error) {
-	h.Check, err = durationOrOff("check", d)
+	h.Check, err = args.Duration(d, "check")
 	return err
 }
 
 func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
-	arg, err := oneArg("max_body", d)
+	arg, err := args.One(d, "max_body")
 	if err != nil {
 		return err
 	}
@@ -245,7 +235,7 @@ func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
-	if h.RetryAfter, err = durationOrOff("retry_after", d); err != nil || h.RetryAfter == off {
+	if h.RetryAfter, err = args.Duration(d, "retry_after"); err != nil || h.RetryAfter == args.Off {
 		return err
 	}
 	if err := answer.CheckRetryAfter(time.Duration(h.RetryAfter)); err != nil {
@@ -254,23 +244,8 @@ func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
 	return nil
 }
 
-// off is a duration that was turned off.
-const off caddy.Duration = -1
-
-func durationOrOff(field string, d *caddyfile.Dispenser) (caddy.Duration, error) {
-	arg, err := oneArg(field, d)
-	if err != nil || arg == "off" {
-		return off, err
-	}
-	wait, err := caddy.ParseDuration(arg)
-	if err != nil || wait == 0 || wait == time.Duration(off) {
-		return 0, d.Errf("%s: %q is neither \"off\" nor a duration such as 5s", field, arg)
-	}
-	return caddy.Duration(wait), nil
-}
-
 func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
-	arg, err := oneArg("name", d)
+	arg, err := args.One(d, "name")
 	if err != nil {
 		return err
 	}
@@ -278,22 +253,6 @@ func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
 		return d.Errf("name: %w", err)
 	}
 	h.Name = arg
-	return nil
-}
-
-// oneArg reads a field that takes exactly one argument.
-func oneArg(field string, d *caddyfile.Dispenser) (string, error) {
-	if !d.NextArg() || d.Val() == "" {
-		return "", d.Errf("%s: needs a value", field)
-	}
-	arg := d.Val()
-	return arg, noMoreArgs(field, d)
-}
-
-func noMoreArgs(field string, d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.Errf("%s: has one argument too many", field)
-	}
 	return nil
 }
 

@@ -85,11 +85,9 @@ type registering struct {
 	token   botapi.Token
 	raw     []byte // keys the fingerprint
 	bot     *registry.Bot
-	release func()
-	running atomic.Pointer[registrar.Registrar] // nil until the configuration runs
-	cancel  context.CancelFunc
-	done    chan struct{}
-	warned  string // the last warning about the certificate
+	release []func()                          // give back the bot and its url
+	running atomic.Pointer[registrar.Running] // nil until the configuration runs
+	warned  string                            // the last warning about the certificate
 }
 
 // id is the bot's id, which is no secret.
@@ -118,11 +116,19 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
-	bot, release, err := registry.Claim(h.botKey(token), ctx.Modules()[0])
+	config := ctx.Modules()[0] // the app, of which every configuration has its own
+	bot, release, err := registry.Claim(h.botKey(token), config)
 	if err != nil {
 		return h.fieldError("bot_token", err)
 	}
-	h.registering = &registering{token: token, raw: []byte(raw), bot: bot, release: release}
+	h.registering = &registering{token: token, raw: []byte(raw), bot: bot, release: []func(){release}}
+	if strings.Contains(h.URL, "://") {
+		_, release, err := registry.Claim(h.URL, config)
+		if err != nil {
+			return fmt.Errorf("url: %w", err)
+		}
+		h.registering.release = append(h.registering.release, release)
+	}
 	return h.subscribe(ctx)
 }
 
@@ -194,7 +200,7 @@ func (h *Handler) subscribe(ctx caddy.Context) error {
 func (h *Handler) startRegistrar(ctx caddy.Context) {
 	g := h.registering
 	name := h.webhook().name
-	r := registrar.New(registrar.Config{
+	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
 		API:      botapi.New(g.token, botapi.Options{API: h.API, Test: h.APITest}),
 		Storage:  ctx.Storage(),
@@ -206,15 +212,7 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 		Logger:   h.logger.With(zap.String("name", name)),
 		Emit:     h.emit,
 		Observe:  func(s registrar.Status) { metrics.Observe(name, s) },
-	})
-	g.bot.Lead(r)
-	g.running.Store(r)
-	running, cancel := context.WithCancel(context.Background())
-	g.cancel, g.done = cancel, make(chan struct{})
-	go func() {
-		defer close(g.done)
-		r.Run(running)
-	}()
+	}))
 }
 
 // node names this process in the record that the nodes share.
@@ -228,40 +226,36 @@ func node() string {
 
 // suspect tells the registrar of a refused request from Telegram's own address.
 func (h *Handler) suspect() {
-	if h.registering == nil {
-		return
-	}
-	if r := h.registering.running.Load(); r != nil {
+	if r := h.registering.at(); r != nil {
 		r.Suspect()
 	}
 }
 
-// stopRegistrar stops at once. What was being done is broken off; the next
-// configuration takes it up.
+// at returns the registrar at work; nil before there is one.
+func (g *registering) at() *registrar.Running {
+	if g == nil {
+		return nil
+	}
+	return g.running.Load()
+}
+
 func (h *Handler) stopRegistrar() {
-	if g := h.registering; g != nil && g.cancel != nil {
-		g.cancel()
+	if r := h.registering.at(); r != nil {
+		r.Stop()
 	}
 }
 
-// lockPatience is how long a stopping handler waits for its lock in storage to be
-// given back, so that no other node has to wait until it is stale.
-const lockPatience = 3 * time.Second
-
 // cleanupRegistration gives the bot back.
 func (h *Handler) cleanupRegistration() {
-	g := h.registering
-	if g == nil {
-		return
+	if r := h.registering.at(); r != nil {
+		r.Stop()
+		r.Wait()
 	}
-	h.stopRegistrar()
-	if g.done != nil {
-		select {
-		case <-g.done:
-		case <-time.After(lockPatience):
+	if h.registering != nil {
+		for _, release := range h.registering.release {
+			release()
 		}
 	}
-	g.release()
 }
 
 // currentWebhook is what Telegram is to have now.

@@ -49,8 +49,8 @@ func TestRefusals(t *testing.T) {
 		"the webhook's secret": {400, "", `{"description":"bad ` + plantedSecret + `!"}`, Error{Code: 400, Description: "bad [hidden]!"}},
 		"several lines":        {400, "", `{"description":"a\r\n\u001b[31m\u2028b\u0000 c"}`, Error{Code: 400, Description: "a [31m b c"}},
 		"much of it": {
-			400, "", `{"description":"` + strings.Repeat("ж", 300) + plantedToken + `"}`,
-			Error{Code: 400, Description: strings.Repeat("ж", 200) + "…"},
+			400, "", `{"description":"x` + strings.Repeat("ж", 300) + plantedToken + `"}`,
+			Error{Code: 400, Description: "x" + strings.Repeat("ж", 199) + "…"},
 		},
 		"cut within the token": {
 			400, "", `{"description":"` + strings.Repeat("x", maxText-20) + plantedToken + plantedToken + plantedToken + `"}`,

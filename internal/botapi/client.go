@@ -113,7 +113,6 @@ func newTransport() *http.Transport {
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		DisableKeepAlives:      true,
-		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }

@@ -113,6 +113,10 @@ func TestUnreachable(t *testing.T) {
 			fails(func(r *http.Request) error { return echo{strings.ToUpper(url.QueryEscape(r.URL.String()))} }), nil,
 			api + " failed: HTTPS%3A%2F%2FBOT-API.EXAMPLE%2FBOT[hidden]%2F",
 		},
+		"host that holds the token": {
+			Options{API: "https://" + plantedHalf + ".example", HTTP: fails(func(*http.Request) error { return io.ErrClosedPipe }).HTTP}, io.ErrClosedPipe,
+			"the call to https://[hidden].example failed: io: read/write on closed pipe",
+		},
 		"transport that cuts the token": {
 			fails(func(*http.Request) error { return echo{"no such path: /bot" + plantedToken[:24]} }), nil,
 			api + " failed: no such path: /bot[hidden]",
@@ -197,5 +201,19 @@ func TestInterrupted(t *testing.T) {
 				t.Errorf("%v is not what the context was canceled for", err)
 			}
 		})
+	}
+}
+
+// What the end of a context does to a connection is not what has gone wrong.
+func TestTimeIsUpBeforeTheTransportNotices(t *testing.T) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Millisecond)
+	defer stop()
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	})
+	_, err := New(parse(t, plantedToken), Options{HTTP: &http.Client{Transport: transport}}).GetWebhookInfo(ctx)
+	if err == nil || !strings.Contains(err.Error(), "did not answer in time") || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v", err)
 	}
 }

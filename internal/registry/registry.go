@@ -23,11 +23,11 @@ type Bot struct {
 
 var bots = caddy.NewUsagePool()
 
-// ErrClaimed is a bot that is served twice in one configuration.
-var ErrClaimed = errors.New("is served by another telegram_webhook already; one bot has one webhook")
+// ErrClaimed is a bot, or a url, that is served twice in one configuration.
+var ErrClaimed = errors.New("is that of another telegram_webhook in this configuration; a bot has one webhook, and a webhook one bot")
 
-// Claim takes the bot of that key for a configuration, and returns what gives
-// it back.
+// Claim takes the bot, or the url, of that key for a configuration, and returns
+// what gives it back.
 func Claim(key string, config any) (*Bot, func(), error) {
 	value, _, err := bots.LoadOrNew(key, func() (caddy.Destructor, error) {
 		return &Bot{claims: make(map[any]bool)}, nil

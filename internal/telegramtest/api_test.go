@@ -115,9 +115,9 @@ func TestTokens(t *testing.T) {
 	} {
 		call(t, a, path).is(t, want.status, want.text)
 	}
-	any := newAPI(t, nil, APIOptions{})
-	call(t, any, "/bot"+other+info).is(t, 200, "")
-	r := call(t, any, "/bot"+other+"/getMe")
+	open := newAPI(t, nil, APIOptions{})
+	call(t, open, "/bot"+other+info).is(t, 200, "")
+	r := call(t, open, "/bot"+other+"/getMe")
 	r.is(t, 200, "")
 	if !strings.Contains(string(r.Result), `"id":4839574813,`) {
 		t.Errorf("got %s", r.Result)

@@ -224,8 +224,8 @@ func (s *Sender) Stats() Stats {
 	return stats
 }
 
-// Close cuts every connection, forgets what is queued and returns when nothing
-// runs any more.
+// Close cuts every connection and returns when nothing runs any more. What is
+// queued stays undelivered.
 func (s *Sender) Close() {
 	s.mu.Lock()
 	s.closed = true

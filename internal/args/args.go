@@ -1,0 +1,53 @@
+// Package args reads the arguments of a Caddyfile subdirective. Its errors say
+// which field is wrong, in which file and line, and never hold a secret.
+package args
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// One reads a field that takes exactly one argument.
+func One(d *caddyfile.Dispenser, field string) (string, error) {
+	if !d.NextArg() || d.Val() == "" {
+		return "", d.Errf("%s: needs a value", field)
+	}
+	arg := d.Val()
+	return arg, None(d, field)
+}
+
+// None reports what stands on the line besides.
+func None(d *caddyfile.Dispenser, field string) error {
+	if d.NextArg() {
+		return d.Errf("%s: has one argument too many", field)
+	}
+	return nil
+}
+
+// Off is a duration that was turned off.
+const Off caddy.Duration = -1
+
+// Duration reads a field that takes a duration or "off".
+func Duration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
+	arg, err := One(d, field)
+	if err != nil || arg == "off" {
+		return Off, err
+	}
+	wait, err := caddy.ParseDuration(arg)
+	if err != nil || wait == 0 || caddy.Duration(wait) == Off {
+		return 0, d.Errf("%s: %q is neither \"off\" nor a duration such as 5s", field, arg)
+	}
+	return caddy.Duration(wait), nil
+}
+
+// Quote quotes, after a space, what may be a mistyped name. Anything else may be
+// a secret in the wrong place, and is not repeated.
+func Quote(s string) string {
+	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ""
+	}
+	return " " + strconv.Quote(s)
+}

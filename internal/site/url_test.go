@@ -1,0 +1,68 @@
+package site
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+)
+
+// here is a handler to be found.
+type here struct{}
+
+func (*here) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }
+
+func TestURL(t *testing.T) {
+	type list = []string
+	for name, tc := range map[string]struct {
+		hosts, paths, listen list
+		plain                bool
+		given                string
+		want, err            string
+	}{
+		"host and nothing else":    {hosts: list{"bot.example.com"}, listen: list{":443"}, want: "https://bot.example.com/"},
+		"host and path":            {hosts: list{"example.com"}, paths: list{"/telegram"}, listen: list{":443"}, want: "https://example.com/telegram"},
+		"another port":             {hosts: list{"bot.example.com"}, listen: list{":8443"}, want: "https://bot.example.com:8443/"},
+		"two ports, one is 443":    {hosts: list{"bot.example.com"}, listen: list{":8443", "127.0.0.1:443"}, want: "https://bot.example.com/"},
+		"a path is given":          {hosts: list{"bot.example.com"}, paths: list{"/t/*"}, listen: list{":443"}, given: "/t/one", want: "https://bot.example.com/t/one"},
+		"an address is given":      {listen: list{":443"}, plain: true, given: "https://public.example.com/x", want: "https://public.example.com/x"},
+		"no host":                  {listen: list{":443"}, err: "this site has no host name; set url to the webhook's whole public address"},
+		"several hosts":            {hosts: list{"a.example.com", "b.example.com"}, err: "this site has several host names (a.example.com, b.example.com); set url to the webhook's whole public address"},
+		"a wildcard":               {hosts: list{"*.example.com"}, err: "the host name *.example.com is a pattern; set url to the webhook's whole public address"},
+		"a placeholder":            {hosts: list{"{env.HOST}"}, err: "the host name {env.HOST} is a pattern; set url to the webhook's whole public address"},
+		"plain http":               {hosts: list{"bot.example.com"}, plain: true, err: "this site does not speak HTTPS itself; set url to the webhook's whole public address"},
+		"several paths":            {hosts: list{"bot.example.com"}, paths: list{"/a", "/b"}, err: "several paths lead here (/a, /b); set url to the path that Telegram is to use"},
+		"a pattern":                {hosts: list{"bot.example.com"}, paths: list{"/telegram/*"}, err: "the path /telegram/* is a pattern; set url to the path that Telegram is to use"},
+		"no host, a path is given": {given: "/x", err: "this site has no host name; set url to the webhook's whole public address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := new(here)
+			server := &caddyhttp.Server{Listen: tc.listen}
+			if !tc.plain {
+				server.TLSConnPolicies = caddytls.ConnectionPolicies{{}}
+			}
+			set := caddyhttp.MatcherSet{}
+			if tc.hosts != nil {
+				m := caddyhttp.MatchHost(tc.hosts)
+				set = append(set, &m)
+			}
+			if tc.paths != nil {
+				m := caddyhttp.MatchPath(tc.paths)
+				set = append(set, &m)
+			}
+			server.Routes = caddyhttp.RouteList{{
+				MatcherSets: caddyhttp.MatcherSets{set},
+				Handlers:    []caddyhttp.MiddlewareHandler{handler},
+			}}
+			got, err := URL(server, handler, tc.given)
+			message := ""
+			if err != nil {
+				message = err.Error()
+			}
+			if got != tc.want || message != tc.err {
+				t.Errorf("got %q, %q; want %q, %q", got, message, tc.want, tc.err)
+			}
+		})
+	}
+}

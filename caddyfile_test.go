@@ -106,6 +106,16 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"forward_secret: empty":      {"telegram_webhook abc {\nforward_secret \"\"\n}", "forward_secret: is empty, at Caddyfile:3"},
 		"name without value":         {"telegram_webhook abc {\nname\n}", "name: needs a value, at Caddyfile:3"},
 		"name: a slash":              {"telegram_webhook abc {\nname a/b\n}", `name: "a/b" is not 1 to 64 characters of A-Z a-z 0-9 . _ -, at Caddyfile:3`},
+		"bot_token without value":    {"telegram_webhook abc {\nbot_token\n}", "bot_token: needs a value, at Caddyfile:3"},
+		"bot_token: two words":       {"telegram_webhook abc {\nbot_token 1 2\n}", "bot_token: has one argument too many, at Caddyfile:3"},
+		"url without value":          {"telegram_webhook abc {\nurl\n}", "url: needs a value, at Caddyfile:3"},
+		"url twice":                  {"telegram_webhook abc {\nurl /a\nurl /b\n}", "url: is given twice, at Caddyfile:4"},
+		"allowed_updates, none":      {"telegram_webhook abc {\nallowed_updates\n}", "allowed_updates: needs at least one type of update, such as message, at Caddyfile:3"},
+		"max_connections: a word":    {"telegram_webhook abc {\nmax_connections many\n}", `max_connections: "many" is not a number from 1 to 100, at Caddyfile:3`},
+		"max_connections: zero":      {"telegram_webhook abc {\nmax_connections 0\n}", `max_connections: "0" is not a number from 1 to 100, at Caddyfile:3`},
+		"ip_address: two":            {"telegram_webhook abc {\nip_address 8.8.8.8 8.8.4.4\n}", "ip_address: has one argument too many, at Caddyfile:3"},
+		"api_test with a value":      {"telegram_webhook abc {\napi_test on\n}", "api_test: has one argument too many, at Caddyfile:3"},
+		"check: a number":            {"telegram_webhook abc {\ncheck 5\n}", `check: "5" is neither "off" nor a duration such as 5s, at Caddyfile:3`},
 		"a block in the block":       {"telegram_webhook abc {\nname a {\nb\n}\n}", "name: takes no block, at Caddyfile:4"},
 	} {
 		t.Run(name, func(t *testing.T) {

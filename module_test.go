@@ -72,6 +72,15 @@ func TestWrongJSON(t *testing.T) {
 		"max_body":                 {`"secret": ["abc"], "max_body": -1`, `max_body: is negative`},
 		"retry_after":              {`"secret": ["abc"], "retry_after": "90m"`, `retry_after: 1h30m0s is not in whole seconds from 1s to 1h, which is what Telegram honours`},
 		"retry_after, a number":    {`"secret": ["abc"], "retry_after": 5`, `retry_after: 5ns is not in whole seconds from 1s to 1h, which is what Telegram honours`},
+		"bot_token unset":          {`"secret": ["abc"], "bot_token": "{env.TEST_UNSET}", "caddyfile": {"bot_token": "Caddyfile:4"}`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts, at Caddyfile:4`},
+		"url without a token":      {`"secret": ["abc"], "url": "/x"`, `bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
+		"url: http":                {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
+		"url: a port":              {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},
+		"url: the token":           {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/` + botToken + `"`, `url: holds the bot token, which would be in every log; the secret does its work, so take any other path`},
+		"ip_address":               {`"secret": ["abc"], "bot_token": "` + botToken + `", "ip_address": "::1"`, `ip_address: "::1" is not an IPv4 address, and Telegram uses no other`},
+		"max_connections":          {`"secret": ["abc"], "bot_token": "` + botToken + `", "max_connections": 101`, `max_connections: 101 is not from 1 to 100`},
+		"check":                    {`"secret": ["abc"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
+		"certificate":              {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
 		"name":                     {`"secret": ["abc"], "name": "my bot"`, `name: "my bot" is not 1 to 64 characters of A-Z a-z 0-9 . _ -`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +100,22 @@ func TestWrongJSON(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a malformed token", func(t *testing.T) {
+		err := validate(t, `{"handler": "telegram_webhook", "secret": ["abc"], "bot_token": "`+leak+`"}`)
+		if err == nil || !strings.Contains(err.Error(), "bot_token: ") || strings.Contains(err.Error(), leak) {
+			t.Errorf("got %v, want an error about bot_token that does not hold it", err)
+		}
+	})
+	t.Run("a bot twice", func(t *testing.T) {
+		handler := `{"handler": "telegram_webhook", "secret": ["abc"], "bot_token": "` + botToken + `"}`
+		err := validate(t, handler+", "+handler)
+		if err == nil || !strings.Contains(err.Error(), "bot_token: is that of another telegram_webhook in this configuration") {
+			t.Errorf("got %v, want an error about the bot", err)
+		}
+		if err := validate(t, handler); err != nil {
+			t.Errorf("the bot is not given back: %v", err)
+		}
+	})
 	for name, fields := range map[string]string{
 		"an unknown field": `"secret": ["abc"], "secrets": ["def"]`,
 		"a string":         `"secret": "abc"`,

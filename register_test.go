@@ -1,10 +1,15 @@
 package telegramwebhook
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -151,18 +156,16 @@ func TestFleetOfProcesses(t *testing.T) {
 		// All are registered with the same address, as replicas behind one are.
 		return registeringSite(freePort(t), address, "127.0.0.1:9", options, append(lines, fmt.Sprintf("url https://localhost:%d/", port))...)
 	}
-	processes := make([]*caddyProcess, 3)
-	for i := range processes {
-		processes[i] = startCaddy(t, site())
+	var nodes sync.WaitGroup
+	for range 3 {
+		nodes.Go(func() { startCaddy(t, site()) })
 	}
-	waitUntil(t, "all have looked at the record", func() bool { return len(api.Calls("setWebhook")) > 0 })
-	for _, p := range processes {
-		p.stop()
-	}
+	nodes.Wait()
+	waitUntil(t, "all have looked", func() bool { return len(api.Calls("getWebhookInfo")) >= 4 }) // one looks twice
 	wantSetWebhook(t, api, 1, "three processes at once")
 
-	// One is killed in the middle of its call. File storage takes its lock for
-	// stale after 10 seconds; another node goes on soon after.
+	// One is killed in the middle of its call. Another goes on when the lock is
+	// stale, or after 20 seconds if those that held it before keep it fresh.
 	api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
 		if strings.EqualFold(method, "setWebhook") {
 			return &telegramtest.Fault{Delay: time.Minute}
@@ -211,4 +214,87 @@ func TestAnswersThatAreNone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSuspicion refuses requests from Telegram's addresses: told by a trusted
+// proxy, they have the webhook registered again, and told by a stranger, not.
+func TestSuspicion(t *testing.T) {
+	for name, tc := range map[string]struct {
+		trusted string
+		calls   int
+	}{
+		"a trusted proxy": {"trusted_proxies static 127.0.0.1/32", 2},
+		"a stranger":      {"trusted_proxies static 192.0.2.0/24", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api, address := startTelegram(t)
+			port := freePort(t)
+			c := startCaddy(t, registeringSite(port, address, "127.0.0.1:9", "admin off\n\tservers {\n\t\t"+tc.trusted+"\n\t}"))
+			c.out.wait(t, "webhook registered")
+			// What was registered within the last minute is not suspected.
+			makeRecordOlder(t, c)
+			client := c.client()
+			for range 200 {
+				r := update(t, fmt.Sprintf("https://localhost:%d/", port), "wrong")
+				r.Header.Set("X-Forwarded-For", "149.154.167.220")
+				do(t, client, r)
+			}
+			if tc.calls > 1 {
+				waitUntil(t, "it is registered again", func() bool { return len(api.Calls("setWebhook")) >= tc.calls })
+			}
+			c.stop()
+			wantSetWebhook(t, api, tc.calls, name)
+		})
+	}
+}
+
+// makeRecordOlder takes an hour off the times in the record in storage.
+func makeRecordOlder(t *testing.T, c *caddyProcess) {
+	t.Helper()
+	name := c.file("data/caddy/telegram_webhook")
+	files, err := filepath.Glob(name + "/*/registration.json")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("records: %v, %v", files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record map[string]any
+	if err := json.Unmarshal(content, &record); err != nil {
+		t.Fatal(err)
+	}
+	record["registered_at"] = time.Now().Add(-time.Hour)
+	if content, err = json.Marshal(record); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(files[0], string(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRenewedRoot gives Caddy's own CA a new root: it is uploaded again.
+func TestRenewedRoot(t *testing.T) {
+	api, address := startTelegram(t)
+	c := startCaddy(t, registeringSite(freePort(t), address, "127.0.0.1:9", "admin off"))
+	c.out.wait(t, "webhook registered")
+	c.stop()
+	if err := os.RemoveAll(c.file("data/caddy/pki")); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.out.wait(t, "webhook registered")
+	calls := api.Calls("setWebhook")
+	if len(calls) != 2 || bytes.Equal(calls[0].Files["certificate"], calls[1].Files["certificate"]) {
+		t.Errorf("%d calls of setWebhook, want 2 with different certificates", len(calls))
+	}
+}
+
+// TestCertificateWarning has a site whose certificate nobody trusts.
+func TestCertificateWarning(t *testing.T) {
+	_, address := startTelegram(t)
+	port := freePort(t)
+	config := registeringSite(port, address, "127.0.0.1:9", "admin off", "check 10s")
+	c := startCaddy(t, strings.Replace(config, "certificate internal", "", 1))
+	c.out.wait(t, "this site's certificate is not publicly trusted")
 }

@@ -113,6 +113,7 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return h.fieldError("bot_token", secret.About(h.BotToken, err))
 	}
+	h.registering = &registering{token: token, raw: []byte(raw)}
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return h.fieldError("bot_token", err)
 	}
-	h.registering = &registering{token: token, raw: []byte(raw), bot: bot, release: []func(){release}}
+	h.registering.bot, h.registering.release = bot, []func(){release}
 	if strings.Contains(h.URL, "://") {
 		_, release, err := registry.Claim(h.URL, config)
 		if err != nil {
@@ -268,13 +269,16 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 	if err != nil {
 		return botapi.Webhook{}, err
 	}
-	if u, err := url.Parse(address); err == nil && !h.local() {
+	if u, err := url.Parse(address); err == nil {
 		h.warnOfCertificate(certificate.Warning(u.Hostname(), len(w.Certificate) > 0))
 	}
 	return w, registrar.Check(w, h.local())
 }
 
 func (h *Handler) wanted(ctx caddy.Context, address string) (w botapi.Webhook, err error) {
+	if _, private, _ := strings.Cut(string(h.registering.raw), ":"); strings.Contains(address, private) {
+		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
+	}
 	w = botapi.Webhook{
 		URL:            address,
 		Secret:         h.registered,

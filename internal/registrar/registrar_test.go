@@ -320,6 +320,20 @@ func TestStorage(t *testing.T) {
 	})
 }
 
+// TestDeadLock has a lock that its holder never gives back.
+func TestDeadLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage := new(telegram), newMemory()
+		if err := storage.Lock(context.Background(), "telegram_webhook/1"); err != nil {
+			t.Fatal(err)
+		}
+		n := run(t, "a", api, storage, wanted)
+		defer n.stop()
+		settle(lockWait + time.Second)
+		n.want(t, Registered)
+	})
+}
+
 // TestClockJump has a record from the future.
 func TestClockJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -46,7 +46,7 @@ func registerTestHandlers() {
 }
 
 // patience bounds every wait for something that must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // The secrets that tests use, unless they are about secrets.
 const (

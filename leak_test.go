@@ -22,7 +22,7 @@ import (
 const forgedSecret = "forged_secret_0123456789-abcdefghijk"
 
 // planted is every value that must be found nowhere.
-var planted = []string{rightSecret, staleSecret, forgedSecret}
+var planted = []string{rightSecret, staleSecret, forgedSecret, botToken}
 
 // TestNoSecretInAnyLog sends right, stale and forged secrets by every way
 // through a server that logs all that it can, and searches all that it wrote.
@@ -38,6 +38,7 @@ func searchLogs(t *testing.T, debug string) {
 			panic(http.ErrAbortHandler)
 		}
 	})
+	_, api := startTelegram(t)
 	stale := filepath.Join(t.TempDir(), "stale_secret")
 	if err := os.WriteFile(stale, []byte(staleSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func searchLogs(t *testing.T, debug string) {
 	}
 	log_append update {header.X-Update}
 `, port)+
-		handle("/ok", guarded, "reverse_proxy "+bot)+
+		handle("/ok", guarded+" {", "bot_token {env.TELEGRAM_TOKEN}", "certificate internal", "api "+api, "}", "reverse_proxy "+bot)+
 		handle("/hangup", guarded, "reverse_proxy "+bot)+
 		handle("/dead", guarded, dead)+
 		handle("/panic", guarded, "test_panic")+
@@ -80,6 +81,7 @@ http://localhost:%d {
 	reverse_proxy %s
 }
 `, otherPort, bot))
+	c.out.wait(t, "webhook registered")
 	client := c.client()
 	send := func(url string, secrets ...string) {
 		t.Helper()
@@ -102,14 +104,14 @@ http://localhost:%d {
 		paths = append(paths, "/unguarded_dead")
 	}
 	for _, path := range paths {
-		for _, s := range planted {
+		for _, s := range planted[:3] {
 			send(site+path, s)
 		}
 		send(site+path, rightSecret, forgedSecret)
 		send(site+path, rightSecret+","+forgedSecret)
 		send(site + path)
 	}
-	for _, s := range planted {
+	for _, s := range planted[:3] {
 		send(fmt.Sprintf("http://localhost:%d/", otherPort), s)
 		send(fmt.Sprintf("http://localhost:%d/redirected", plainPort), s)
 		rawRequest(t, client, port, "POST / HTTP/1.1\r\nHost: ...\r\n", s)

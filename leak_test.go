@@ -153,6 +153,9 @@ http://localhost:%d {
 	if debug != "" && !strings.Contains(c.out.String(), "upstream roundtrip") {
 		t.Error("reverse_proxy wrote no debug entry")
 	}
+	if debug != "" && !strings.Contains(c.out.String(), "telegram_webhook_registered") {
+		t.Error("the event registered was not emitted")
+	}
 }
 
 // handle is a handle block of a Caddyfile.

@@ -2,7 +2,6 @@ package telegramwebhook
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -95,15 +94,7 @@ https://localhost:%d {
 	}
 	round()
 
-	resp, err := http.Get(fmt.Sprintf("http://localhost:%d/metrics", admin))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := getMetrics(t, admin)
 	for _, want := range []string{
 		`caddy_telegram_webhook_requests_total{name="one",result="passed"} 2`,
 		`caddy_telegram_webhook_requests_total{name="one",result="wrong_secret"} 2`,
@@ -112,12 +103,12 @@ https://localhost:%d {
 		`caddy_telegram_webhook_delivery_duration_seconds_count{code="200",name="one"} 2`,
 		`caddy_telegram_webhook_delivery_duration_seconds_count{code="200",name="localhost/two"} 2`,
 	} {
-		if !strings.Contains(string(body), want+"\n") {
+		if !strings.Contains(body, want+"\n") {
 			t.Errorf("no %s in the metrics", want)
 		}
 	}
 	if t.Failed() {
-		for line := range strings.Lines(string(body)) {
+		for line := range strings.Lines(body) {
 			if strings.Contains(line, "telegram") {
 				t.Log(line)
 			}

@@ -30,12 +30,12 @@ func (r *Registrar) bring(ctx context.Context) (Status, error) {
 	if !r.Bot.Leads(r) {
 		return Status{State: Superseded, Detail: "a newer configuration of this process has taken over"}, nil
 	}
-	rec, err := r.store.load(ctx)
-	if err != nil && !errors.Is(err, errDamaged) {
+	rec, err := r.load(ctx)
+	if err != nil {
 		return Status{}, err
 	}
-	print := fingerprint(r.MACKey, want)
-	mine := rec.Fingerprint == print
+	sum := fingerprint(r.MACKey, want)
+	mine := rec.Fingerprint == sum
 	if r.owned && !mine && rec.Fingerprint != "" {
 		return Status{State: Superseded, Detail: fmt.Sprintf("node %s has registered another configuration, with %s", rec.Node, rec.URL)}, nil
 	}
@@ -58,26 +58,50 @@ func (r *Registrar) bring(ctx context.Context) (Status, error) {
 	status := Status{State: Registered, Info: info}
 	rec.Node, rec.CheckedAt = r.Node, time.Now()
 	if mine && !suspect && rec.unchanged(info, want) {
-		return status, r.store.save(ctx, rec.with(info))
+		return status, r.save(ctx, rec.with(info))
 	}
 	if mine && !rec.unchanged(info, want) {
 		r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", found(info.URL)))
 		r.Emit("lost", map[string]any{"url": want.URL, "found": info.URL})
 		if !r.Bot.Repair() {
 			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(info.URL)
-			return status, r.store.save(ctx, rec)
+			return status, r.save(ctx, rec)
 		}
 	}
 
 	if status.Result, err = r.register(ctx, want); err != nil {
 		return status, err
 	}
-	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = print, want.URL, time.Now(), nil
+	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = sum, want.URL, time.Now(), nil
 	r.owned = true
 	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == want.URL {
 		rec, status.Info = rec.with(info), info
 	}
-	return status, r.store.save(ctx, rec)
+	return status, r.save(ctx, rec)
+}
+
+// load reads the record, or takes the one that could not be written.
+func (r *Registrar) load(ctx context.Context) (record, error) {
+	rec, err := r.store.load(ctx)
+	if errors.Is(err, errDamaged) {
+		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
+		err = nil
+	}
+	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
+		rec = *r.unsaved
+	}
+	return rec, err
+}
+
+// save writes the record. One that cannot be written is remembered, so that a
+// storage that is read-only or full does not make every attempt a registration.
+func (r *Registrar) save(ctx context.Context, rec record) error {
+	err := r.store.save(ctx, rec)
+	r.unsaved = nil
+	if err != nil {
+		r.unsaved = &rec
+	}
+	return err
 }
 
 func found(url string) string {

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ type memory struct {
 	items map[string][]byte
 	locks map[string]chan struct{}
 	fail  error // every operation fails with it
+	full  bool  // nothing can be written
 }
 
 func newMemory() *memory {
@@ -45,6 +47,9 @@ func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
 func (m *memory) Store(_ context.Context, key string, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.full {
+		return errors.New("no space left")
+	}
 	if m.fail == nil {
 		m.items[key] = value
 	}

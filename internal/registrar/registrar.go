@@ -80,8 +80,9 @@ type Registrar struct {
 	lastKick atomic.Int64 // when it was last suspected, in nanoseconds since start
 	start    time.Time
 
-	looked  bool // Telegram has been asked at least once
-	owned   bool // this registrar has seen its own registration in the record
+	looked  bool    // Telegram has been asked at least once
+	owned   bool    // this registrar has seen its own registration in the record
+	unsaved *record // what storage did not take
 	backoff backoff
 
 	mu     sync.Mutex

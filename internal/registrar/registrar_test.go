@@ -320,6 +320,23 @@ func TestStorage(t *testing.T) {
 	})
 }
 
+// TestFullStorage has a storage that takes nothing.
+func TestFullStorage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage := new(telegram), newMemory()
+		storage.full = true
+		n := run(t, "a", api, storage, wanted)
+		defer n.stop()
+		settle(10 * interval)
+		n.want(t, Failing)
+		wantCalls(t, api, 1, "while nothing can be written")
+		storage.change(func() { storage.full = false })
+		settle(2 * interval)
+		n.want(t, Registered)
+		wantCalls(t, api, 1, "after it could be written")
+	})
+}
+
 // TestDeadLock has a lock that its holder never gives back.
 func TestDeadLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
@@ -118,7 +116,7 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 		return err
 	}
 	config := ctx.Modules()[0] // the app, of which every configuration has its own
-	bot, release, err := registry.Claim(h.botKey(token), config)
+	bot, release, err := registry.Claim(h.botKey(), config)
 	if err != nil {
 		return h.fieldError("bot_token", err)
 	}
@@ -163,15 +161,8 @@ func (h *Handler) checkRegistration(ctx caddy.Context) error {
 }
 
 // botKey names the bot in storage, and in this process.
-func (h *Handler) botKey(token botapi.Token) string {
-	key := "telegram_webhook/" + strconv.FormatInt(token.BotID(), 10)
-	if h.APITest {
-		key += "-test"
-	}
-	if h.local() {
-		key += "-" + certmagic.StorageKeys.Safe(h.API)
-	}
-	return key
+func (h *Handler) botKey() string {
+	return registrar.Key(h.registering.token.BotID(), h.APITest, cmp.Or(h.API, botapi.DefaultAPI))
 }
 
 // onEvent is a function as a subscriber of Caddy's events, which logs it.
@@ -205,24 +196,15 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
 		API:      botapi.New(g.token, botapi.Options{API: h.API, Test: h.APITest}),
 		Storage:  ctx.Storage(),
-		Prefix:   h.botKey(g.token),
+		Prefix:   h.botKey(),
 		MACKey:   g.raw,
-		Node:     node(),
+		Node:     registrar.ThisNode(),
 		Interval: max(0, cmp.Or(time.Duration(h.Check), defaultCheck)),
 		Bot:      g.bot,
 		Logger:   h.logger.With(zap.String("name", name)),
 		Emit:     h.emit,
 		Observe:  func(s registrar.Status) { metrics.Observe(name, s) },
 	}))
-}
-
-// node names this process in the record that the nodes share.
-func node() string {
-	id, err := caddy.InstanceID()
-	if err != nil {
-		return strconv.Itoa(os.Getpid())
-	}
-	return id.String()[:8] + "-" + strconv.Itoa(os.Getpid())
 }
 
 // suspect tells the registrar of a refused request from Telegram's own address.

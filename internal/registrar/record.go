@@ -9,10 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
@@ -75,6 +78,31 @@ func fingerprint(key []byte, w botapi.Webhook) string {
 	encoded, _ := json.Marshal(w)
 	mac.Write(encoded)
 	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// Key names a bot in storage, and in a process: the same bot is another one in
+// the test environment, and on a Bot API server of one's own. A hash stands for
+// the server, whose URL may have a password in it.
+func Key(botID int64, test bool, api string) string {
+	key := "telegram_webhook/" + strconv.FormatInt(botID, 10)
+	if test {
+		key += "-test"
+	}
+	if api != botapi.DefaultAPI {
+		sum := sha256.Sum256([]byte(api))
+		key += "-" + hex.EncodeToString(sum[:4])
+	}
+	return key
+}
+
+// ThisNode names this process in the record.
+func ThisNode() string {
+	pid := strconv.Itoa(os.Getpid())
+	id, err := caddy.InstanceID()
+	if err != nil {
+		return pid
+	}
+	return id.String()[:8] + "-" + pid
 }
 
 // store keeps a bot's record.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,5 +298,41 @@ func makeRecordOlder(t *testing.T, c *caddyProcess) {
 	}
 	if err := writeFile(files[0], string(content)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFightOfProcesses has two Caddy processes that share nothing but the bot.
+// Each repairs what the other has done, three times, and then says who it is.
+func TestFightOfProcesses(t *testing.T) {
+	api, address := startTelegram(t)
+	var processes []*caddyProcess
+	for _, path := range []string{"/one", "/two"} {
+		c := startCaddy(t, registeringSite(freePort(t), address, "127.0.0.1:9", "admin off", "check 10s", "url "+path))
+		c.out.wait(t, "webhook registered")
+		processes = append(processes, c)
+	}
+	waitUntil(t, "somebody says that it is contested", func() bool {
+		return slices.ContainsFunc(processes, func(c *caddyProcess) bool { return strings.Contains(c.out.String(), "webhook contested") })
+	})
+	for i, c := range processes {
+		c.stop()
+		if lost := strings.Count(c.out.String(), "webhook registered") - 1; lost > 3 {
+			t.Errorf("process %d has repaired %d times, want at most 3", i, lost)
+		}
+		if !strings.Contains(c.out.String(), "webhook contested") {
+			continue
+		}
+		if other := []string{"/two", "/one"}[i]; !regexp.MustCompile(`"webhook contested".*"found":"https://localhost:\d+` + other).MatchString(c.out.String()) {
+			t.Errorf("process %d does not say who the other is", i)
+		}
+	}
+	set := 0
+	for _, call := range api.Calls("setWebhook") {
+		if call.Status == http.StatusOK { // others came within the same second
+			set++
+		}
+	}
+	if set > 8 {
+		t.Errorf("the webhook was set %d times, want at most 2 first ones and 3 repairs each", set)
 	}
 }

@@ -161,6 +161,28 @@ func TestWhatTheBotSees(t *testing.T) {
 	}
 }
 `, port, bot))
+	namedPort := freePort(t)
+	named := startCaddy(t, globals()+fmt.Sprintf(`&(gate) {
+	telegram_webhook {env.TELEGRAM_SECRET}
+	reverse_proxy %[2]s
+}
+https://localhost:%[1]d {
+	handle /named {
+		invoke gate
+	}
+	handle {
+		reverse_proxy %[2]s
+	}
+}
+`, namedPort, bot))
+	// A gate in a named route must not take the header from the others.
+	for _, tc := range []struct{ path, want string }{{"/other", rightSecret}} {
+		seen.Store(new(http.Header))
+		got := do(t, named.client(), update(t, fmt.Sprintf("https://localhost:%d%s", namedPort, tc.path), rightSecret))
+		if v := strings.Join((*seen.Load())[secret.Header], "|"); got.status != 200 || v != tc.want {
+			t.Errorf("beside a named route, %s: got %d and the bot the secret %q, want 200 and %q\n%s", tc.path, got.status, v, tc.want, named.out)
+		}
+	}
 	for _, tc := range []struct{ path, sent, want string }{
 		{"/plain", rightSecret, ""},
 		{"/forward", rightSecret, rightSecret},

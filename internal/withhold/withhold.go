@@ -41,12 +41,21 @@ func From(ctx caddy.Context) {
 	if !ok {
 		return
 	}
-	prepare(server)
+	if provisioning(server) {
+		prepare(server)
+	}
 	if app, ok := ctx.Modules()[0].(*caddyhttp.App); ok {
 		if redirecting, ok := app.Servers[redirects]; ok {
 			prepare(redirecting)
 		}
 	}
+}
+
+// provisioning reports whether the server's routes are still being provisioned.
+// Named routes and error routes come after: by then the routes are compiled, and
+// a giver would never be asked. Their requests are kept out of the access log.
+func provisioning(server *caddyhttp.Server) bool {
+	return slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 })
 }
 
 // prepare does it once for a server. The giver in its routes is the mark.

@@ -93,9 +93,10 @@ type Handler struct {
 
 	// Hand the secret header on to the bot: empty for the header as it came, or
 	// the value to send instead, of the same form as a secret; it may hold
-	// placeholders. For bots that insist on checking for themselves. While
-	// Caddy logs at level DEBUG, reverse_proxy writes the header that it sends
-	// into the log. Default: absent, the bot does not see the header.
+	// placeholders. For bots that insist on checking for themselves. It is then
+	// in what reverse_proxy logs of its requests: at level DEBUG, and at WARN when
+	// a bot breaks off in the middle of an answer. Default: absent, the bot does
+	// not see the header.
 	ForwardSecret *string `json:"forward_secret,omitempty"`
 
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9

@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,6 +62,8 @@ func TestAnswers(t *testing.T) {
 		"one of two bots is dead":                 {"/dead_and_alive", 200, "", hsts, methodBody},
 		"no upstream is healthy":                  {"/none_healthy", 503, "5", hsts, ""},
 		"no handler after the gate":               {"/nobody", 503, "5", hsts, ""},
+		"a bot that switches protocols unasked":   {"/bot/101", 503, "5", hsts, ""},
+		"a bot with a status that is none":        {"/bot/099", 502, "", hsts, ""},
 		"another handler's error, no error route": {"/error", 418, "", hsts, ""},
 		"retry_after off, hsts off":               {"/off", 503, "", "", ""},
 	} {
@@ -125,9 +128,71 @@ func misbehave(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case "/slow":
 		<-r.Context().Done()
+	case "/bot/101":
+		raw(w, "HTTP/1.1 101 Switching Protocols\r\n\r\nnot an answer")
+	case "/bot/099":
+		raw(w, "HTTP/1.1 099 What\r\nContent-Length: 0\r\n\r\n")
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, "bot's page")
+	}
+}
+
+// raw writes an answer that net/http would not.
+func raw(w http.ResponseWriter, answer string) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.WriteString(conn, answer)
+	_ = conn.Close()
+}
+
+// TestAnswersThatBreakOff counts and logs an answer that ends in the middle, and
+// one for which Telegram has not waited.
+func TestAnswersThatBreakOff(t *testing.T) {
+	arrived := make(chan struct{}, 1)
+	bot := startBot(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/broken" {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "begun")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client has gone
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	admin, port := freePort(t), freePort(t)
+	c := startCaddy(t, strings.Replace(globals("metrics"), "admin off", fmt.Sprintf("admin localhost:%d", admin), 1)+
+		fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\tname bot\n\t}\n\treverse_proxy %s\n}\n", port, bot))
+	site := fmt.Sprintf("https://localhost:%d", port)
+
+	resp, err := c.client().Do(update(t, site+"/broken", rightSecret))
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+	}
+	if err == nil {
+		t.Error("the broken answer came as a whole one")
+	}
+	c.out.wait(t, `"reason":"broken"`)
+
+	waiting, giveUp := context.WithCancel(context.Background())
+	go func() { <-arrived; giveUp() }()
+	if resp, err := c.client().Do(update(t, site+"/slow", rightSecret).WithContext(waiting)); err == nil {
+		t.Errorf("got %d, want none", resp.StatusCode)
+		resp.Body.Close()
+	}
+	c.out.wait(t, `"reason":"abandoned"`)
+	for _, want := range []string{
+		`requests_total{name="bot",result="passed"} 2`,
+		`delivery_duration_seconds_count{code="499",name="bot"} 1`,
+		`delivery_duration_seconds_count{code="none",name="bot"} 1`,
+	} {
+		if metrics := getMetrics(t, admin); !strings.Contains(metrics, want) {
+			t.Errorf("no %s in the metrics", want)
+		}
 	}
 }
 
@@ -163,8 +228,10 @@ func TestWhatTheBotSees(t *testing.T) {
 `, port, bot))
 	namedPort := freePort(t)
 	named := startCaddy(t, globals()+fmt.Sprintf(`&(gate) {
-	telegram_webhook {env.TELEGRAM_SECRET}
-	reverse_proxy %[2]s
+	handle {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		reverse_proxy %[2]s
+	}
 }
 https://localhost:%[1]d {
 	handle /named {
@@ -175,8 +242,8 @@ https://localhost:%[1]d {
 	}
 }
 `, namedPort, bot))
-	// A gate in a named route must not take the header from the others.
-	for _, tc := range []struct{ path, want string }{{"/other", rightSecret}} {
+	// A gate in a named route guards it, and takes the header from no other.
+	for _, tc := range []struct{ path, want string }{{"/other", rightSecret}, {"/named", ""}} {
 		seen.Store(new(http.Header))
 		got := do(t, named.client(), update(t, fmt.Sprintf("https://localhost:%d%s", namedPort, tc.path), rightSecret))
 		if v := strings.Join((*seen.Load())[secret.Header], "|"); got.status != 200 || v != tc.want {

@@ -27,12 +27,15 @@ var planted = []string{rightSecret, staleSecret, forgedSecret, botToken}
 // TestNoSecretInAnyLog sends right, stale and forged secrets by every way
 // through a server that logs all that it can, and searches all that it wrote.
 func TestNoSecretInAnyLog(t *testing.T) {
-	for name, debug := range map[string]string{"by default": "", "debug": "debug"} {
-		t.Run(name, func(t *testing.T) { searchLogs(t, debug) })
-	}
+	t.Run("by default", func(t *testing.T) { searchLogs(t, "", "") })
+	t.Run("debug", func(t *testing.T) { searchLogs(t, "debug", "") })
+	// Caddy puts its redirects into a site that is there on the port for HTTP.
+	t.Run("a site on the port of the redirects", func(t *testing.T) {
+		searchLogs(t, "debug", "log {\n\t\toutput file plain.log\n\t}\n\trespond /plain plain")
+	})
 }
 
-func searchLogs(t *testing.T, debug string) {
+func searchLogs(t *testing.T, debug, plainSite string) {
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hangup" {
 			panic(http.ErrAbortHandler)
@@ -46,7 +49,7 @@ func searchLogs(t *testing.T, debug string) {
 	admin, port, plainPort, otherPort := freePort(t), freePort(t), freePort(t), freePort(t)
 	guarded := "telegram_webhook {env.TELEGRAM_SECRET} {file." + stale + "}"
 	dead := fmt.Sprintf("reverse_proxy 127.0.0.1:%d", freePort(t))
-	c := startCaddy(t, fmt.Sprintf(`{
+	config := fmt.Sprintf(`{
 	%s
 	admin localhost:%d
 	skip_install_trust
@@ -56,19 +59,24 @@ func searchLogs(t *testing.T, debug string) {
 		trace
 	}
 }
-`, debug, admin, plainPort)+fmt.Sprintf(`https://localhost:%d {
+`, debug, admin, plainPort) + fmt.Sprintf(`https://localhost:%d {
 	log mine {
 		output file access.log
 	}
 	log_append update {header.X-Update}
-`, port)+
-		handle("/ok", guarded+" {", "bot_token {env.TELEGRAM_TOKEN}", "certificate internal", "api "+api, "}", "reverse_proxy "+bot)+
-		handle("/hangup", guarded, "reverse_proxy "+bot)+
-		handle("/dead", guarded, dead)+
-		handle("/panic", guarded, "test_panic")+
-		handle("/error", guarded, "test_error")+
-		handle("/unguarded_error", "test_error")+
-		handle("/unguarded_dead", dead)+
+`, port) +
+		handle("/ok", guarded+" {", "bot_token {env.TELEGRAM_TOKEN}", "certificate internal", "api "+api, "}", "reverse_proxy "+bot) +
+		handle("/hangup", guarded, "reverse_proxy "+bot) +
+		handle("/dead", guarded, dead) +
+		handle("/panic", guarded, "test_panic") +
+		handle("/error", guarded, "test_error") +
+		handle("/unguarded_error", "test_error") +
+		handle("/unguarded_dead", dead) +
+		// A rewrite logs, at DEBUG, the request that it is given.
+		handle("/rewritten", "rewrite * /to", guarded, "reverse_proxy "+bot) +
+		"\thandle_path /stripped/* {\n\t\turi strip_suffix /end\n\t\t" + guarded + "\n\t\treverse_proxy " + bot + "\n\t}\n" +
+		"\trewrite /before/* /ok\n" +
+		"\thandle_errors 418 {\n\t\trewrite * /error_page\n\t\trespond \"error page\" 599\n\t}\n" +
 		fmt.Sprintf(`}
 http://localhost:%d {
 	log {
@@ -80,7 +88,11 @@ http://localhost:%d {
 	}
 	reverse_proxy %s
 }
-`, otherPort, bot))
+`, otherPort, bot)
+	if plainSite != "" {
+		config += fmt.Sprintf("http://127.0.0.1:%d {\n\t%s\n}\n", plainPort, plainSite)
+	}
+	c := startCaddy(t, config)
 	c.out.wait(t, "webhook registered")
 	client := c.client()
 	send := func(url string, secrets ...string) {
@@ -98,7 +110,7 @@ http://localhost:%d {
 		resp.Body.Close()
 	}
 	site := fmt.Sprintf("https://localhost:%d", port)
-	paths := []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/unguarded_error", "/nowhere"}
+	paths := []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/unguarded_error", "/nowhere", "/rewritten", "/stripped/x/end", "/before/x"}
 	if debug == "" {
 		// At DEBUG a reverse_proxy that nothing guards logs all that it sends.
 		paths = append(paths, "/unguarded_dead")
@@ -114,6 +126,7 @@ http://localhost:%d {
 	for _, s := range planted[:3] {
 		send(fmt.Sprintf("http://localhost:%d/", otherPort), s)
 		send(fmt.Sprintf("http://localhost:%d/redirected", plainPort), s)
+		send(fmt.Sprintf("http://127.0.0.1:%d/plain", plainPort), s)
 		rawRequest(t, client, port, "POST / HTTP/1.1\r\nHost: ...\r\n", s)
 		rawRequest(t, client, port, strings.Repeat("X", 40)+" / HTTP/1.1\r\nHost: localhost\r\n", s)
 	}
@@ -143,7 +156,14 @@ http://localhost:%d {
 	if _, err := os.Stat(c.file("config/caddy/autosave.json")); err != nil {
 		t.Errorf("the test has not seen autosave.json: %v", err)
 	}
-	checkAccessLog(t, c.file("access.log"))
+	redirected := 3
+	if plainSite != "" {
+		redirected = 0 // they are in the log of that server, which has one for its own host
+		if content, err := os.ReadFile(c.file("plain.log")); err != nil || bytes.Count(content, []byte("REDACTED")) != 3 {
+			t.Errorf("the plain site's log: %v\n%s", err, content)
+		}
+	}
+	checkAccessLog(t, c.file("access.log"), redirected)
 	checkPlainLog(t, c.file("other.log"))
 	for _, want := range []string{"test panic", `"reason":"failed"`, `"reason":"wrong_secret"`} {
 		if !strings.Contains(c.out.String(), want) {
@@ -152,6 +172,9 @@ http://localhost:%d {
 	}
 	if debug != "" && !strings.Contains(c.out.String(), "upstream roundtrip") {
 		t.Error("reverse_proxy wrote no debug entry")
+	}
+	if debug != "" && strings.Count(c.out.String(), "rewrote request") < 10 {
+		t.Error("rewrites wrote no debug entries")
 	}
 	if debug != "" && !strings.Contains(c.out.String(), "telegram_webhook_registered") {
 		t.Error("the event registered was not emitted")
@@ -165,7 +188,7 @@ func handle(path string, lines ...string) string {
 
 // checkAccessLog looks for the entries of a site's own log: those that passed
 // are there, with the value replaced and what the site adds; refusals are not.
-func checkAccessLog(t *testing.T, path string) {
+func checkAccessLog(t *testing.T, path string, redirected int) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -199,14 +222,14 @@ func checkAccessLog(t *testing.T, path string) {
 			t.Errorf("the entry lacks what the site logs: %s", line)
 		}
 	}
-	for _, path := range []string{"/ok", "/hangup", "/dead", "/panic", "/error"} {
+	for _, path := range []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/rewritten", "/stripped/x/end", "/before/x"} {
 		if entries[path] != 2 {
 			t.Errorf("%s: %d entries in the access log, want 2: the right secret and the stale one passed", path, entries[path])
 		}
 	}
 	// What the gate does not guard is logged as ever, but for the value.
-	if entries["/nowhere"] != 6 || entries["/redirected"] != 3 {
-		t.Errorf("unguarded requests: got %v in the access log, want 6 to nowhere and 3 redirected", entries)
+	if entries["/nowhere"] != 6 || redirected != entries["/redirected"] {
+		t.Errorf("unguarded requests: got %v in the access log, want 6 to nowhere and %d redirected", entries, redirected)
 	}
 }
 

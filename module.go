@@ -160,8 +160,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook = sync.OnceValue(h.identify)
-	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", verdicts...)
-	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", answer.Kinds...)
+	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
+	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	withhold.From(ctx)
 	h.warn(ctx)
 	return h.provisionRegistration(ctx)
@@ -266,6 +266,9 @@ func (h *Handler) identify() identity {
 	}
 	return identity{name: name, metrics: metrics.For(name, verdicts)}
 }
+
+// nameField says in a log entry which webhook it is about.
+func (h *Handler) nameField() zap.Field { return zap.String("name", h.webhook().name) }
 
 // Cleanup writes what the logs have held back.
 func (h *Handler) Cleanup() error {

@@ -60,7 +60,7 @@ func (h *Handler) verify(r *http.Request) verdict {
 	if h.sources != nil && !h.sources.Contains(clientIP(r)) {
 		return wrongSource
 	}
-	switch values := r.Header[secret.Header]; {
+	switch values := withhold.Values(r); {
 	case len(values) == 0:
 		return noSecret
 	case len(values) > 1 || !h.accepted.Match(values[0]):
@@ -125,9 +125,17 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts
 	case tooLarge:
 		status = http.StatusRequestEntityTooLarge
 	}
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// net/http reads the rest of a body before it sends the answer, and a
+		// stranger may keep that back. If this cannot be set it waits longer.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+	}
 	w.WriteHeader(status)
 	h.record(r, v)
 }
+
+// drainTime is how long a refused request may take to send its body.
+const drainTime = time.Second
 
 // record counts a refusal and writes it to the audit log.
 func (h *Handler) record(r *http.Request, v verdict) {
@@ -148,20 +156,26 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		delete(r.Header, secret.Header)
 	case h.forward != nil:
 		r.Header[secret.Header] = h.forward
+	default:
+		r.Header[secret.Header] = withhold.Values(r)
 	}
 
-	start := time.Now()
 	rules := h.answers
 	rules.HSTS = hsts
-	outcome := rules.Deliver(w, r, next)
+	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
+	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
+	outcome = rules.Deliver(w, r, next)
+}
 
+// recordDelivery counts a genuine update, and logs one that the bot has not taken.
+func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took time.Duration) {
 	if outcome.Kind == answer.TooLarge {
 		h.record(r, tooLarge)
 		return
 	}
 	m := h.webhook().metrics
 	m.Count(int(passed))
-	m.Delivered(outcome.Status, time.Since(start))
+	m.Delivered(outcome.Status, took)
 	if outcome.Kind != answer.Answered {
 		h.failed.Add(int(outcome.Kind), func() []zap.Field {
 			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
@@ -173,10 +187,9 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 // stranger chooses both.
 const maxLogged = 256
 
-// describe says which webhook a log entry is about, and what was asked for.
+// describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
 	return []zap.Field{
-		zap.String("name", h.webhook().name),
 		zap.String("client_ip", clientIP(r)),
 		zap.String("host", shorten(r.Host)),
 		zap.String("path", shorten(r.URL.Path)),

@@ -1,20 +1,25 @@
 package telegramwebhook
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 // provision makes a handler that accepts rightSecret and staleSecret, outside
@@ -175,6 +180,80 @@ func TestRefusalsLookAlike(t *testing.T) {
 				t.Error("the refusal goes to the access log")
 			}
 		})
+	}
+}
+
+// TestRefusalKeepsTheSitesHSTS leaves a policy alone that the site has set.
+func TestRefusalKeepsTheSitesHSTS(t *testing.T) {
+	h := provision(t, new(Handler))
+	w := httptest.NewRecorder()
+	w.Header().Set("Strict-Transport-Security", "max-age=63072000")
+	_ = h.ServeHTTP(w, request(somebody), nil)
+	if v := w.Header().Values("Strict-Transport-Security"); len(v) != 1 || v[0] != "max-age=63072000" {
+		t.Errorf("got %q, want the site's", v)
+	}
+}
+
+// TestLongHostAndPath bounds what a stranger can write into the audit log.
+func TestLongHostAndPath(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	h := provision(t, new(Handler))
+	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, verdicts...)
+	r := request(somebody)
+	r.Host, r.URL.Path = strings.Repeat("h", 10_000), "/"+strings.Repeat("p", 10_000)
+	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
+	for _, field := range []string{"host", "path"} {
+		if n := len(logs.All()[0].ContextMap()[field].(string)); n != maxLogged+len("…") {
+			t.Errorf("%s: %d bytes are logged, want %d and an ellipsis", field, n, maxLogged)
+		}
+	}
+}
+
+// TestRefusalDoesNotWaitForTheBody gets the answer to a forgery whose body never
+// comes: net/http would wait for it.
+func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n}\n", port))
+	conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port), &tls.Config{RootCAs: c.roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Below Caddy's own bound of a minute, and far above ours of a second.
+	_ = conn.SetDeadline(time.Now().Add(patience / 2))
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("got %d, want 403", resp.StatusCode)
+	}
+}
+
+// TestUnannouncedBody bounds a body whose length is not in the header.
+func TestUnannouncedBody(t *testing.T) {
+	const maximum = 1000
+	got := make(chan int, 1)
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		got <- int(n)
+	})
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\tmax_body %d\n\t}\n\treverse_proxy %s\n}\n", port, maximum, bot))
+	for n, want := range map[int]int{maximum: http.StatusOK, maximum + 1: http.StatusRequestEntityTooLarge} {
+		r := update(t, fmt.Sprintf("https://localhost:%d", port), rightSecret)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", n))), -1
+		if resp := do(t, c.client(), r); resp.status != want {
+			t.Errorf("%d bytes: got %d, want %d", n, resp.status, want)
+		}
+		if passed := <-got; passed > maximum || want == http.StatusOK && passed != n {
+			t.Errorf("%d bytes: the bot got %d", n, passed)
+		}
+	}
+	if want := `"reason":"too_large"`; !strings.Contains(c.out.String(), want) {
+		t.Errorf("no %s in the log", want)
 	}
 }
 

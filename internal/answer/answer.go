@@ -27,24 +27,37 @@ const (
 	// another handler. It has no Retry-After: the growing back-off is right for
 	// an update that crashes a bot.
 	Failed
-	// Unhandled is a route that ends without a handler that answers. Caddy's 200
-	// would make Telegram forget the update.
+	// Unhandled is a route that ends without an answer. Caddy's 200 would make
+	// Telegram forget the update.
 	Unhandled
 	// TooLarge is a body of unannounced length that turned out too long.
 	TooLarge
+	// Broken is an answer that broke off, or a handler that panicked: Telegram
+	// saw the connection close.
+	Broken
+	// Abandoned is an answer that came too late: Telegram had closed the
+	// connection, which it does after 60 seconds.
+	Abandoned
 )
 
 // Kinds names the kinds, for logs.
-var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "too_large"}
+var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "too_large", "broken", "abandoned"}
 
 // Outcome is what became of a delivery.
 type Outcome struct {
 	Kind   Kind
-	Status int   // what Telegram was told
+	Status int   // what Telegram was told; 0 if that is not known
 	Err    error // why there is no answer of the bot's; nil if there is one
 }
 
-var errUnhandled = errors.New("no handler after telegram_webhook answered the request; is there a reverse_proxy?")
+var (
+	errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
+	errAbandoned = errors.New("the connection was closed before the bot had answered; Telegram waits for 60 seconds")
+)
+
+// clientClosed is the status that reverse_proxy gives a request whose client has
+// gone.
+const clientClosed = 499
 
 // Deliver hands r on to next and sees to it that w gets an answer by the rules.
 // The errors of next are answered here, so that none reaches Caddy's error log
@@ -53,11 +66,14 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 	body := limit(r, rules.MaxBody)
 	aw := newWriter(w, rules.HSTS)
 	err := next.ServeHTTP(aw, r)
-	if err == nil && !aw.wroteHeader && unhandled(r) {
+	if err == nil && !aw.wroteHeader {
+		// Caddy would send an empty 200, and Telegram would forget the update.
 		err = errUnhandled
 	}
 	if err == nil {
-		aw.WriteHeader(http.StatusOK) // of no effect if a status was written
+		if aw.status == clientClosed && r.Context().Err() != nil {
+			return Outcome{Kind: Abandoned, Status: clientClosed, Err: errAbandoned}
+		}
 		return Outcome{Kind: aw.kind(), Status: aw.status}
 	}
 
@@ -79,12 +95,6 @@ func (rules Rules) setRetryAfter(h http.Header) {
 	if rules.RetryAfter != "" {
 		h.Set("Retry-After", rules.RetryAfter)
 	}
-}
-
-// unhandled reports whether the request came to the end of its routes.
-func unhandled(r *http.Request) bool {
-	nop, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool)
-	return nop
 }
 
 // classify says what an error of the handlers after ours means for Telegram.

@@ -1,8 +1,10 @@
 package answer
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"sync/atomic"
 
@@ -43,9 +45,12 @@ func (w *writer) WriteHeader(status int) {
 		return
 	}
 	w.wroteHeader = true
-	if status == http.StatusGone {
+	switch {
+	case status == http.StatusGone:
 		w.gone = true
 		status = http.StatusServiceUnavailable
+	case status < 100 || status > 999:
+		status = http.StatusBadGateway // no status at all, which the server would panic over
 	}
 	w.status = status
 	if w.hsts != "" {
@@ -69,6 +74,12 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 func (w *writer) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Hijack is refused: a bot that answers 101 unasked would get the connection, and
+// Telegram no answer that it understands.
+func (*writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
 }
 
 var errTooLarge = errors.New("request body too large")

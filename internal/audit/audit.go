@@ -2,6 +2,7 @@
 package audit
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type Log struct {
 	logger  *zap.Logger
 	level   zapcore.Level
 	message string
+	about   func() zap.Field
 	kinds   []string
 	counts  []atomic.Uint64
 	open    atomic.Bool // a window is running
@@ -34,12 +36,14 @@ type Log struct {
 }
 
 // New makes a log whose entries of the given kinds, counted from zero, have
-// message, and their kind in the field reason.
-func New(logger *zap.Logger, level zapcore.Level, message string, kinds ...string) *Log {
+// message, the field that says what they are about, and their kind in the field
+// reason.
+func New(logger *zap.Logger, level zapcore.Level, message string, about func() zap.Field, kinds ...string) *Log {
 	return &Log{
 		logger:  logger,
 		level:   level,
 		message: message,
+		about:   about,
 		kinds:   kinds,
 		counts:  make([]atomic.Uint64, len(kinds)),
 	}
@@ -56,7 +60,7 @@ func (l *Log) Add(kind int, fields func() []zap.Field) {
 		return
 	}
 	if c := l.logger.Check(l.level, l.message); c != nil {
-		c.Write(append(fields(), zap.String("reason", l.kinds[kind]))...)
+		c.Write(slices.Concat([]zap.Field{l.about()}, fields(), []zap.Field{zap.String("reason", l.kinds[kind])})...)
 	}
 }
 
@@ -71,6 +75,7 @@ func (l *Log) summarize() {
 		}
 		if c := l.logger.Check(l.level, l.message); c != nil {
 			c.Write(
+				l.about(),
 				zap.String("reason", l.kinds[kind]),
 				zap.Uint64("more", n-Burst),
 				zap.Duration("within", Window),

@@ -13,12 +13,17 @@ import (
 
 func none() []zap.Field { return nil }
 
+func name() zap.Field { return zap.String("name", "a bot") }
+
 // total adds up what the log says that there was, and counts its entries.
 func total(logs *observer.ObservedLogs, reason string) (events uint64, entries int) {
 	for _, e := range logs.All() {
 		fields := e.ContextMap()
 		if fields["reason"] != reason {
 			continue
+		}
+		if fields["name"] != "a bot" {
+			continue // an entry must say what it is about
 		}
 		entries++
 		if more, ok := fields["more"]; ok {
@@ -33,7 +38,7 @@ func total(logs *observer.ObservedLogs, reason string) (events uint64, entries i
 func TestBoundAndCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
-		l := New(zap.New(core), zapcore.WarnLevel, "refused", "no_secret", "wrong_secret")
+		l := New(zap.New(core), zapcore.WarnLevel, "refused", name, "no_secret", "wrong_secret")
 
 		const flood = 100_000
 		var wg sync.WaitGroup
@@ -65,7 +70,7 @@ func TestBoundAndCounts(t *testing.T) {
 func TestWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
-		l := New(zap.New(core), zapcore.WarnLevel, "refused", "wrong_secret")
+		l := New(zap.New(core), zapcore.WarnLevel, "refused", name, "wrong_secret")
 
 		for range 3 {
 			for range 2 * Burst {
@@ -90,7 +95,7 @@ func TestWindows(t *testing.T) {
 
 func TestFieldsAreAskedForOnlyWhenWritten(t *testing.T) {
 	core, _ := observer.New(zapcore.WarnLevel)
-	l := New(zap.New(core), zapcore.WarnLevel, "refused", "wrong_secret")
+	l := New(zap.New(core), zapcore.WarnLevel, "refused", name, "wrong_secret")
 	defer l.Close()
 	asked := 0
 	for range 5 * Burst {

@@ -24,7 +24,7 @@ var (
 		Namespace: "caddy",
 		Subsystem: "telegram_webhook",
 		Name:      "delivery_duration_seconds",
-		Help:      "Time from a request that passed to the end of the answer, by the status code that Telegram got.",
+		Help:      "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.",
 		Buckets:   []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 	}, []string{"name", "code"})
 )
@@ -70,6 +70,9 @@ func (m *Webhook) Delivered(status int, took time.Duration) {
 
 // code keeps the label's values few, whatever a bot answers.
 func code(status int) string {
+	if status == 0 {
+		return "none"
+	}
 	if status < 100 || status > 599 {
 		return "other"
 	}

@@ -33,8 +33,10 @@ func Replace(configured string) (string, error) {
 	if err == nil {
 		return value, nil
 	}
-	if name := named.FindString(configured); name != "" {
-		return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", name)
+	for _, name := range named.FindAllString(configured, -1) {
+		if _, err := caddy.NewReplacer().ReplaceOrErr(name, true, true); err != nil {
+			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", name)
+		}
 	}
 	return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
 }

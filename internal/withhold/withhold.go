@@ -2,22 +2,25 @@
 //
 // Caddy copies a request for its access log and its error log before any
 // handler runs, so a handler that removes the header is too late. Package
-// withhold is earlier: it takes the header's value out of the request before
-// Caddy sees it, and gives it back right after the copy, before the first
-// route of the server is tried. Every log entry of the server then has Placeholder
-// in the value's place, in whatever format and under whatever name the site
-// logs, and every handler of the server sees the request as it came.
+// withhold is earlier: a taker takes the header's value out of the request
+// before Caddy sees it, and givers among the matchers of the routes give it
+// back after the copy. Every log entry of the server then has Placeholder in the
+// value's place, in whatever format and under whatever name the site logs, and
+// every handler of the server sees the request as it came: all but rewrites,
+// which log the request that they are given and so are not given the value.
+//
+//   - withhold.go: taking and giving back
+//   - routes.go: where in the routes that happens
 //
 // It rests on four things that net/http and Caddy export: the *http.Server in a
-// connection's context, RegisterConnContext, a server's Routes, and that the
-// first matcher of the first route is asked before anything else.
+// connection's context, RegisterConnContext, a server's routes, and that the
+// matchers of a route are asked in order before its handlers run.
 package withhold
 
 import (
 	"context"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,40 +32,21 @@ import (
 // Placeholder is what logs show in place of a secret.
 const Placeholder = "REDACTED"
 
-// redirects is the name that Caddy gives to the server that it adds for
-// redirecting plain HTTP. It inherits the site's access log and so would show
-// the header of a request that was sent there by mistake.
-const redirects = "remaining_auto_https_redirects"
-
-// From makes the server whose handler is being provisioned with ctx, and the one
-// that redirects to it, withhold the header. It may be called again.
+// From makes all servers of the configuration whose handler is being provisioned
+// with ctx withhold the header: an update that is sent to the wrong one of them,
+// such as the one that redirects to HTTPS, has a secret in it as well. It may be
+// called again.
 func From(ctx caddy.Context) {
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
+	own, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || prepared(own.Routes) {
 		return
 	}
-	if provisioning(server) {
-		prepare(server)
-	}
 	if app, ok := ctx.Modules()[0].(*caddyhttp.App); ok {
-		if redirecting, ok := app.Servers[redirects]; ok {
-			prepare(redirecting)
+		for _, server := range app.Servers {
+			if prepare(server) {
+				takeFrom(server)
+			}
 		}
-	}
-}
-
-// provisioning reports whether the server's routes are still being provisioned.
-// Named routes and error routes come after: by then the routes are compiled, and
-// a giver would never be asked. Their requests are kept out of the access log.
-func provisioning(server *caddyhttp.Server) bool {
-	return slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 })
-}
-
-// prepare does it once for a server. The giver in its routes is the mark.
-func prepare(server *caddyhttp.Server) {
-	if len(server.Routes) > 0 && !prepared(server) {
-		takeFrom(server)
-		giveBackIn(server)
 	}
 }
 
@@ -86,8 +70,9 @@ type taker struct{ next http.Handler }
 
 func (t taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if values, ok := r.Header[secret.Header]; ok {
-		r.Header[secret.Header] = []string{Placeholder}
-		r = r.WithContext(&withheld{r.Context(), values})
+		c := &withheld{Context: r.Context(), values: values}
+		c.hide(r)
+		r = r.WithContext(c)
 	}
 	t.next.ServeHTTP(w, r)
 }
@@ -95,7 +80,13 @@ func (t taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // withheld is a request's context with the values that were taken out of it.
 type withheld struct {
 	context.Context
-	values []string
+	values      []string
+	placeholder [1]string
+}
+
+func (c *withheld) hide(r *http.Request) {
+	c.placeholder[0] = Placeholder
+	r.Header[secret.Header] = c.placeholder[:]
 }
 
 type contextKey struct{}
@@ -107,43 +98,27 @@ func (c *withheld) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Done reports whether the header of r was withheld from the logs, or r has
-// none. Requests over HTTP/3 do not pass a taker.
-func Done(r *http.Request) bool {
-	if _, ok := r.Header[secret.Header]; !ok {
-		return true
-	}
-	_, ok := r.Context().Value(contextKey{}).(*withheld)
-	return ok
+// taken returns what was taken out of the request; nil if nothing was. Requests
+// over HTTP/3 do not pass a taker.
+func taken(r *http.Request) *withheld {
+	c, _ := r.Context().Value(contextKey{}).(*withheld)
+	return c
 }
 
-// giver is a matcher that matches always, and gives the values back.
-type giver struct{}
+// Done reports whether the header of r was withheld from the logs, or r has none.
+func Done(r *http.Request) bool {
+	_, ok := r.Header[secret.Header]
+	return !ok || taken(r) != nil
+}
 
-// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
-func (giver) MatchWithError(r *http.Request) (bool, error) {
-	if _, ok := r.Header[secret.Header]; ok {
-		if c, ok := r.Context().Value(contextKey{}).(*withheld); ok {
-			r.Header[secret.Header] = c.values
+// Values returns the header's values as they came, whether they have been given
+// back or not.
+func Values(r *http.Request) []string {
+	values := r.Header[secret.Header]
+	if len(values) == 1 && values[0] == Placeholder {
+		if c := taken(r); c != nil {
+			return c.values
 		}
 	}
-	return true, nil
+	return values
 }
-
-// giveBackIn makes a giver the first matcher that the server asks.
-func giveBackIn(server *caddyhttp.Server) {
-	sets := slices.Clone(server.Routes[0].MatcherSets)
-	if len(sets) == 0 {
-		sets = caddyhttp.MatcherSets{nil}
-	}
-	sets[0] = append(caddyhttp.MatcherSet{giver{}}, sets[0]...)
-	server.Routes[0].MatcherSets = sets
-}
-
-func prepared(server *caddyhttp.Server) bool {
-	sets := server.Routes[0].MatcherSets
-	return len(sets) > 0 && len(sets[0]) > 0 && sets[0][0] == any(giver{})
-}
-
-// Interface guards
-var _ caddyhttp.RequestMatcherWithError = giver{}

@@ -1,0 +1,177 @@
+package withhold
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// giver is a matcher that matches always, and gives the values back. It is the
+// first of every set, so that whatever comes after it sees them.
+type giver struct {
+	once  sync.Once
+	inner func() // puts givers into the inner routes, which are known only by then
+}
+
+// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
+func (g *giver) MatchWithError(r *http.Request) (bool, error) {
+	if g.inner != nil {
+		g.once.Do(g.inner)
+	}
+	if _, ok := r.Header[secret.Header]; ok {
+		if c := taken(r); c != nil {
+			r.Header[secret.Header] = c.values
+		}
+	}
+	return true, nil
+}
+
+// hider is a matcher that matches always, and takes the values out again if its
+// route rewrites the request. It is the last of every set.
+type hider struct{ rewrites bool }
+
+// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
+func (h *hider) MatchWithError(r *http.Request) (bool, error) {
+	if h.rewrites {
+		if _, ok := r.Header[secret.Header]; ok {
+			if c := taken(r); c != nil {
+				c.hide(r)
+			}
+		}
+	}
+	return true, nil
+}
+
+// prepare puts givers into the routes of a server that is about to be compiled,
+// or has been, and reports whether all of them could be given one. A compiled
+// route without matchers cannot; that matters if it is a reverse_proxy, since
+// its bot may check the header by itself.
+func prepare(server *caddyhttp.Server) bool {
+	if compiled(server.Routes) {
+		return surround(server.Routes, true, nil)
+	}
+	g := new(giver)
+	var hiders []*hider
+	for i := range server.Routes {
+		h := new(hider)
+		hiders = append(hiders, h)
+		enclose(&server.Routes[i], g, h)
+	}
+	// The first request of all finds the routes complete, and waits until the
+	// inner ones have their givers.
+	g.inner = func() {
+		for i, route := range server.Routes {
+			hiders[i].rewrites = rewrites(route)
+			surroundInner(route.Handlers, g)
+		}
+		if server.Errors != nil {
+			surround(server.Errors.Routes, true, g)
+		}
+		for _, route := range server.NamedRoutes {
+			surround(caddyhttp.RouteList{*route}, true, g)
+		}
+	}
+	return true
+}
+
+// compiled reports whether a server's routes are complete. Until then at least
+// one, that whose handler is being provisioned, has none.
+func compiled(routes caddyhttp.RouteList) bool {
+	return !slices.ContainsFunc(routes, func(r caddyhttp.Route) bool { return len(r.Handlers) == 0 })
+}
+
+// prepared reports whether From has already been here.
+func prepared(routes caddyhttp.RouteList) bool {
+	return slices.ContainsFunc(routes, func(r caddyhttp.Route) bool {
+		return len(r.MatcherSets) > 0 && hasGiver(r.MatcherSets[0])
+	})
+}
+
+func hasGiver(set caddyhttp.MatcherSet) bool {
+	if len(set) == 0 {
+		return false
+	}
+	_, ok := set[0].(*giver)
+	return ok
+}
+
+// surround puts givers and hiders into complete routes and all below them. It
+// reports whether no reverse_proxy is left without: of compiled routes only the
+// elements of their sets can still be changed.
+func surround(routes caddyhttp.RouteList, compiled bool, g *giver) bool {
+	if g == nil {
+		g = new(giver)
+	}
+	ok := true
+	for i := range routes {
+		route := &routes[i]
+		switch {
+		case len(route.MatcherSets) > 0 || !compiled:
+			enclose(route, g, &hider{rewrites: rewrites(*route)})
+		case slices.ContainsFunc(route.Handlers, is[*reverseproxy.Handler]):
+			ok = false
+		}
+		surroundInner(route.Handlers, g)
+	}
+	return ok
+}
+
+// surroundInner does it for what is below a route. Subroutes are compiled anew
+// for every request, and so can be changed freely until the first.
+func surroundInner(handlers []caddyhttp.MiddlewareHandler, g *giver) {
+	for _, h := range handlers {
+		sub, ok := h.(*caddyhttp.Subroute)
+		if !ok {
+			continue
+		}
+		surround(sub.Routes, false, g)
+		if sub.Errors != nil {
+			surround(sub.Errors.Routes, false, g)
+		}
+	}
+}
+
+// enclose makes g the first and h the last matcher of each of the route's sets.
+func enclose(route *caddyhttp.Route, g *giver, h *hider) {
+	if len(route.MatcherSets) == 0 {
+		route.MatcherSets = caddyhttp.MatcherSets{nil}
+	}
+	for i, set := range route.MatcherSets {
+		if !hasGiver(set) {
+			route.MatcherSets[i] = slices.Concat(caddyhttp.MatcherSet{g}, set, caddyhttp.MatcherSet{h})
+		}
+	}
+}
+
+// rewrites reports whether the route's handlers rewrite the request, which
+// writes it to the log at level DEBUG. One that also proxies it, with no gate
+// that knows better, keeps the header: its bot may check it by itself.
+func rewrites(route caddyhttp.Route) bool {
+	return slices.ContainsFunc(route.Handlers, is[*rewrite.Rewrite]) &&
+		(slices.ContainsFunc(route.Handlers, gate) || !slices.ContainsFunc(route.Handlers, is[*reverseproxy.Handler]))
+}
+
+func is[T any](h caddyhttp.MiddlewareHandler) bool {
+	_, ok := h.(T)
+	return ok
+}
+
+// gate reports whether h is a telegram_webhook, which knows where to look for
+// the values.
+func gate(h caddyhttp.MiddlewareHandler) bool {
+	m, ok := h.(caddy.Module)
+	return ok && m.CaddyModule().ID == "http.handlers.telegram_webhook"
+}
+
+// Interface guards
+var (
+	_ caddyhttp.RequestMatcherWithError = (*giver)(nil)
+	_ caddyhttp.RequestMatcherWithError = (*hider)(nil)
+)

@@ -35,7 +35,9 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //
 //	telegram_webhook [<matcher>] [<secret>...] {
 //		secret          <secret>...          # accepted; the first is the one registered
-//		bot_token       <token>              # register the webhook, and keep it registered
+//		bot_token       <token>              # register the webhook; without secret, also keep one
+//		derive_secret                        # from the bot token, for nodes that share no storage
+//		rotate          <duration>|off [<grace>] # default: 30d 10m; kept and derived secrets only
 //		url             <url>|<path>         # default: this site's host and path
 //		certificate     <pem file>|internal  # upload; for self-signed development set-ups
 //		allowed_updates <type>...            # default: Telegram's default
@@ -82,8 +84,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.Errf("%s: takes no block", field)
 		}
 	}
-	if len(h.Secret) == 0 {
-		return d.Err("secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32")
+	if len(h.Secret) == 0 && h.BotToken == "" {
+		return d.Errf("secret: %w", secret.ErrMissing)
 	}
 	return nil
 }
@@ -92,6 +94,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
 	"secret":          (*Handler).unmarshalSecrets,
 	"bot_token":       (*Handler).unmarshalBotToken,
+	"derive_secret":   mark(func(h *Handler) *bool { return &h.DeriveSecret }),
+	"rotate":          (*Handler).unmarshalRotate,
 	"url":             text(func(h *Handler) *string { return &h.URL }),
 	"certificate":     text(func(h *Handler) *string { return &h.Certificate }),
 	"allowed_updates": (*Handler).unmarshalAllowedUpdates,
@@ -219,6 +223,22 @@ func (h *Handler) unmarshalMaxConnections(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshalCheck(d *caddyfile.Dispenser) (err error) {
 	h.Check, err = args.Duration(d, "check")
 	return err
+}
+
+func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {
+	h.locate("rotate", d)
+	if !d.NextArg() {
+		return d.Err("rotate: needs a duration or off")
+	}
+	if h.Rotate, err = args.ParseDuration(d, "rotate"); err != nil || !d.NextArg() {
+		return err
+	}
+	if d.Val() == "0s" || d.Val() == "0" {
+		h.RotateGrace = args.Off
+	} else if h.RotateGrace, err = args.ParseDuration(d, "rotate"); err != nil {
+		return err
+	}
+	return args.None(d, "rotate")
 }
 
 func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {

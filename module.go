@@ -60,12 +60,27 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 type Handler struct {
 	// The accepted secrets, 1 to 256 characters of A-Z a-z 0-9 _ - each; the
 	// first is the one that is registered as the webhook's secret_token, others
-	// are accepted while one replaces another. At least one is needed. May hold
-	// placeholders, which are read once, when the configuration loads: with
-	// {env.NAME} and {file.PATH} the secret itself is in no configuration. An
-	// empty or malformed secret keeps the configuration from loading; one that
-	// is shorter than 22 characters, or written out, loads with a warning.
+	// are accepted while one replaces another. May hold placeholders, which are
+	// read once, when the configuration loads: with {env.NAME} and {file.PATH}
+	// the secret itself is in no configuration. An empty or malformed secret
+	// keeps the configuration from loading; one that is shorter than 22
+	// characters, or written out, loads with a warning. Default: with bot_token,
+	// a secret that is made by itself and kept in Caddy's storage, the same for
+	// all nodes that share it; without, the configuration does not load.
 	Secret []string `json:"secret,omitempty"`
+
+	// Derive the secret from the bot token instead of keeping one, for nodes
+	// that share no storage. It needs bot_token. Default: false.
+	DeriveSecret bool `json:"derive_secret,omitempty"`
+
+	// How long a kept or derived secret is registered until another one takes
+	// its place, at least 5s, and an hour for a derived one; negative for ever.
+	// Default: 30d.
+	Rotate caddy.Duration `json:"rotate,omitempty"`
+
+	// How long a kept or derived secret is accepted after another one has taken
+	// its place, at most as long as rotate; negative for not at all. Default: 10m.
+	RotateGrace caddy.Duration `json:"rotate_grace,omitempty"`
 
 	// The client addresses that may send updates, as Caddy's trusted_proxies
 	// tell them: "telegram" for the ranges that Telegram publishes, CIDR ranges,
@@ -111,7 +126,7 @@ type Handler struct {
 
 	logger   *zap.Logger
 	server   *caddyhttp.Server
-	accepted *secret.Set
+	secrets  secret.Source
 	forward  []string // the header's value for the bot, if not the one that came
 	sources  source.Ranges
 	answers  answer.Rules
@@ -119,7 +134,6 @@ type Handler struct {
 	failed   *audit.Log
 	webhook  func() identity
 
-	registered  string       // the secret that Telegram is told
 	registering *registering // nil without a bot token
 	emit        func(event string, data map[string]any)
 }
@@ -167,9 +181,17 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return h.provisionRegistration(ctx)
 }
 
+// provisionSecrets takes the secrets of the configuration. Others belong to the
+// bot, and are provisioned with the registration.
 func (h *Handler) provisionSecrets() error {
 	if len(h.Secret) == 0 {
-		return h.fieldError("secret", errors.New("is missing; without one every forged update would pass. Make one with: openssl rand -hex 32"))
+		if h.BotToken == "" {
+			return h.fieldError("secret", secret.ErrMissing)
+		}
+		return nil
+	}
+	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
+		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
 	}
 	values := make([]string, len(h.Secret))
 	for i, configured := range h.Secret {
@@ -182,8 +204,7 @@ func (h *Handler) provisionSecrets() error {
 			h.logger.Warn("weak secret", zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
 		}
 	}
-	h.accepted = secret.NewSet(values...)
-	h.registered = values[0]
+	h.secrets = secret.NewConfigured(values...)
 	return nil
 }
 
@@ -264,7 +285,7 @@ func (h *Handler) identify() identity {
 			name = h.server.Listen[0]
 		}
 	}
-	return identity{name: name, metrics: metrics.For(name, verdicts)}
+	return identity{name: name, metrics: metrics.For(name, verdicts, secret.Roles)}
 }
 
 // nameField says in a log entry which webhook it is about.

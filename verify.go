@@ -23,6 +23,7 @@ const (
 	wrongSource
 	noSecret
 	wrongSecret
+	notReady
 	wrongMethod
 	wrongType
 	tooLarge
@@ -30,7 +31,7 @@ const (
 
 // verdicts names the verdicts in logs and metrics.
 var verdicts = []string{
-	"passed", "plain_http", "wrong_source", "no_secret", "wrong_secret", "wrong_method", "wrong_type", "too_large",
+	"passed", "plain_http", "wrong_source", "no_secret", "wrong_secret", "not_ready", "wrong_method", "wrong_type", "too_large",
 }
 
 // ServeHTTP lets a genuine update through to the next handler and refuses
@@ -43,31 +44,49 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !withhold.Done(r) {
 		skipAccessLog(r)
 	}
-	if v := h.verify(r); v != passed {
+	v, role := h.verify(r)
+	if (v == wrongSecret || v == notReady) && h.secrets.Refresh(r.Context()) {
+		v, role = h.verify(r) // another node may have made a new one
+	}
+	if v != passed {
 		skipAccessLog(r)
 		h.refuse(w, r, v, hsts)
 		return nil
 	}
+	h.webhook().metrics.Matched(int(role))
 	h.deliver(w, r, next, hsts)
 	return nil
 }
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
-func (h *Handler) verify(r *http.Request) verdict {
+func (h *Handler) verify(r *http.Request) (verdict, secret.Role) {
 	if !h.AllowHTTP && !secure(r) {
-		return plainHTTP
+		return plainHTTP, 0
 	}
 	if h.sources != nil && !h.sources.Contains(clientIP(r)) {
-		return wrongSource
+		return wrongSource, 0
 	}
-	switch values := withhold.Values(r); {
+	values := withhold.Values(r)
+	switch {
 	case len(values) == 0:
-		return noSecret
-	case len(values) > 1 || !h.accepted.Match(values[0]):
-		return wrongSecret
+		return noSecret, 0
+	case len(values) > 1:
+		return wrongSecret, 0
 	}
-	// The request is from someone who knows the secret: from here on an answer
-	// may say what is wrong.
+	accepted := h.secrets.Accepted()
+	if accepted == nil {
+		return notReady, 0
+	}
+	role, ok := accepted.Match(values[0])
+	if !ok {
+		return wrongSecret, 0
+	}
+	return h.verifyForm(r), role
+}
+
+// verifyForm checks a request from someone who knows the secret: an answer may
+// now say what is wrong.
+func (h *Handler) verifyForm(r *http.Request) verdict {
 	switch {
 	case r.Method != http.MethodPost:
 		return wrongMethod
@@ -117,6 +136,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts
 	}
 	status := http.StatusForbidden
 	switch v {
+	case notReady:
+		// Nobody can tell yet whether it is genuine. Telegram shall come again.
+		status = http.StatusServiceUnavailable
+		h.answers.SetRetryAfter(header)
 	case wrongMethod:
 		status = http.StatusMethodNotAllowed
 		header.Set("Allow", http.MethodPost)

@@ -84,14 +84,15 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !aw.wroteHeader {
 		w.Header().Del("Content-Length")
 		if kind == Unreachable || kind == Unhandled {
-			rules.setRetryAfter(w.Header())
+			rules.SetRetryAfter(w.Header())
 		}
 		aw.WriteHeader(status)
 	}
 	return Outcome{Kind: kind, Status: aw.status, Err: err}
 }
 
-func (rules Rules) setRetryAfter(h http.Header) {
+// SetRetryAfter tells Telegram when to come again.
+func (rules Rules) SetRetryAfter(h http.Header) {
 	if rules.RetryAfter != "" {
 		h.Set("Retry-After", rules.RetryAfter)
 	}

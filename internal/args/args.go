@@ -32,12 +32,20 @@ const Off caddy.Duration = -1
 
 // Duration reads a field that takes a duration or "off".
 func Duration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
-	arg, err := One(d, field)
-	if err != nil || arg == "off" {
-		return Off, err
+	if _, err := One(d, field); err != nil {
+		return 0, err
+	}
+	return ParseDuration(d, field)
+}
+
+// ParseDuration reads the argument at which the dispenser is: a duration or "off".
+func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
+	arg := d.Val()
+	if arg == "off" {
+		return Off, nil
 	}
 	wait, err := caddy.ParseDuration(arg)
-	if err != nil || wait == 0 || caddy.Duration(wait) == Off {
+	if err != nil || wait <= 0 {
 		return 0, d.Errf("%s: %q is neither \"off\" nor a duration such as 5s", field, arg)
 	}
 	return caddy.Duration(wait), nil

@@ -32,7 +32,7 @@ var (
 // Register adds the collectors to a configuration's registry. Every webhook of
 // the configuration asks for it; the first is enough.
 func Register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, pending, lastError} {
+	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, pending, lastError, matches, rotations, ages} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return err
@@ -45,23 +45,28 @@ func Register(registry *prometheus.Registry) error {
 // counting takes no lock.
 type Webhook struct {
 	results  []prometheus.Counter
+	matches  []prometheus.Counter
 	delivery prometheus.ObserverVec
 }
 
-// For returns the counters of the webhook of that name, one for each result.
-func For(name string, results []string) *Webhook {
-	m := &Webhook{
-		results:  make([]prometheus.Counter, len(results)),
-		delivery: delivery.MustCurryWith(prometheus.Labels{"name": name}),
+// For returns the counters of the webhook of that name: one for each result, and
+// one for each secret that may match.
+func For(name string, results, secrets []string) *Webhook {
+	m := &Webhook{delivery: delivery.MustCurryWith(prometheus.Labels{"name": name})}
+	for _, result := range results {
+		m.results = append(m.results, requests.WithLabelValues(name, result))
 	}
-	for i, result := range results {
-		m.results[i] = requests.WithLabelValues(name, result)
+	for _, secret := range secrets {
+		m.matches = append(m.matches, matches.WithLabelValues(name, secret))
 	}
 	return m
 }
 
 // Count counts a request with the result of that index.
 func (m *Webhook) Count(result int) { m.results[result].Inc() }
+
+// Matched counts a request with the secret of that index.
+func (m *Webhook) Matched(secret int) { m.matches[secret].Inc() }
 
 // Delivered records how long a delivery took that ended with the status.
 func (m *Webhook) Delivered(status int, took time.Duration) {

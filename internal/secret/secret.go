@@ -1,10 +1,16 @@
-// Package secret holds what a webhook's secret token must look like and
-// compares what arrives with what is accepted.
+// Package secret holds a webhook's secrets: what they must look like, where they
+// come from, how they are renewed, and whether what arrives is one of them.
+//
+//   - secret.go: what a secret looks like, and making one
+//   - set.go: comparing what arrives with what is accepted
+//   - source.go: where secrets come from; those that are configured
+//   - kept.go, rotate.go, record.go: those that the gate makes and keeps
+//   - derived.go: those that follow from the bot token
 package secret
 
 import (
-	"crypto/subtle"
-	"encoding/binary"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 )
@@ -43,55 +49,11 @@ func allowed(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
-// Set is the secrets that are accepted at one moment. It never changes once it
-// is made, so any number of requests may ask it at once without a lock.
-type Set struct {
-	accepted []padded
+// New makes a secret: 32 random bytes in base64url without padding.
+func New() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: the process ends if there is no randomness
+	return encode(b[:])
 }
 
-// padded is a secret filled up with zeros to the longest one's length, in words
-// of eight bytes, and its own length: every comparison does the same work.
-type padded struct {
-	words [MaxLen / 8]uint64
-	len   uint64
-}
-
-// NewSet makes a set of values that Check has found good.
-func NewSet(values ...string) *Set {
-	s := &Set{accepted: make([]padded, len(values))}
-	for i, v := range values {
-		s.accepted[i] = pad(v)
-	}
-	return s
-}
-
-func pad(value string) (p padded) {
-	var bytes [MaxLen]byte
-	copy(bytes[:], value)
-	for i := range p.words {
-		p.words[i] = binary.LittleEndian.Uint64(bytes[8*i:])
-	}
-	p.len = uint64(len(value))
-	return p
-}
-
-// Match reports whether got is one of the accepted secrets. It takes the same
-// time whatever got holds and whichever secret it equals, and allocates nothing.
-func (s *Set) Match(got string) bool {
-	g := pad(got)
-	match := 0
-	for i := range s.accepted {
-		match |= s.accepted[i].equal(&g)
-	}
-	return match == 1
-}
-
-// equal returns 1 for equal secrets and 0 for others, without a branch that
-// depends on either.
-func (p *padded) equal(q *padded) int {
-	diff := p.len ^ q.len
-	for i := range p.words {
-		diff |= p.words[i] ^ q.words[i]
-	}
-	return subtle.ConstantTimeEq(int32(diff>>32|diff&(1<<32-1)), 0)
-}
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,271 @@
+package secret
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+)
+
+var errAway = errors.New("storage is away")
+
+// failing is a fault of the operations.
+func failing(ops ...string) func(op, key string) storagetest.Fault {
+	return func(op, _ string) storagetest.Fault {
+		for _, o := range ops {
+			if o == op {
+				return storagetest.Fault{Err: errAway}
+			}
+		}
+		return storagetest.Fault{}
+	}
+}
+
+// given is a storage with a record, and the secret in it.
+func given(t *testing.T) (*storagetest.Faulty, string) {
+	storage := storagetest.NewFaulty(storagetest.NewMemory())
+	return storage, newNode(t, storage).register()
+}
+
+// TestStorageAway goes on with what is in memory, and is not ready without.
+func TestStorageAway(t *testing.T) {
+	for name, fault := range map[string]func(op, key string) storagetest.Fault{
+		"fails": failing("load", "store", "lock"),
+		"hangs": func(string, string) storagetest.Fault { return storagetest.Fault{Delay: time.Hour} },
+		"slow and then fails": func(string, string) storagetest.Fault {
+			return storagetest.Fault{Delay: 9 * time.Second, Err: errAway}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				storage, value := given(t)
+				knows, fresh := newNode(t, storage), newNode(t, storage)
+				knows.want(value, "current")
+				time.Sleep(readInterval)
+				storage.Set(fault)
+				for range 10 {
+					knows.want(value, "current")
+					knows.want("forged", "refused")
+					fresh.want(value, "not ready")
+					time.Sleep(readInterval)
+				}
+				time.Sleep(readTimeout)
+				knows.wantLog("secrets in storage cannot be read; those in memory stay in force", 1)
+				fresh.wantLog("secrets in storage cannot be read; those in memory stay in force", 1)
+
+				storage.Set(nil)
+				time.Sleep(readTimeout + readInterval)
+				fresh.want(value, "current")
+				fresh.wantLog("secrets in storage can be read again", 1)
+			})
+		})
+	}
+}
+
+// TestSlowStorage answers genuine requests as soon as storage answers, and does
+// not pile forgeries up behind it.
+func TestSlowStorage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, value := given(t)
+		n := newNode(t, storage)
+		storage.Set(func(string, string) storagetest.Fault { return storagetest.Fault{Delay: readWait / 2} })
+		for range 2 * maxWaiting {
+			go n.Refresh(t.Context())
+		}
+		synctest.Wait()
+		if waiting := n.Memory.waiting.Load(); waiting != maxWaiting {
+			t.Errorf("%d requests wait, want %d", waiting, maxWaiting)
+		}
+		time.Sleep(readWait)
+		synctest.Wait()
+		n.want(value, "current")
+		if waiting := n.Memory.waiting.Load(); waiting != 0 {
+			t.Errorf("%d requests still wait", waiting)
+		}
+	})
+}
+
+// TestReadOnlyStorage registers nothing that other nodes could not know.
+func TestReadOnlyStorage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, value := given(t)
+		storage.Set(failing("store"))
+		n := newNode(t, storage)
+		_ = n.Rotate()
+		got, _, err := n.Advance(t.Context())
+		if got != value || !errors.Is(err, errAway) {
+			t.Errorf("registers %v and says %v, want the current one and that storage is away", got != value, err)
+		}
+		n.want(value, "current")
+		storage.Set(nil)
+		n.advance()
+		time.Sleep(settleTime)
+		if n.register() == value {
+			t.Error("the rotation that was asked for is forgotten")
+		}
+
+		empty := storagetest.NewFaulty(storagetest.NewMemory())
+		empty.Set(failing("store"))
+		n = newNode(t, empty)
+		if got, _, err := n.Advance(t.Context()); got != "" || !errors.Is(err, errAway) {
+			t.Errorf("got %q and %v, want no secret and that storage is away", got, err)
+		}
+		n.want("whatever", "not ready")
+	})
+}
+
+// TestFullAtTheLastStep has storage take the next secret, but not that it is the
+// current one.
+func TestFullAtTheLastStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, first := given(t)
+		n := newNode(t, storage)
+		_ = n.Rotate()
+		n.advance()
+		time.Sleep(settleTime)
+		second := n.advance()
+		storage.Set(failing("store"))
+		if err := n.Registered(t.Context(), second, nil); !errors.Is(err, errAway) {
+			t.Errorf("got %v, want that storage is away", err)
+		}
+		time.Sleep(time.Hour)
+		n.want(first, "current")
+		n.want(second, "next")
+		storage.Set(nil)
+		if n.register() != second {
+			t.Error("the rotation was given up")
+		}
+		n.want(first, "previous")
+	})
+}
+
+// TestDamagedRecord sets it aside and goes on with what is in memory, or else
+// with a new secret.
+func TestDamagedRecord(t *testing.T) {
+	for _, content := range []string{"", "{torn", `{"version":1}`, `{"version":1,"current":{"value":"with a space"}}`, "null", "[]",
+		`{"version":1,"current":{"value":"fine_0123456789"},"previous":[{"value":""}]}`, strings.Repeat("\x00", 512)} {
+		t.Run(content, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				storage, value := given(t)
+				knows, fresh := newNode(t, storage), newNode(t, storage)
+				knows.want(value, "current")
+				_ = storage.Store(t.Context(), recordKey, []byte(content))
+				fresh.want(value, "not ready")
+				time.Sleep(readInterval)
+				knows.want("forged", "refused")
+
+				if got := knows.register(); got != value {
+					t.Error("another secret, though this one was in memory")
+				}
+				knows.wantLog("secrets in storage damaged; they are replaced", 1)
+				keys, _ := storage.List(t.Context(), prefix, true)
+				if len(keys) != 2 {
+					t.Fatalf("keys in storage: %v, want the record and the damaged one", keys)
+				}
+				if aside, _ := storage.Load(t.Context(), keys[0]); string(aside) != content {
+					t.Errorf("%s holds %q, want what was damaged", keys[0], aside)
+				}
+
+				time.Sleep(time.Minute)
+				_ = storage.Store(t.Context(), recordKey, []byte(content))
+				if got := newNode(t, storage).register(); got == value || Check(got) != nil {
+					t.Error("no new secret, though none was known")
+				}
+			})
+		})
+	}
+}
+
+// TestNewerRecord leaves alone what a newer version has written.
+func TestNewerRecord(t *testing.T) {
+	storage, value := given(t)
+	knows, fresh := newNode(t, storage), newNode(t, storage)
+	knows.want(value, "current")
+	const newer = `{"version":2,"current":"of another form"}`
+	const later = `{"version":2,"current":{"value":"fine_0123456789"}}`
+	for _, content := range []string{newer, later} {
+		_ = storage.Store(t.Context(), recordKey, []byte(content))
+		for _, n := range []*node{knows, fresh} {
+			if _, _, err := n.Advance(t.Context()); !errors.Is(err, errNewer) {
+				t.Errorf("%s: got %v, want %v", content, err, errNewer)
+			}
+		}
+		if got, _ := storage.Load(t.Context(), recordKey); string(got) != content {
+			t.Errorf("overwritten with %s", got)
+		}
+	}
+	knows.want(value, "current")
+	fresh.want(value, "not ready")
+}
+
+// TestStaleRecord does not go back to what storage held before.
+func TestStaleRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, first := given(t)
+		stale, _ := storage.Load(t.Context(), recordKey)
+		n := newNode(t, storage)
+		_ = n.Rotate()
+		n.advance()
+		time.Sleep(settleTime)
+		second := n.register()
+
+		storage.Set(func(op, key string) storagetest.Fault {
+			if op == "load" {
+				return storagetest.Fault{Content: stale}
+			}
+			return storagetest.Fault{}
+		})
+		time.Sleep(readInterval)
+		n.want("forged", "refused")
+		n.want(second, "current")
+		n.want(first, "previous")
+		if n.register() != second {
+			t.Error("went back to the stale secret")
+		}
+		storage.Set(nil)
+		other := newNode(t, storage)
+		other.want(second, "current")
+	})
+}
+
+// TestLostRecord stores again what is in memory.
+func TestLostRecord(t *testing.T) {
+	storage, value := given(t)
+	n := newNode(t, storage)
+	n.want(value, "current")
+	_ = storage.Delete(t.Context(), recordKey)
+	n.want(value, "current")
+	if n.register() != value {
+		t.Error("another secret, though this one was in memory")
+	}
+	newNode(t, storage).want(value, "current")
+}
+
+// TestTwoFirstSecrets has two nodes make one at once, which only happens without
+// the lock. The one in storage counts.
+func TestTwoFirstSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := storagetest.NewFaulty(storagetest.NewMemory())
+		a, b := newNode(t, storage), newNode(t, storage)
+		storage.Set(func(op, _ string) storagetest.Fault {
+			if op == "load" {
+				return storagetest.Fault{Err: fs.ErrNotExist}
+			}
+			return storagetest.Fault{}
+		})
+		first, second := a.advance(), b.advance()
+		storage.Set(nil)
+		if first == second {
+			t.Fatal("the test is not about two secrets")
+		}
+		if a.register() != second || b.register() != second {
+			t.Error("the nodes do not agree")
+		}
+		a.want(second, "current")
+		a.want(first, "refused")
+	})
+}

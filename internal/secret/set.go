@@ -1,0 +1,93 @@
+package secret
+
+import (
+	"crypto/subtle"
+	"encoding/binary"
+	"time"
+)
+
+// Role says which of a webhook's secrets one is.
+type Role int
+
+const (
+	// Current is the one that Telegram has been told.
+	Current Role = iota
+	// Next is accepted already, and registered next.
+	Next
+	// Previous is accepted for a while, for what was under way.
+	Previous
+)
+
+// Roles names the roles, for metrics.
+var Roles = []string{"current", "next", "previous"}
+
+// Accepted is one secret that is accepted.
+type Accepted struct {
+	Value string
+	Role  Role
+	Until time.Time // zero: for ever
+}
+
+// Set is the secrets that are accepted at one moment. It never changes once it
+// is made, so any number of requests may ask it at once without a lock.
+type Set struct {
+	accepted []padded
+}
+
+// padded is a secret filled up with zeros to the longest one's length, in words
+// of eight bytes, and its own length: every comparison does the same work.
+type padded struct {
+	words [MaxLen / 8]uint64
+	len   uint64
+	role  Role
+	until time.Time
+}
+
+// NewSet makes a set of secrets whose values Check has found good.
+func NewSet(accepted ...Accepted) *Set {
+	s := &Set{accepted: make([]padded, len(accepted))}
+	for i, a := range accepted {
+		s.accepted[i] = pad(a.Value)
+		s.accepted[i].role, s.accepted[i].until = a.Role, a.Until
+	}
+	return s
+}
+
+func pad(value string) (p padded) {
+	var bytes [MaxLen]byte
+	copy(bytes[:], value)
+	for i := range p.words {
+		p.words[i] = binary.LittleEndian.Uint64(bytes[8*i:])
+	}
+	p.len = uint64(len(value))
+	return p
+}
+
+// Match reports whether got is one of the accepted secrets, and which. It takes
+// the same time whatever wrong value got holds and however near it comes, and
+// allocates nothing.
+func (s *Set) Match(got string) (Role, bool) {
+	g := pad(got)
+	match := 0 // the place of the equal one, from 1
+	for i := range s.accepted {
+		match = subtle.ConstantTimeSelect(s.accepted[i].equal(&g), i+1, match)
+	}
+	if match == 0 {
+		return 0, false
+	}
+	found := &s.accepted[match-1]
+	if !found.until.IsZero() && !time.Now().Before(found.until) {
+		return 0, false
+	}
+	return found.role, true
+}
+
+// equal returns 1 for equal secrets and 0 for others, without a branch that
+// depends on either.
+func (p *padded) equal(q *padded) int {
+	diff := p.len ^ q.len
+	for i := range p.words {
+		diff |= p.words[i] ^ q.words[i]
+	}
+	return subtle.ConstantTimeEq(int32(diff>>32|diff&(1<<32-1)), 0)
+}

@@ -1,0 +1,106 @@
+package secret
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// setOf is a set that accepts values for ever.
+func setOf(values ...string) *Set { return NewConfigured(values...).Accepted() }
+
+func TestMatch(t *testing.T) {
+	long := strings.Repeat("L", MaxLen)
+	set := setOf("current_secret", "previous-secret", long)
+	for name, tc := range map[string]struct {
+		got  string
+		want bool
+	}{
+		"first":                {"current_secret", true},
+		"second":               {"previous-secret", true},
+		"longest":              {long, true},
+		"empty":                {"", false},
+		"one byte off":         {"current_secreT", false},
+		"a prefix":             {"current_secre", false},
+		"padded with zeros":    {"current_secret\x00", false},
+		"padded with spaces":   {"current_secret ", false},
+		"both, comma-joined":   {"current_secret,previous-secret", false},
+		"longest and one more": {long + "L", false},
+		"longest and 16 KiB":   {long + strings.Repeat("L", 16<<10), false},
+		"zeros only":           {strings.Repeat("\x00", 14), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, got := set.Match(tc.got); got != tc.want {
+				t.Errorf("Match: got %v, want %v", got, tc.want)
+			}
+		})
+	}
+	if _, ok := NewSet().Match(""); ok {
+		t.Error("an empty set matches the empty string")
+	}
+}
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	set := setOf("current_secret", "previous-secret", "next_secret")
+	for _, got := range []string{"current_secret", "wrong", "", strings.Repeat("x", 16<<10)} {
+		if n := testing.AllocsPerRun(100, func() { set.Match(got) }); n != 0 {
+			t.Errorf("Match of %d bytes: %v allocations, want 0", len(got), n)
+		}
+	}
+}
+
+// FuzzMatch compares the verdict with plain string comparison.
+func FuzzMatch(f *testing.F) {
+	f.Add("current_secret", "current_secret")
+	f.Add("current_secret", "")
+	f.Add("a", "a\x00")
+	f.Fuzz(func(t *testing.T, accepted, got string) {
+		if Check(accepted) != nil {
+			return
+		}
+		if _, m := setOf("another", accepted).Match(got); m != (got == accepted || got == "another") {
+			t.Errorf("Match(%q) with %q accepted: %v", got, accepted, m)
+		}
+	})
+}
+
+func BenchmarkMatch(b *testing.B) {
+	for name, set := range map[string]*Set{
+		"1 accepted": setOf(strings.Repeat("s", 43)),
+		"3 accepted": setOf(strings.Repeat("s", 43), strings.Repeat("p", 43), strings.Repeat("n", 43)),
+	} {
+		got := strings.Repeat("n", 43)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				set.Match(got)
+			}
+		})
+	}
+}
+
+// TestUntil accepts a secret until its time is over, and says which it is.
+func TestUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := NewSet(
+			Accepted{Value: "current", Role: Current},
+			Accepted{Value: "next", Role: Next},
+			Accepted{Value: "previous", Role: Previous, Until: time.Now().Add(time.Minute)},
+		)
+		want := func(got string, role Role, accepted bool) {
+			t.Helper()
+			if r, ok := set.Match(got); r != role || ok != accepted {
+				t.Errorf("%s: got %s, %v, want %s, %v", got, Roles[r], ok, Roles[role], accepted)
+			}
+		}
+		want("current", Current, true)
+		want("next", Next, true)
+		want("previous", Previous, true)
+		time.Sleep(time.Minute - 1)
+		want("previous", Previous, true)
+		time.Sleep(1)
+		want("previous", 0, false)
+		want("current", Current, true)
+	})
+}

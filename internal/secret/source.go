@@ -1,0 +1,90 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Source is where a webhook's secrets come from.
+type Source interface {
+	// Accepted returns what is accepted now; nil if that is not known yet.
+	Accepted() *Set
+
+	// Refresh is called when a request has brought a secret that Accepted does not
+	// know, so for every forgery. It reports whether Accepted may know it now.
+	Refresh(context.Context) bool
+
+	// Registrable returns all secrets of which one may be registered with
+	// Telegram as things stand. It changes nothing. It is called, as the two
+	// that follow, under the bot's lock.
+	Registrable(context.Context) ([]string, error)
+
+	// Advance takes the next step of a renewal, if one is due, and returns the
+	// secret that is to be registered, and when to call again; 0 for never.
+	Advance(context.Context) (value string, again time.Duration, err error)
+
+	// Registered is told what came of registering a value: err is nil if
+	// Telegram has it. It may be told the same again.
+	Registered(ctx context.Context, value string, err error) error
+
+	// Rotate asks for a new secret at the next Advance, whether one is due or not.
+	Rotate() error
+
+	// Status returns what may be told of the secrets.
+	Status() Status
+}
+
+// Status is what may be told of a webhook's secrets: never their values.
+type Status struct {
+	Source string    // kept, derived or configured
+	Made   time.Time // when the current one was made; zero if that is not known
+	Due    time.Time // when the next one is; zero for never
+}
+
+// Configured is secrets that are written in the configuration. The first is the
+// one that is registered.
+type Configured struct {
+	first string
+	set   *Set
+}
+
+// NewConfigured makes a source of values that Check has found good.
+func NewConfigured(values ...string) *Configured {
+	accepted := make([]Accepted, len(values))
+	for i, v := range values {
+		accepted[i] = Accepted{Value: v, Role: Previous}
+	}
+	accepted[0].Role = Current
+	return &Configured{first: values[0], set: NewSet(accepted...)}
+}
+
+// Accepted satisfies Source.
+func (c *Configured) Accepted() *Set { return c.set }
+
+// Refresh satisfies Source: there is never anything else.
+func (*Configured) Refresh(context.Context) bool { return false }
+
+// Registrable satisfies Source.
+func (c *Configured) Registrable(context.Context) ([]string, error) { return []string{c.first}, nil }
+
+// Advance satisfies Source.
+func (c *Configured) Advance(context.Context) (string, time.Duration, error) { return c.first, 0, nil }
+
+// Registered satisfies Source.
+func (*Configured) Registered(context.Context, string, error) error { return nil }
+
+// Rotate satisfies Source.
+func (*Configured) Rotate() error {
+	return errors.New("the secret is in the configuration: put a new one first there, keep the old one beside it for a while, and reload")
+}
+
+// Status satisfies Source.
+func (*Configured) Status() Status { return Status{Source: "configured"} }
+
+// Interface guards
+var (
+	_ Source = (*Configured)(nil)
+	_ Source = (*Kept)(nil)
+	_ Source = (*Derived)(nil)
+)

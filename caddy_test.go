@@ -153,7 +153,12 @@ func (c *caddyProcess) stop() {
 // roots is Caddy's own CA as the only trusted one.
 func (c *caddyProcess) roots() *x509.CertPool {
 	c.t.Helper()
-	pem, err := os.ReadFile(c.file("data/caddy/pki/authorities/local/root.crt"))
+	return c.rootsOf(c.file("data/caddy/pki/authorities/local/root.crt"))
+}
+
+func (c *caddyProcess) rootsOf(file string) *x509.CertPool {
+	c.t.Helper()
+	pem, err := os.ReadFile(file)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -165,7 +170,13 @@ func (c *caddyProcess) roots() *x509.CertPool {
 // client speaks HTTPS as Telegram does: HTTP/1.1, and no redirects.
 func (c *caddyProcess) client() *http.Client {
 	c.t.Helper()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.roots()}}
+	return c.clientOf(c.file("data/caddy/pki/authorities/local/root.crt"))
+}
+
+// clientOf trusts the certificates of another root.
+func (c *caddyProcess) clientOf(root string) *http.Client {
+	c.t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.rootsOf(root)}}
 	c.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,

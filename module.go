@@ -124,15 +124,15 @@ type Handler struct {
 	// messages. Set by the Caddyfile adapter.
 	Caddyfile map[string]string `json:"caddyfile,omitempty"`
 
-	logger   *zap.Logger
-	server   *caddyhttp.Server
-	secrets  secret.Source
-	forward  []string // the header's value for the bot, if not the one that came
-	sources  source.Ranges
-	answers  answer.Rules
-	refused  *audit.Log
-	failed   *audit.Log
-	webhook  func() identity
+	logger  *zap.Logger
+	server  *caddyhttp.Server
+	secrets secret.Source
+	forward []string // the header's value for the bot, if not the one that came
+	sources source.Ranges
+	answers answer.Rules
+	refused *audit.Log
+	failed  *audit.Log
+	webhook func() identity
 
 	registering *registering // nil without a bot token
 	emit        func(event string, data map[string]any)

@@ -231,9 +231,10 @@ func (f *fleet) forge(ctx context.Context) {
 	client := f.nodes[0].clientOf(filepath.Join(f.shared, "pki/authorities/local/root.crt"))
 	var stale []string
 	used := make(map[string]time.Time) // when a secret was last seen in the record
+	file := secretFile(f.t, f.shared)
 	for ctx.Err() == nil {
 		now := time.Now()
-		record, err := os.ReadFile(filepath.Join(f.shared, "telegram_webhook/123456789-"+f.apiKey(), "secret.json"))
+		record, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
@@ -243,6 +244,9 @@ func (f *fleet) forge(ctx context.Context) {
 				current = value
 			}
 			used[value] = now
+		}
+		if current == "" {
+			continue
 		}
 		for value, at := range used {
 			if now.Sub(at) > proofGrace+time.Second {
@@ -295,4 +299,23 @@ func (f *fleet) judge() {
 	if f.kills.Load() == 0 || f.reloads.Load() == 0 || rotations == 0 || f.mayBeStale.Load() == 0 || f.forged.Load() == 0 {
 		f.t.Error("not all that was to happen has happened")
 	}
+}
+
+// secretsIn lists the values in a record, the current one first.
+func secretsIn(content []byte) []string {
+	var record struct {
+		Current, Next struct{ Value string }
+		Previous      []struct{ Value string }
+	}
+	if json.Unmarshal(content, &record) != nil {
+		return nil
+	}
+	values := []string{record.Current.Value}
+	if record.Next.Value != "" {
+		values = append(values, record.Next.Value)
+	}
+	for _, p := range record.Previous {
+		values = append(values, p.Value)
+	}
+	return values
 }

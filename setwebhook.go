@@ -2,10 +2,8 @@ package telegramwebhook
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -13,11 +11,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
+	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
@@ -27,10 +25,11 @@ import (
 
 // Registration is what Telegram is told about the webhook. With a bot token the
 // webhook is registered once the whole configuration runs, in the background,
-// and kept registered: when somebody else changes it, and when a refused request
-// from Telegram's own addresses shows that the secret is out of step. A reload or
-// restart that changes nothing calls nothing. Pending updates are never dropped,
-// and the webhook is never deleted.
+// and registered again when somebody else changes it, and when a refused request
+// from Telegram's own addresses suggests that the secret is out of step. A reload
+// or restart that changes nothing calls nothing. Pending updates are never dropped,
+// and the webhook is never deleted. url, certificate, ip_address and api may hold
+// placeholders, which are read once, when the configuration loads.
 type Registration struct {
 	// The bot's token, from @BotFather. May hold placeholders, as secret does,
 	// and should: a token that is written out loads with a warning. Default:
@@ -80,19 +79,44 @@ const (
 
 // registering is what a handler with a bot token holds while it runs.
 type registering struct {
+	Registration // with its placeholders replaced
+
 	token   botapi.Token
 	raw     []byte // keys the fingerprint
+	config  any    // tells the configurations of this process apart
 	bot     *registry.Bot
-	release []func()                          // give back the bot and its url
-	running atomic.Pointer[registrar.Running] // nil until the configuration runs
-	warned  string                            // the last warning about the certificate
+	release []func() // give back the bot, its url and its metrics
+
+	// What follows is known once the configuration runs.
+	address string
+	fault   error // why there is no address
+	running atomic.Pointer[registrar.Running]
+	watch   certificate.Watch
 }
 
 // id is the bot's id, which is no secret.
 func (g *registering) id() string { return strconv.FormatInt(g.token.BotID(), 10) }
 
+// key names the bot in storage, and in this process.
+func (g *registering) key() string { return registrar.Key(g.token.BotID(), g.APITest, g.API) }
+
 // local reports whether the Bot API server is one's own, with looser rules.
-func (g *Registration) local() bool { return g.API != "" && g.API != botapi.DefaultAPI }
+func (g *registering) local() bool { return !botapi.IsTelegram(g.API) }
+
+// resolve returns the registration with its placeholders replaced.
+func (g Registration) resolve() (Registration, error) {
+	for _, field := range []struct {
+		name  string
+		value *string
+	}{{"url", &g.URL}, {"certificate", &g.Certificate}, {"ip_address", &g.IPAddress}, {"api", &g.API}} {
+		value, err := secret.Replace(*field.value)
+		if err != nil {
+			return g, fmt.Errorf("%s: %w", field.name, err)
+		}
+		*field.value = value
+	}
+	return g, nil
+}
 
 // provisionRegistration checks what can be checked before anything runs, takes
 // the bot for this configuration, and waits for the configuration to run.
@@ -111,80 +135,77 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return h.fieldError("bot_token", secret.About(h.BotToken, err))
 	}
-	h.registering = &registering{token: token, raw: []byte(raw)}
+	resolved, err := h.Registration.resolve()
+	if err != nil {
+		return err
+	}
+	h.registering = &registering{
+		Registration: resolved, token: token, raw: []byte(raw),
+		config: ctx.Modules()[0], // the app, of which every configuration has its own
+	}
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
-	config := ctx.Modules()[0] // the app, of which every configuration has its own
-	bot, release, err := registry.Claim(h.botKey(), config)
-	if err != nil {
+	if h.registering.bot, err = h.claim(h.registering.key()); err != nil {
 		return h.fieldError("bot_token", err)
 	}
-	h.registering.bot, h.registering.release = bot, []func(){release}
-	if strings.Contains(h.URL, "://") {
-		_, release, err := registry.Claim(h.URL, config)
-		if err != nil {
-			return fmt.Errorf("url: %w", err)
+	if site.IsAddress(resolved.URL) {
+		if err := h.claimAddress(resolved.URL); err != nil {
+			return err
 		}
-		h.registering.release = append(h.registering.release, release)
 	}
-	return h.subscribe(ctx)
+	if h.emit, err = lifecycle.Emitter(ctx); err != nil {
+		return err
+	}
+	return lifecycle.On(ctx, func() { h.startRegistrar(ctx) }, h.stopRegistrar)
+}
+
+// claim takes the bot, or the address, of that key for this handler.
+func (h *Handler) claim(key string) (*registry.Bot, error) {
+	g := h.registering
+	who := "bot " + g.id()
+	if h.Name != "" {
+		who += ", " + h.Name
+	}
+	bot, release, err := registry.Claim(key, g.config, who)
+	if err == nil {
+		g.release = append(g.release, release)
+	}
+	return bot, err
+}
+
+// claimAddress takes the webhook's address, which no two bots may have.
+func (h *Handler) claimAddress(address string) error {
+	_, err := h.claim(site.Canonical(address))
+	if claimed, ok := errors.AsType[*registry.Claimed](err); ok {
+		return fmt.Errorf("url: %s is that of another telegram_webhook in this configuration already (%s); give bot %s a site or a path of its own",
+			address, claimed.By, h.registering.id())
+	}
+	return err
 }
 
 // checkRegistration checks the fields that stand by themselves. What depends on
 // where the handler stands is checked once that is known.
 func (h *Handler) checkRegistration(ctx caddy.Context) error {
-	if err := botapi.CheckAPI(cmp.Or(h.API, botapi.DefaultAPI)); err != nil {
+	g := h.registering
+	if err := botapi.CheckAPI(g.API); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
-	if h.Check > 0 && time.Duration(h.Check) < minCheck {
-		return fmt.Errorf("check: %s is less than %s", time.Duration(h.Check), minCheck)
+	if g.Check > 0 && time.Duration(g.Check) < minCheck {
+		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
 	}
-	if h.URL == "" || strings.HasPrefix(h.URL, "/") {
-		if err := registrar.CheckMaxConnections(cmp.Or(h.MaxConnections, defaultMaxConnections), h.local()); err != nil {
-			return fmt.Errorf("max_connections: %w", err)
-		}
-		if err := registrar.CheckIPAddress(h.IPAddress, h.local()); err != nil {
-			return fmt.Errorf("ip_address: %w", err)
-		}
-		return nil
+	upload := g.Certificate
+	if upload == certificate.Internal {
+		upload = "" // the CA is there only once everything runs
 	}
-	check := *h
-	if check.Certificate == certificate.Internal {
-		check.Certificate = "" // the CA is there only once everything runs
-	}
-	w, err := check.wanted(ctx, h.URL)
+	w, err := h.wanted(ctx, g.URL, upload)
 	if err != nil {
 		return err
 	}
-	return registrar.Check(w, h.local())
-}
-
-// botKey names the bot in storage, and in this process.
-func (h *Handler) botKey() string {
-	return registrar.Key(h.registering.token.BotID(), h.APITest, cmp.Or(h.API, botapi.DefaultAPI))
-}
-
-// onEvent is a function as a subscriber of Caddy's events, which logs it.
-type onEvent struct{ do func() }
-
-// Handle satisfies caddyevents.Handler.
-func (e onEvent) Handle(context.Context, caddy.Event) error { e.do(); return nil }
-
-func (h *Handler) subscribe(ctx caddy.Context) error {
-	app, err := ctx.App("events")
-	if err != nil {
-		return fmt.Errorf("getting events app: %w", err)
+	if site.IsAddress(g.URL) {
+		return registrar.Check(w, g.local())
 	}
-	events := app.(*caddyevents.App)
-	h.emit = func(name string, data map[string]any) {
-		data["name"] = h.webhook().name
-		events.Emit(ctx, "telegram_webhook_"+name, data)
-	}
-	if err := events.On("started", onEvent{func() { h.startRegistrar(ctx) }}); err != nil {
-		return err
-	}
-	return events.On("stopping", onEvent{h.stopRegistrar})
+	return registrar.CheckParameters(w, "", g.local())
 }
 
 // startRegistrar takes over from the configuration before, if there is one, and
@@ -192,19 +213,31 @@ func (h *Handler) subscribe(ctx caddy.Context) error {
 func (h *Handler) startRegistrar(ctx caddy.Context) {
 	g := h.registering
 	name := h.webhook().name
+	if g.address, g.fault = site.URL(h.server, h, g.URL); g.fault != nil {
+		g.fault = fmt.Errorf("url: %w", g.fault)
+	} else if !site.IsAddress(g.URL) {
+		g.fault = h.claimAddress(g.address)
+	}
+	g.release = append(g.release, metrics.Use(name))
 	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
-		API:      botapi.New(g.token, botapi.Options{API: h.API, Test: h.APITest}),
+		API:      botapi.New(g.token, botapi.Options{API: g.API, Test: g.APITest}),
 		Storage:  ctx.Storage(),
-		Prefix:   h.botKey(),
+		Prefix:   g.key(),
 		MACKey:   g.raw,
 		Node:     registrar.ThisNode(),
-		Interval: max(0, cmp.Or(time.Duration(h.Check), defaultCheck)),
+		Interval: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
 		Bot:      g.bot,
 		Logger:   h.logger.With(zap.String("name", name)),
-		Emit:     h.emit,
+		Emit:     h.emitEvent,
 		Observe:  func(s registrar.Status) { metrics.Observe(name, s) },
 	}))
+}
+
+// emitEvent tells the subscribers of Caddy's events.
+func (h *Handler) emitEvent(event string, data map[string]any) {
+	data["name"] = h.webhook().name
+	h.emit("telegram_webhook_"+event, data)
 }
 
 // suspect tells the registrar of a refused request from Telegram's own address.
@@ -228,10 +261,10 @@ func (h *Handler) stopRegistrar() {
 	}
 }
 
-// cleanupRegistration gives the bot back.
+// cleanupRegistration gives back what was taken.
 func (h *Handler) cleanupRegistration() {
 	if r := h.registering.at(); r != nil {
-		r.Stop()
+		r.Stop() // Caddy has not, if the configuration failed at its very end
 		r.Wait()
 	}
 	if h.registering != nil {
@@ -243,43 +276,33 @@ func (h *Handler) cleanupRegistration() {
 
 // currentWebhook is what Telegram is to have now.
 func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
-	address, err := site.URL(h.server, h, h.URL)
-	if err != nil {
-		return botapi.Webhook{}, fmt.Errorf("url: %w", err)
+	g := h.registering
+	if g.fault != nil {
+		return botapi.Webhook{}, g.fault
 	}
-	w, err := h.wanted(ctx, address)
+	w, err := h.wanted(ctx, g.address, g.Certificate)
 	if err != nil {
 		return botapi.Webhook{}, err
 	}
-	if u, err := url.Parse(address); err == nil {
-		h.warnOfCertificate(certificate.Warning(u.Hostname(), len(w.Certificate) > 0))
-	}
-	return w, registrar.Check(w, h.local())
+	g.watch.Look(g.address, len(w.Certificate) > 0, h.logger.With(zap.String("name", h.webhook().name)))
+	return w, registrar.Check(w, g.local())
 }
 
-func (h *Handler) wanted(ctx caddy.Context, address string) (w botapi.Webhook, err error) {
-	if _, private, _ := strings.Cut(string(h.registering.raw), ":"); strings.Contains(address, private) {
+// wanted is what Telegram is to have, with that address and that certificate.
+func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
+	g := h.registering
+	if _, private, _ := strings.Cut(string(g.raw), ":"); strings.Contains(address, private) {
 		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w = botapi.Webhook{
 		URL:            address,
 		Secret:         h.registered,
-		AllowedUpdates: h.AllowedUpdates,
-		MaxConnections: cmp.Or(h.MaxConnections, defaultMaxConnections),
-		IPAddress:      h.IPAddress,
+		AllowedUpdates: g.AllowedUpdates,
+		MaxConnections: cmp.Or(g.MaxConnections, defaultMaxConnections),
+		IPAddress:      g.IPAddress,
 	}
-	if w.Certificate, err = certificate.Load(ctx, h.Certificate); err != nil {
+	if w.Certificate, err = certificate.Load(ctx, upload); err != nil {
 		return w, fmt.Errorf("certificate: %w", err)
 	}
 	return w, nil
-}
-
-// warnOfCertificate warns once, and again when it is something else.
-func (h *Handler) warnOfCertificate(warning string) {
-	if g := h.registering; warning != g.warned {
-		g.warned = warning
-		if warning != "" {
-			h.logger.Warn(warning, zap.String("name", h.webhook().name))
-		}
-	}
 }

@@ -51,6 +51,13 @@ func CheckAPI(api string) error {
 	return err
 }
 
+// IsTelegram reports whether a base URL is that of Telegram's own server, with
+// its rules for webhooks, and not of a local one.
+func IsTelegram(api string) bool {
+	u, err := parseAPI(api)
+	return err == nil && strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), "api.telegram.org")
+}
+
 func parseAPI(api string) (*url.URL, error) {
 	if api == "" {
 		api = DefaultAPI

@@ -7,11 +7,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddypki"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"go.uber.org/zap"
 )
 
 // Internal stands for the root of Caddy's own CA in a configuration.
@@ -45,9 +47,27 @@ func internalRoot(ctx caddy.Context) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw}), nil
 }
 
-// Warning says what is wrong with uploading, or not uploading, a certificate for
+// Watch warns of a certificate that is uploaded without need, or not uploaded
+// although it must be.
+type Watch struct{ warned string }
+
+// Look looks at the certificate that is served for an address, and warns once,
+// and again when something else is wrong.
+func (w *Watch) Look(address string, uploaded bool, logger *zap.Logger) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	warning := warning(u.Hostname(), uploaded)
+	if warning != "" && warning != w.warned {
+		logger.Warn(warning)
+	}
+	w.warned = warning
+}
+
+// warning says what is wrong with uploading, or not uploading, a certificate for
 // the host: empty if nothing is, or if Caddy has none for the host yet.
-func Warning(host string, uploaded bool) string {
+func warning(host string, uploaded bool) string {
 	served := caddytls.AllMatchingCertificates(host)
 	if len(served) == 0 || served[0].Leaf == nil {
 		return ""

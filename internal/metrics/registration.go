@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,34 @@ func gauge(name, help string) *prometheus.GaugeVec {
 		Name:      name,
 		Help:      help,
 	}, []string{"name"})
+}
+
+// uses counts the configurations that keep a webhook of a name registered.
+var uses struct {
+	sync.Mutex
+	of map[string]int
+}
+
+// Use keeps the gauges of the webhook of that name until it is given back: what
+// is not kept registered any more must not be measured as if it were.
+func Use(name string) (giveBack func()) {
+	uses.Lock()
+	defer uses.Unlock()
+	if uses.of == nil {
+		uses.of = make(map[string]int)
+	}
+	uses.of[name]++
+	return sync.OnceFunc(func() {
+		uses.Lock()
+		defer uses.Unlock()
+		if uses.of[name]--; uses.of[name] > 0 {
+			return
+		}
+		delete(uses.of, name)
+		for _, gauge := range []*prometheus.GaugeVec{registered, pending, lastError} {
+			gauge.DeleteLabelValues(name)
+		}
+	})
 }
 
 // Observe records how the registration of the webhook of that name stands.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,76 +18,129 @@ var errConfiguration = errors.New("")
 // bring brings Telegram to what is wanted, if it is not there already. All of it
 // happens under the bot's lock, and after a fresh look at the record.
 func (r *Registrar) bring(ctx context.Context) (Status, error) {
+	status := Status{State: Registered, Info: r.Status().Info}
 	want, err := r.Webhook()
 	if err != nil {
-		return Status{}, fmt.Errorf("%w%w", errConfiguration, err)
+		return status, fmt.Errorf("%w%w", errConfiguration, err)
 	}
 	unlock, err := r.lock(ctx)
 	if err != nil {
-		return Status{}, err
+		return status, err
 	}
 	defer unlock()
 
 	if !r.Bot.Leads(r) {
-		return Status{State: Superseded, Detail: "a newer configuration of this process has taken over"}, nil
+		return status, nil
 	}
 	rec, err := r.load(ctx)
 	if err != nil {
-		return Status{}, err
-	}
-	sum := fingerprint(r.MACKey, want)
-	mine := rec.Fingerprint == sum
-	if r.owned && !mine && rec.Fingerprint != "" {
-		return Status{State: Superseded, Detail: fmt.Sprintf("node %s has registered another configuration, with %s", rec.Node, rec.URL)}, nil
-	}
-	r.owned = r.owned || mine
-
-	suspect := r.suspect.Swap(false)
-	if suspect && mine && within(rec.RegisteredAt, suspicionInterval) {
-		suspect = false // another node has just done it
-	}
-	if r.looked && mine && !suspect && rec.Node != r.Node && within(rec.CheckedAt, r.Interval*4/5) {
-		return Status{State: Registered}, nil // another node has just looked
-	}
-
-	info, err := r.API.GetWebhookInfo(ctx)
-	if err != nil {
-		r.suspect.Store(r.suspect.Load() || suspect)
-		return Status{}, err
-	}
-	r.looked = true
-	status := Status{State: Registered, Info: info}
-	rec.Node, rec.CheckedAt = r.Node, time.Now()
-	if mine && !suspect && rec.unchanged(info, want) {
-		return status, r.save(ctx, rec.with(info))
-	}
-	if mine && !rec.unchanged(info, want) {
-		r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", found(info.URL)))
-		r.Emit("lost", map[string]any{"url": want.URL, "found": info.URL})
-		if !r.Bot.Repair() {
-			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(info.URL)
-			return status, r.save(ctx, rec)
-		}
-	}
-
-	if status.Result, err = r.register(ctx, want); err != nil {
 		return status, err
 	}
-	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = sum, want.URL, time.Now(), nil
-	r.owned = true
-	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == want.URL {
-		rec, status.Info = rec.with(info), info
+	sum := fingerprint(r.MACKey, want)
+	switch {
+	case rec.Fingerprint == sum:
+		r.owned = sum
+		err = r.keep(ctx, want, &rec, &status)
+	case r.superseded(rec, sum):
+		r.suspect.Store(false) // the other configuration has another secret, perhaps
+		status.State = Superseded
+		status.Detail = fmt.Sprintf("node %s has registered another configuration, with %s", rec.Process, rec.URL)
+	default:
+		err = r.replace(ctx, want, &rec, &status)
 	}
-	return status, r.save(ctx, rec)
+	return status, err
+}
+
+// keep looks whether Telegram still has what was registered, unless another node
+// has just looked, and registers it again if not.
+func (r *Registrar) keep(ctx context.Context, want botapi.Webhook, rec *record, status *Status) (err error) {
+	suspect := r.suspect.Swap(false) && !within(rec.RegisteredAt, suspicionInterval)
+	defer func() {
+		if suspect && err != nil && status.Result != "ok" {
+			r.suspect.Store(true)
+		}
+	}()
+	if r.looked && !suspect && rec.Process != r.Node.Process && within(rec.CheckedAt, r.Interval/5*4) {
+		return nil
+	}
+	if err := r.look(ctx, status); err != nil {
+		return err
+	}
+	rec.lookedAt(r.Node)
+	switch changed := !rec.unchanged(status.Info, want); {
+	case !changed && !suspect:
+		r.lost = ""
+		rec.see(status.Info)
+		return r.save(ctx, *rec)
+	case changed:
+		r.tellLost(want, status.Info)
+		if !rec.repair() {
+			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(status.Info.URL)
+			return r.save(ctx, *rec)
+		}
+	}
+	return r.register(ctx, want, rec, status)
+}
+
+// replace registers a new configuration. It asks first what there is: if that
+// cannot be had, nor can a registration be, which might break off half-way.
+func (r *Registrar) replace(ctx context.Context, want botapi.Webhook, rec *record, status *Status) error {
+	if err := r.look(ctx, status); err != nil {
+		return err
+	}
+	r.suspect.Store(false)
+	return r.register(ctx, want, rec, status)
+}
+
+// look asks what Telegram has.
+func (r *Registrar) look(ctx context.Context, status *Status) error {
+	info, err := r.API.GetWebhookInfo(ctx)
+	if err == nil {
+		r.looked, status.Info = true, info
+	}
+	return err
+}
+
+// register calls setWebhook, and takes down what Telegram has then.
+func (r *Registrar) register(ctx context.Context, want botapi.Webhook, rec *record, status *Status) (err error) {
+	if status.Result, err = r.call(ctx, want); err != nil {
+		return err
+	}
+	r.owned, r.lost = fingerprint(r.MACKey, want), ""
+	rec.registered(r.owned, want, r.Node)
+	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == want.URL {
+		rec.see(info)
+		status.Info = info
+	}
+	return r.save(ctx, *rec)
+}
+
+// superseded reports whether another configuration has taken over from the one
+// of that fingerprint, which was registered before. One that was never
+// registered here is new, and takes over itself.
+func (r *Registrar) superseded(rec record, sum string) bool {
+	switch {
+	case rec.Fingerprint == "": // lost: those whose registration it was make it anew
+		return r.owned == sum && r.Status().State == Superseded
+	case r.owned == sum:
+		return true
+	}
+	// After a restart or reload only the record knows. It is not believed for
+	// ever: the nodes with the newer configuration may be gone for good.
+	return rec.had(r.Node, sum) && within(rec.CheckedAt, 2*r.Interval)
 }
 
 // load reads the record, or takes the one that could not be written.
 func (r *Registrar) load(ctx context.Context) (record, error) {
 	rec, err := r.store.load(ctx)
-	if errors.Is(err, errDamaged) {
-		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
+	damaged := errors.Is(err, errDamaged)
+	if damaged {
+		if !r.damaged {
+			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
+		}
 		err = nil
 	}
+	r.damaged = damaged
 	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
 		rec = *r.unsaved
 	}
@@ -96,6 +150,8 @@ func (r *Registrar) load(ctx context.Context) (record, error) {
 // save writes the record. One that cannot be written is remembered, so that a
 // storage that is read-only or full does not make every attempt a registration.
 func (r *Registrar) save(ctx context.Context, rec record) error {
+	ctx, cancel := beyond(ctx)
+	defer cancel()
 	err := r.store.save(ctx, rec)
 	r.unsaved = nil
 	if err != nil {
@@ -104,49 +160,33 @@ func (r *Registrar) save(ctx context.Context, rec record) error {
 	return err
 }
 
-func found(url string) string {
-	if url == "" {
-		return "no webhook at all"
+// call calls setWebhook, and says what it came to.
+func (r *Registrar) call(ctx context.Context, want botapi.Webhook) (result string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
 	}
-	return url
-}
-
-// lockWait bounds the wait for the lock. A holder that was killed leaves one
-// that goes stale, with file storage after 10 seconds; but another process that
-// held it shortly before may keep it fresh for ever. Going on without it is
-// better than waiting: at worst two nodes call setWebhook, with the same values.
-const lockWait = 20 * time.Second
-
-// lock takes the bot's lock and returns what gives it back, also when the
-// context has ended by then.
-func (r *Registrar) lock(ctx context.Context) (func(), error) {
-	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	ctx, cancel := beyond(ctx)
 	defer cancel()
-	err := r.Storage.Lock(waiting, r.store.lock())
-	switch {
-	case err == nil:
-		return func() {
-			if err := r.Storage.Unlock(context.WithoutCancel(ctx), r.store.lock()); err != nil {
-				r.Logger.Error("lock in storage not released", zap.Error(err))
-			}
-		}, nil
-	case waiting.Err() != nil && ctx.Err() == nil:
-		r.Logger.Warn("lock in storage held too long; going on without it", zap.Duration("waited", lockWait))
-		return func() {}, nil
-	}
-	return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
-}
-
-// register calls setWebhook, and says what it came to.
-func (r *Registrar) register(ctx context.Context, want botapi.Webhook) (result string, err error) {
 	err = r.API.SetWebhook(ctx, want)
 	if refusal, ok := errors.AsType[*botapi.Error](err); ok {
-		return fmt.Sprint(refusal.Code), err
+		return strconv.Itoa(refusal.Code), err
 	}
 	if err != nil {
 		return "unreachable", err
 	}
 	r.Logger.Info("webhook registered", zap.String("url", want.URL))
-	r.Emit("registered", map[string]any{"url": want.URL})
+	r.tell("registered", map[string]any{"url": want.URL})
 	return "ok", nil
+}
+
+// grace is how long what is being done may go on when a configuration ends.
+const grace = 2 * time.Second
+
+// beyond returns a context that outlasts another by a moment: a call of
+// setWebhook is not broken off, of which nobody would know what it came to, and
+// what it came to is written down.
+func beyond(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
 }

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -23,17 +26,26 @@ func Check(w botapi.Webhook, local bool) error {
 	if err != nil {
 		return fmt.Errorf("url: %w", err)
 	}
+	return CheckParameters(w, u.Hostname(), local)
+}
+
+// CheckParameters is Check without the URL, of which only the host matters here;
+// empty if it is not known yet.
+func CheckParameters(w botapi.Webhook, host string, local bool) error {
 	if err := secret.Check(w.Secret); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
-	if err := CheckIPAddress(w.IPAddress, local); err != nil {
+	if err := checkAllowedUpdates(w.AllowedUpdates); err != nil {
+		return fmt.Errorf("allowed_updates: %w", err)
+	}
+	if err := checkIPAddress(w.IPAddress, local); err != nil {
 		return fmt.Errorf("ip_address: %w", err)
 	}
-	if err := CheckMaxConnections(w.MaxConnections, local); err != nil {
+	if err := checkMaxConnections(w.MaxConnections, local); err != nil {
 		return fmt.Errorf("max_connections: %w", err)
 	}
 	if len(w.Certificate) > 0 {
-		if err := CheckCertificate(w.Certificate, u.Hostname()); err != nil {
+		if err := checkCertificate(w.Certificate, host); err != nil {
 			return fmt.Errorf("certificate: %w", err)
 		}
 	}
@@ -57,13 +69,8 @@ func checkURL(w botapi.Webhook, local bool) (*url.URL, error) {
 	if u.User != nil || u.Fragment != "" {
 		return nil, errors.New("must have neither a user nor a fragment")
 	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && !local {
-		if !addr.Is4() {
-			return nil, fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", addr)
-		}
-		if reserved(addr) {
-			return nil, fmt.Errorf("%s is a reserved address, which Telegram does not reach", addr)
-		}
+	if err := checkHost(u.Hostname(), w.IPAddress); err != nil && !local {
+		return nil, err
 	}
 	if port := u.Port(); port != "" && !local && !slices.Contains(ports, port) {
 		return nil, fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(ports, ", "))
@@ -72,6 +79,21 @@ func checkURL(w botapi.Webhook, local bool) (*url.URL, error) {
 		return nil, fmt.Errorf("is so long that the head of a request has %d bytes; from %d on Telegram sends nothing, without an error", n, maxHead)
 	}
 	return u, nil
+}
+
+// checkHost checks that Telegram can find a host and send to it. With a fixed
+// address it need not find it.
+func checkHost(host, fixed string) error {
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && !addr.Is4():
+		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", addr)
+	case err == nil && reserved(addr):
+		return fmt.Errorf("%s is a reserved address, which Telegram does not reach", addr)
+	case err != nil && fixed == "" && certmagic.SubjectIsInternal(host):
+		return fmt.Errorf("%s is not a public host name, so Telegram cannot find it", host)
+	}
+	return nil
 }
 
 // headLength is the length of the request line and headers that Telegram sends.
@@ -101,8 +123,21 @@ var reservedRanges = []netip.Prefix{
 	netip.MustParsePrefix("240.0.0.0/4"),
 }
 
-// CheckIPAddress checks the fixed address that Telegram is to use; empty is none.
-func CheckIPAddress(ip string, local bool) error {
+// updateType is what the name of a type of update looks like. New ones come, and
+// Telegram ignores what it does not know.
+var updateType = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+
+func checkAllowedUpdates(types []string) error {
+	for _, name := range types {
+		if !updateType.MatchString(name) {
+			return fmt.Errorf("%q is not the name of a type of update, such as message; name each by itself", name)
+		}
+	}
+	return nil
+}
+
+// checkIPAddress checks the fixed address that Telegram is to use; empty is none.
+func checkIPAddress(ip string, local bool) error {
 	if ip == "" {
 		return nil
 	}
@@ -116,8 +151,8 @@ func CheckIPAddress(ip string, local bool) error {
 	return nil
 }
 
-// CheckMaxConnections checks how many connections Telegram may open.
-func CheckMaxConnections(n int, local bool) error {
+// checkMaxConnections checks how many connections Telegram may open.
+func checkMaxConnections(n int, local bool) error {
 	limit := 100
 	if local {
 		limit = 100_000
@@ -131,9 +166,9 @@ func CheckMaxConnections(n int, local bool) error {
 // maxCertificate is the largest file that Telegram takes.
 const maxCertificate = 3 << 20
 
-// CheckCertificate checks a certificate that is to be uploaded: public part
-// only, and for the host unless it is a root that signs the host's.
-func CheckCertificate(content []byte, host string) error {
+// checkCertificate checks a certificate that is to be uploaded: public part
+// only, and for the host, if that is known, unless it is a root that signs the host's.
+func checkCertificate(content []byte, host string) error {
 	if len(content) > maxCertificate {
 		return fmt.Errorf("has %d bytes; Telegram takes up to %d", len(content), maxCertificate)
 	}
@@ -157,7 +192,7 @@ func CheckCertificate(content []byte, host string) error {
 	if first == nil {
 		return errors.New("holds no certificate in PEM form")
 	}
-	if !first.IsCA && first.Subject.CommonName != host && first.VerifyHostname(host) != nil {
+	if host != "" && !first.IsCA && first.Subject.CommonName != host && first.VerifyHostname(host) != nil {
 		return fmt.Errorf("is not for %s", host)
 	}
 	return nil

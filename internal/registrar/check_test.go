@@ -37,6 +37,13 @@ func TestCheck(t *testing.T) {
 		"a private address":        {at("https://192.168.1.1/"), false, "url: 192.168.1.1 is a reserved address, which Telegram does not reach"},
 		"a loopback address":       {at("https://127.0.0.1/"), false, "url: 127.0.0.1 is a reserved address, which Telegram does not reach"},
 		"a documentation address":  {at("https://203.0.113.1/"), false, "url: 203.0.113.1 is a reserved address, which Telegram does not reach"},
+		"a name of this machine":   {at("https://localhost/"), false, "url: localhost is not a public host name, so Telegram cannot find it"},
+		"a name of this network":   {at("https://bot.internal/"), false, "url: bot.internal is not a public host name, so Telegram cannot find it"},
+		"such a name, local":       {at("https://bot.internal/"), true, ""},
+		"such a name, found":       {func(w *botapi.Webhook) { w.URL, w.IPAddress = "https://bot.internal/", "8.8.8.8" }, false, ""},
+		"types of update":          {func(w *botapi.Webhook) { w.AllowedUpdates = []string{"message", "some_new_type"} }, false, ""},
+		"types with a comma":       {func(w *botapi.Webhook) { w.AllowedUpdates = []string{"message,poll"} }, false, `allowed_updates: "message,poll" is not the name of a type of update, such as message; name each by itself`},
+		"a type of update, empty":  {func(w *botapi.Webhook) { w.AllowedUpdates = []string{""} }, false, `allowed_updates: "" is not the name of a type of update, such as message; name each by itself`},
 		"the longest url":          {longest(0), false, ""},
 		"one byte more":            {longest(1), false, "url: is so long that the head of a request has 4096 bytes; from 4096 on Telegram sends nothing, without an error"},
 		"no secret":                {func(w *botapi.Webhook) { w.Secret = "" }, false, "secret: is empty"},
@@ -96,4 +103,35 @@ func certificate(t *testing.T, name string, ca bool, before []byte) func(*botapi
 	}
 	content := append(bytes.Clone(before), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	return func(w *botapi.Webhook) { w.Certificate = content }
+}
+
+// TestCheckParameters checks a certificate for a host that is not known yet.
+func TestCheckParameters(t *testing.T) {
+	w := wanted
+	certificate(t, "other.example.com", false, nil)(&w)
+	if err := CheckParameters(w, "", false); err != nil {
+		t.Error(err)
+	}
+	if err := CheckParameters(w, "bot.example.com", false); err == nil {
+		t.Error("a certificate for another host passes")
+	}
+}
+
+// TestKey names bots in storage.
+func TestKey(t *testing.T) {
+	for _, api := range []string{"", "https://api.telegram.org", "https://api.telegram.org/", "https://API.telegram.org:443"} {
+		if got := Key(123, false, api); got != "telegram_webhook/123" {
+			t.Errorf("%q: got %s", api, got)
+		}
+	}
+	seen := map[string]bool{Key(123, false, ""): true}
+	for _, key := range []string{
+		Key(12, false, ""), Key(123, true, ""), Key(123, false, "http://127.0.0.1:8081"), Key(123, true, "http://127.0.0.1:8081"),
+		Key(123, false, "http://me:planted@127.0.0.1:8081"),
+	} {
+		if seen[key] || strings.Contains(key, "planted") {
+			t.Errorf("%s is another bot's too, or holds a password", key)
+		}
+		seen[key] = true
+	}
 }

@@ -3,9 +3,11 @@ package registrar
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,8 +25,10 @@ type memory struct {
 	mu    sync.Mutex
 	items map[string][]byte
 	locks map[string]chan struct{}
-	fail  error // every operation fails with it
-	full  bool  // nothing can be written
+
+	fail   error // every operation fails with it
+	full   bool  // nothing can be written
+	panics bool  // nothing can be read
 }
 
 func newMemory() *memory {
@@ -34,6 +38,9 @@ func newMemory() *memory {
 func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.panics {
+		panic("a storage with " + wanted.Secret)
+	}
 	if m.fail != nil {
 		return nil, m.fail
 	}
@@ -44,9 +51,12 @@ func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
 	return content, nil
 }
 
-func (m *memory) Store(_ context.Context, key string, value []byte) error {
+func (m *memory) Store(ctx context.Context, key string, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if m.full {
 		return errors.New("no space left")
 	}
@@ -72,9 +82,12 @@ func (m *memory) Lock(ctx context.Context, name string) error {
 	}
 }
 
-func (m *memory) Unlock(_ context.Context, name string) error {
+func (m *memory) Unlock(ctx context.Context, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	<-m.locks[name]
 	return nil
 }
@@ -93,13 +106,22 @@ type telegram struct {
 	info  botapi.WebhookInfo
 	sets  []botapi.Webhook
 	asked int
-	fail  func() error // what every call fails with, if it does
+	fail  func() error  // what every call fails with, if it does
+	slow  time.Duration // what setWebhook takes
 }
 
-func (a *telegram) SetWebhook(_ context.Context, w botapi.Webhook) error {
+func (a *telegram) SetWebhook(ctx context.Context, w botapi.Webhook) error {
+	a.mu.Lock()
+	a.sets = append(a.sets, w)
+	slow := a.slow
+	a.mu.Unlock()
+	select {
+	case <-time.After(slow):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.sets = append(a.sets, w)
 	if err := a.failure(); err != nil {
 		return err
 	}
@@ -157,22 +179,26 @@ func (a *telegram) history() []botapi.Webhook {
 // node is a registrar of a node, with what it has told.
 type node struct {
 	*Registrar
+	wants  atomic.Pointer[botapi.Webhook]
 	logs   *observer.ObservedLogs
 	stop   context.CancelFunc
 	events *[]string
 }
 
+// told counts the entries of that message in the log.
+func (n *node) told(message string) int { return n.logs.FilterMessage(message).Len() }
+
 var wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret", MaxConnections: 40}
 
 const interval = 5 * time.Minute
 
-var bots int
+var bots, processes int
 
 // run starts a registrar of a node of its own for what is wanted.
 func run(t *testing.T, name string, api API, storage certmagic.Storage, want botapi.Webhook) *node {
 	t.Helper()
 	bots++
-	bot, release, err := registry.Claim(name+string(rune(bots)), bots)
+	bot, release, err := registry.Claim(fmt.Sprint("bot ", bots), bots, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,16 +209,18 @@ func run(t *testing.T, name string, api API, storage certmagic.Storage, want bot
 // runFor starts a registrar in the process that bot stands for.
 func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certmagic.Storage, want botapi.Webhook) *node {
 	t.Helper()
+	processes++
 	core, logs := observer.New(zap.InfoLevel)
 	var mu sync.Mutex
 	n := &node{logs: logs, events: new([]string)}
+	n.wants.Store(&want)
 	n.Registrar = New(Config{
-		Webhook:  func() (botapi.Webhook, error) { return want, Check(want, false) },
+		Webhook:  func() (botapi.Webhook, error) { return *n.wants.Load(), Check(*n.wants.Load(), false) },
 		API:      api,
 		Storage:  storage,
 		Prefix:   "telegram_webhook/1",
 		MACKey:   []byte("token"),
-		Node:     name,
+		Node:     Node{Name: name, Process: fmt.Sprint(name, "-", processes)},
 		Interval: interval,
 		Bot:      bot,
 		Logger:   zap.New(core),
@@ -213,7 +241,7 @@ func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certm
 func (n *node) want(t *testing.T, state State) {
 	t.Helper()
 	if got := n.Status(); got.State != state {
-		t.Errorf("node %s is %s (%s), want %s", n.Node, got.State, got.Detail, state)
+		t.Errorf("%s is %s (%s), want %s", n.Node.Process, got.State, got.Detail, state)
 	}
 }
 

@@ -1,22 +1,12 @@
 package registrar
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
@@ -27,7 +17,7 @@ type record struct {
 	Version      int       `json:"version"`
 	Fingerprint  string    `json:"fingerprint"`
 	URL          string    `json:"url"`
-	Node         string    `json:"node"`
+	Process      string    `json:"process"` // that has looked last
 	RegisteredAt time.Time `json:"registered_at"`
 	CheckedAt    time.Time `json:"checked_at"`
 
@@ -35,7 +25,24 @@ type record struct {
 	// answers are compared with, since Telegram leaves out a list of types that
 	// is its default, and forgets types that it does not know.
 	Seen *seen `json:"seen,omitempty"`
+
+	// Nodes are those that have taken part, the latest last.
+	Nodes []participant `json:"nodes,omitempty"`
+
+	// Repairs is when the webhook was taken back.
+	Repairs []time.Time `json:"repairs,omitempty"`
 }
+
+// participant is a node and the last registration that it had a part in. By it
+// a node that is restarted tells a configuration that was superseded from one
+// that is new to it, be it an older one that is rolled back to.
+type participant struct {
+	Node        string `json:"node"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// maxNodes bounds the list: containers have a new name each time.
+const maxNodes = 100
 
 // seen is the part of getWebhookInfo that only setWebhook changes.
 type seen struct {
@@ -44,23 +51,22 @@ type seen struct {
 	HasCustomCertificate bool     `json:"has_custom_certificate"`
 }
 
-func see(info botapi.WebhookInfo) seen {
+func seenIn(info botapi.WebhookInfo) seen {
 	return seen{info.AllowedUpdates, info.MaxConnections, info.HasCustomCertificate}
 }
 
-// with returns the record with what Telegram has said, if it has not said it before.
-func (rec record) with(info botapi.WebhookInfo) record {
+// see keeps what Telegram has said, if it has not said it before.
+func (rec *record) see(info botapi.WebhookInfo) {
 	if rec.Seen == nil {
-		s := see(info)
+		s := seenIn(info)
 		rec.Seen = &s
 	}
-	return rec
 }
 
 // unchanged reports whether Telegram still has what was registered. Whether it
 // has the secret too cannot be asked.
-func (rec record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
-	now := see(info)
+func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
+	now := seenIn(info)
 	return info.URL == want.URL &&
 		(want.IPAddress == "" || info.IPAddress == want.IPAddress) &&
 		(rec.Seen == nil || slices.Equal(rec.Seen.AllowedUpdates, now.AllowedUpdates) &&
@@ -68,7 +74,41 @@ func (rec record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
 			rec.Seen.HasCustomCertificate == now.HasCustomCertificate)
 }
 
-const recordVersion = 1
+// lookedAt takes down that a node has looked whose registration it is.
+func (rec *record) lookedAt(by Node) {
+	rec.Process, rec.CheckedAt = by.Process, time.Now()
+	rec.Nodes = slices.DeleteFunc(rec.Nodes, func(p participant) bool { return p.Node == by.Name })
+	rec.Nodes = append(rec.Nodes, participant{by.Name, rec.Fingerprint})
+	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
+}
+
+// registered takes down a registration.
+func (rec *record) registered(sum string, w botapi.Webhook, by Node) {
+	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = sum, w.URL, time.Now(), nil
+	rec.lookedAt(by)
+}
+
+// had reports whether that was the last registration that the node had a part in.
+func (rec *record) had(node Node, sum string) bool {
+	return slices.Contains(rec.Nodes, participant{node.Name, sum})
+}
+
+// A bot whose webhook is taken over again and again is contested: somebody else
+// registers it too, and repairing it is a fight that loses updates.
+const (
+	maxRepairs   = 3
+	repairWindow = 10 * time.Minute
+)
+
+// repair reports whether the registration may be repaired now, and counts it.
+func (rec *record) repair() bool {
+	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, repairWindow) })
+	if len(rec.Repairs) >= maxRepairs {
+		return false
+	}
+	rec.Repairs = append(rec.Repairs, time.Now())
+	return true
+}
 
 // fingerprint stands for a registration, secret and certificate included. It is
 // keyed by the token, so that nobody who reads the storage can try secrets on it.
@@ -80,75 +120,8 @@ func fingerprint(key []byte, w botapi.Webhook) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Key names a bot in storage, and in a process: the same bot is another one in
-// the test environment, and on a Bot API server of one's own. A hash stands for
-// the server, whose URL may have a password in it.
-func Key(botID int64, test bool, api string) string {
-	key := "telegram_webhook/" + strconv.FormatInt(botID, 10)
-	if test {
-		key += "-test"
-	}
-	if api != botapi.DefaultAPI {
-		sum := sha256.Sum256([]byte(api))
-		key += "-" + hex.EncodeToString(sum[:4])
-	}
-	return key
-}
-
-// ThisNode names this process in the record.
-func ThisNode() string {
-	pid := strconv.Itoa(os.Getpid())
-	id, err := caddy.InstanceID()
-	if err != nil {
-		return pid
-	}
-	return id.String()[:8] + "-" + pid
-}
-
-// store keeps a bot's record.
-type store struct {
-	storage certmagic.Storage
-	prefix  string // the bot's own keys
-}
-
-func (s store) key() string  { return path.Join(s.prefix, "registration.json") }
-func (s store) lock() string { return s.prefix }
-
-// errDamaged is a record that cannot be read. What Telegram has is not known then.
-var errDamaged = errors.New("the record in storage is damaged")
-
-// load reads the record. One that is not there is empty; so is a damaged one,
-// which the next registration replaces.
-func (s store) load(ctx context.Context) (record, error) {
-	var rec record
-	content, err := s.storage.Load(ctx, s.key())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return record{}, nil
-	case err != nil:
-		return record{}, fmt.Errorf("reading %s from storage: %w", s.key(), err)
-	}
-	if err := json.Unmarshal(content, &rec); err != nil {
-		return record{}, errDamaged
-	}
-	return rec, nil
-}
-
-func (s store) save(ctx context.Context, rec record) error {
-	rec.Version = recordVersion
-	content, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	if err := s.storage.Store(ctx, s.key(), content); err != nil {
-		return fmt.Errorf("writing %s to storage: %w", s.key(), err)
-	}
-	return nil
-}
-
-// within reports whether at is less than d ago. A time in the future, left by a
-// clock that was wrong, is not.
+// within reports whether at is less than d away from now. Another node's clock,
+// or Telegram's, may be a little ahead; one that was far ahead is not believed.
 func within(at time.Time, d time.Duration) bool {
-	age := time.Since(at)
-	return age >= 0 && age < d
+	return time.Since(at).Abs() < d
 }

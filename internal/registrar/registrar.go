@@ -6,7 +6,7 @@ package registrar
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +34,7 @@ type Config struct {
 	Storage certmagic.Storage
 	Prefix  string // the bot's keys in storage, and its lock
 	MACKey  []byte // keys the fingerprint
-	Node    string // this node, for the record
+	Node    Node
 
 	// Interval between comparisons with getWebhookInfo; 0 for none.
 	Interval time.Duration
@@ -42,7 +42,8 @@ type Config struct {
 	Bot    *registry.Bot
 	Logger *zap.Logger
 
-	// Emit tells subscribers of Caddy's events.
+	// Emit tells subscribers of Caddy's events. They take as long as they like,
+	// so it is called while no lock is held.
 	Emit func(event string, data map[string]any)
 
 	// Observe is told what is known after each attempt, for metrics.
@@ -80,9 +81,14 @@ type Registrar struct {
 	lastKick atomic.Int64 // when it was last suspected, in nanoseconds since start
 	start    time.Time
 
+	// What follows is the goroutine's own.
 	looked  bool    // Telegram has been asked at least once
-	owned   bool    // this registrar has seen its own registration in the record
+	owned   string  // the fingerprint of its registration that it last saw in the record
 	unsaved *record // what storage did not take
+	damaged bool    // the record is, and that is told
+	lost    string  // what was found in the webhook's place, and is told
+	told    errorTold
+	events  []event // to be emitted
 	backoff backoff
 
 	mu     sync.Mutex
@@ -91,6 +97,7 @@ type Registrar struct {
 
 // New makes a registrar; Run starts it.
 func New(config Config) *Registrar {
+	config.Interval = min(config.Interval, math.MaxInt64/4) // so that it can be doubled
 	return &Registrar{
 		Config: config,
 		store:  store{storage: config.Storage, prefix: config.Prefix},
@@ -134,21 +141,19 @@ func (r *Registrar) Kick() {
 // Run works until the context ends. Of all registrars of a bot in this process
 // only the one that was last made to lead does anything.
 func (r *Registrar) Run(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		wait, ok := r.attempt(ctx)
 		kick := r.kick
 		if !ok {
 			kick = nil // Telegram or a person asked for the pause
 		}
-		if !pause(ctx, wait, kick) {
-			return
-		}
+		pause(ctx, wait, kick)
 	}
 }
 
-// pause waits for so long, or for ever if it is 0, or for a kick. It returns
-// false when the context has ended.
-func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) bool {
+// pause waits for so long, or for ever if it is 0, or for a kick, or until the
+// context ends.
+func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) {
 	var over <-chan time.Time
 	if wait > 0 {
 		timer := time.NewTimer(wait)
@@ -157,11 +162,9 @@ func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) bool {
 	}
 	select {
 	case <-ctx.Done():
-		return false
 	case <-over:
 	case <-kick:
 	}
-	return true
 }
 
 // patience bounds one attempt: waiting for the lock, storage and Telegram.
@@ -172,9 +175,13 @@ const patience = 2 * time.Minute
 func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	status, err := r.bring(ctx)
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return 0, false // stopped: what the attempt came to is nobody's business any more
+	status, err := r.safely(ctx)
+	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Bot.Leads(r)
+	if replaced && (err != nil || status.Result == "") {
+		// What the attempt came to is nobody's business any more.
+		r.events = nil
+		r.set(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
+		return jitter(r.Interval), true
 	}
 	if err != nil {
 		status.State, status.Detail = Failing, err.Error()
@@ -187,39 +194,17 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 	return jitter(r.Interval), true
 }
 
-// rarely is how long to wait after an error that only a person can mend.
-const rarely = 15 * time.Minute
+// errPanic stands for a panic, whose value is not told: nobody knows what is in it.
+var errPanic = errors.New("the registrar has panicked; the entry before has the stack")
 
-// backoff tells how long to wait after an error.
-type backoff struct{ next time.Duration }
-
-const (
-	firstBackoff = time.Second
-	lastBackoff  = 5 * time.Minute
-)
-
-func (b *backoff) reset() { b.next = 0 }
-
-func (b *backoff) after(err error) time.Duration {
-	if refusal, ok := errors.AsType[*botapi.Error](err); ok {
-		switch {
-		case refusal.Code == 429:
-			return max(refusal.RetryAfter, time.Second) + jitter(time.Second)
-		case refusal.Code < 500 && refusal.Code != 409:
-			return jitter(rarely)
+// safely brings Telegram to what is wanted. A panic, in a storage module or
+// here, ends the attempt and not the server.
+func (r *Registrar) safely(ctx context.Context) (status Status, err error) {
+	defer func() {
+		if recover() != nil {
+			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
+			err = errPanic
 		}
-	}
-	if errors.Is(err, errConfiguration) {
-		return jitter(rarely)
-	}
-	b.next = min(max(2*b.next, firstBackoff), lastBackoff)
-	return jitter(b.next)
-}
-
-// jitter spreads what many nodes do at the same time over a fifth of it.
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return d - d/10 + rand.N(d/5+1)
+	}()
+	return r.bring(ctx)
 }

@@ -234,7 +234,7 @@ func TestFleet(t *testing.T) {
 		changed.URL = "https://bot.example.com/new"
 		for i, old := range nodes {
 			old.stop()
-			nodes[i] = run(t, old.Node, api, storage, changed)
+			nodes[i] = run(t, old.Node.Name, api, storage, changed)
 			settle(3 * interval)
 			if url := api.registered().URL; url != changed.URL {
 				t.Errorf("after %d of 3 nodes Telegram has %s", i+1, url)
@@ -273,7 +273,7 @@ func TestOldNodeStandsDown(t *testing.T) {
 func TestReplacedInProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, storage := &telegram{fail: func() error { return errors.New("away") }}, newMemory()
-		bot, release, err := registry.Claim("replaced", 1)
+		bot, release, err := registry.Claim("replaced", 1, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -356,7 +356,7 @@ func TestClockJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, storage := new(telegram), newMemory()
 		future := store{storage: storage, prefix: "telegram_webhook/1"}
-		rec := record{Fingerprint: fingerprint([]byte("token"), wanted), URL: wanted.URL, Node: "b",
+		rec := record{Fingerprint: fingerprint([]byte("token"), wanted), URL: wanted.URL, Process: "b",
 			RegisteredAt: time.Now().Add(24 * time.Hour), CheckedAt: time.Now().Add(24 * time.Hour)}
 		if err := future.save(context.Background(), rec); err != nil {
 			t.Fatal(err)

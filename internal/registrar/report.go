@@ -9,33 +9,91 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// report keeps the status and tells what has changed.
-func (r *Registrar) report(status Status, err error) {
+// event is one that is yet to be emitted.
+type event struct {
+	name string
+	data map[string]any
+}
+
+// tell keeps an event until the attempt is over and its lock given back.
+func (r *Registrar) tell(name string, data map[string]any) {
+	r.events = append(r.events, event{name, data})
+}
+
+// set keeps the status and returns the one before.
+func (r *Registrar) set(status Status) (previous Status) {
 	r.mu.Lock()
-	previous := r.status
+	defer r.mu.Unlock()
+	previous = r.status
 	status.Since = time.Now()
 	if previous.State == status.State {
 		status.Since = previous.Since
 	}
-	if status.Info.URL == "" && status.Info.MaxConnections == 0 {
-		status.Info = previous.Info // nothing new was asked
-	}
 	r.status = status
-	r.mu.Unlock()
+	return previous
+}
 
+// report keeps the status and tells what has changed.
+func (r *Registrar) report(status Status, err error) {
+	previous := r.set(status)
 	r.Observe(status)
 	r.reportDelivery(previous.Info, status.Info)
-	switch {
-	case err != nil && (previous.State != Failing || previous.Detail != status.Detail):
-		r.Logger.Error("webhook not registered", zap.Error(err), zap.String("remedy", remedy(err)))
-	case status.State == previous.State:
-	case status.State == Contested:
-		r.Logger.Error("webhook contested", zap.String("found", found(status.Info.URL)),
-			zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
-		r.Emit("contested", map[string]any{"found": status.Info.URL})
-	case status.State == Superseded:
-		r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
+	if err != nil {
+		r.reportError(err)
+	} else {
+		r.told = errorTold{}
 	}
+	if err == nil && status.State != previous.State {
+		switch status.State {
+		case Contested:
+			r.Logger.Error("webhook contested", zap.String("found", found(status.Info.URL)),
+				zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
+			r.tell("contested", map[string]any{"found": status.Info.URL})
+		case Superseded:
+			r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
+		}
+	}
+	for _, e := range r.events {
+		r.Emit(e.name, e.data)
+	}
+	r.events = nil
+}
+
+// errorTold is the error that was logged last.
+type errorTold struct {
+	text, remedy string
+	at           time.Time
+}
+
+// retellAfter is how soon an error is logged again that differs in its text
+// alone: there may be a port or a number of seconds in it that is never the same.
+const retellAfter = 10 * time.Minute
+
+// reportError logs an error once.
+func (r *Registrar) reportError(err error) {
+	now := errorTold{err.Error(), remedy(err), time.Now()}
+	if now.remedy == r.told.remedy && (now.text == r.told.text || within(r.told.at, retellAfter)) {
+		return
+	}
+	r.told = now
+	r.Logger.Error("webhook not registered", zap.String("error", now.text), zap.String("remedy", now.remedy))
+}
+
+// tellLost tells that somebody else has changed the webhook, once for what was found.
+func (r *Registrar) tellLost(want botapi.Webhook, info botapi.WebhookInfo) {
+	if r.lost == found(info.URL) {
+		return
+	}
+	r.lost = found(info.URL)
+	r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", r.lost))
+	r.tell("lost", map[string]any{"url": want.URL, "found": info.URL})
+}
+
+func found(url string) string {
+	if url == "" {
+		return "no webhook at all"
+	}
+	return url
 }
 
 // reportDelivery tells of an error that Telegram has met since the last look.
@@ -47,17 +105,18 @@ func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
 		zap.String("last_error", now.LastErrorMessage),
 		zap.Time("last_error_at", now.LastErrorDate),
 		zap.Int("pending", now.PendingUpdateCount))
-	r.Emit("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
+	r.tell("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
 }
 
 // remedy says what a person can do about an error.
 func remedy(err error) string {
-	if errors.Is(err, errConfiguration) {
-		return "correct the configuration and reload"
-	}
-	refusal, ok := errors.AsType[*botapi.Error](err)
+	refusal, refused := errors.AsType[*botapi.Error](err)
 	switch {
-	case !ok || refusal.Code >= 500:
+	case errors.Is(err, errConfiguration):
+		return "correct the configuration and reload"
+	case errors.Is(err, errNewer):
+		return "update this node; or, if all have gone back to this version, delete the record from storage"
+	case !refused || refusal.Code >= 500:
 		return "none needed if it passes: it is tried again"
 	case refusal.Code == 401 || refusal.Code == 404:
 		return "check bot_token: Telegram does not know it"

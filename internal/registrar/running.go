@@ -25,17 +25,20 @@ func Start(config Config) *Running {
 	return r
 }
 
-// Stop breaks off what is being done; another configuration takes it up.
-func (r *Running) Stop() { r.cancel() }
+// Stop ends the work; another configuration takes it up.
+func (r *Running) Stop() {
+	r.Bot.Yield(r.Registrar)
+	r.cancel()
+}
 
-// lockPatience is how long Wait waits for a lock in storage to be given back, so
-// that no other node has to wait until it is stale.
-const lockPatience = 3 * time.Second
+// stopPatience is how long Wait waits: a little longer than a call may go on, so
+// that no other node has to wait until a lock is stale.
+const stopPatience = grace + time.Second
 
 // Wait returns when nothing is being done any more, or when that takes too long.
 func (r *Running) Wait() {
 	select {
 	case <-r.done:
-	case <-time.After(lockPatience):
+	case <-time.After(stopPatience):
 	}
 }

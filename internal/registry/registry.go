@@ -3,10 +3,8 @@
 package registry
 
 import (
-	"errors"
+	"slices"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 )
@@ -14,23 +12,28 @@ import (
 // Bot is shared by all configurations that serve the same bot: the running one,
 // and for a moment the one that replaces it.
 type Bot struct {
-	current atomic.Pointer[any]
-
 	mu      sync.Mutex
-	claims  map[any]bool
-	repairs []time.Time
+	claims  map[any]string // who has claimed it, by configuration
+	leaders []any          // the last one leads
 }
 
 var bots = caddy.NewUsagePool()
 
-// ErrClaimed is a bot, or a url, that is served twice in one configuration.
-var ErrClaimed = errors.New("is that of another telegram_webhook in this configuration; a bot has one webhook, and a webhook one bot")
+// Claimed is the error for a bot, or a url, that is served twice in one
+// configuration.
+type Claimed struct {
+	By string // who has it
+}
 
-// Claim takes the bot, or the url, of that key for a configuration, and returns
-// what gives it back.
-func Claim(key string, config any) (*Bot, func(), error) {
+func (c *Claimed) Error() string {
+	return "is that of another telegram_webhook in this configuration (" + c.By + "); a bot has one webhook, and a webhook one bot"
+}
+
+// Claim takes the bot, or the url, of that key for who in a configuration, and
+// returns what gives it back.
+func Claim(key string, config any, who string) (*Bot, func(), error) {
 	value, _, err := bots.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return &Bot{claims: make(map[any]bool)}, nil
+		return &Bot{claims: make(map[any]string)}, nil
 	})
 	if err != nil {
 		return nil, nil, err
@@ -38,11 +41,11 @@ func Claim(key string, config any) (*Bot, func(), error) {
 	b := value.(*Bot)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.claims[config] {
+	if by, ok := b.claims[config]; ok {
 		_, _ = bots.Delete(key)
-		return nil, nil, ErrClaimed
+		return nil, nil, &Claimed{by}
 	}
-	b.claims[config] = true
+	b.claims[config] = who
 	release := sync.OnceFunc(func() {
 		b.mu.Lock()
 		delete(b.claims, config)
@@ -57,35 +60,23 @@ func (b *Bot) Destruct() error { return nil }
 
 // Lead makes who the one that speaks for the bot: an older configuration's
 // registrar falls silent at once, even before it is stopped.
-func (b *Bot) Lead(who any) { b.current.Store(&who) }
+func (b *Bot) Lead(who any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaders = append(b.leaders, who)
+}
+
+// Yield takes back what Lead has made who. If it led, the one before it leads
+// again: its configuration goes on when the newer one has failed to start.
+func (b *Bot) Yield(who any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaders = slices.DeleteFunc(b.leaders, func(leader any) bool { return leader == who })
+}
 
 // Leads reports whether who speaks for the bot.
 func (b *Bot) Leads(who any) bool {
-	current := b.current.Load()
-	return current != nil && *current == who
-}
-
-// A bot whose webhook is taken over again and again is contested: somebody else
-// registers it too, and repairing it is a fight that loses updates.
-const (
-	maxRepairs   = 3
-	repairWindow = 10 * time.Minute
-)
-
-// Repair reports whether the registration may be repaired now, and counts it.
-func (b *Bot) Repair() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	recent := b.repairs[:0]
-	for _, at := range b.repairs {
-		if time.Since(at) < repairWindow {
-			recent = append(recent, at)
-		}
-	}
-	b.repairs = recent
-	if len(recent) >= maxRepairs {
-		return false
-	}
-	b.repairs = append(b.repairs, time.Now())
-	return true
+	return len(b.leaders) > 0 && b.leaders[len(b.leaders)-1] == who
 }

@@ -3,6 +3,7 @@ package site
 import (
 	"errors"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,12 +12,33 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
+// IsAddress reports whether a given url is a whole address, and not empty or a
+// path.
+func IsAddress(given string) bool { return given != "" && !strings.HasPrefix(given, "/") }
+
+// Canonical writes an address in the one way in which equal ones are equal.
+func Canonical(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	u.Host = strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
+}
+
 // URL is the public address of a handler: as given, if that is a whole address,
 // or by where the handler stands, with the given path if there is one. Where it
 // stands may not tell; the error says what to set.
 func URL(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler, given string) (string, error) {
-	if given != "" && !strings.HasPrefix(given, "/") {
+	if IsAddress(given) {
 		return given, nil
+	}
+	if server == nil {
+		return "", errors.New("this handler is in no site; set url to the webhook's whole public address")
 	}
 	place, _ := Find(server, handler)
 	host, err := place.host(server)

@@ -66,3 +66,27 @@ func TestURL(t *testing.T) {
 		})
 	}
 }
+
+// TestNoSite has a handler that stands in no HTTP server.
+func TestNoSite(t *testing.T) {
+	if _, err := URL(nil, new(here), "/x"); err == nil {
+		t.Error("got an address")
+	}
+}
+
+func TestCanonical(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://bot.example.com":               "https://bot.example.com/",
+		"HTTPS://Bot.Example.com:443/":          "https://bot.example.com/",
+		"https://bot.example.com:8443/X?y=Z":    "https://bot.example.com:8443/X?y=Z",
+		"http://bot.example.com:80/x":           "http://bot.example.com/x",
+		"https://bot.example.com:80":            "https://bot.example.com:80/",
+		"https://bot.example.com/a%2Fb":         "https://bot.example.com/a%2Fb",
+		"https://[2001:db8::1]:443/":            "https://[2001:db8::1]/",
+		"https://bot.example.com:443.evil.com/": "https://bot.example.com:443.evil.com/",
+	} {
+		if got := Canonical(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package registrar
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+)
+
+var newer = botapi.Webhook{URL: "https://bot.example.com/new", Secret: "a_secret", MaxConnections: 40}
+
+// rollOut brings a fleet to where node b has the newer configuration already,
+// and node a not yet.
+func rollOut(t *testing.T) (api *telegram, storage *memory, a, b *node) {
+	t.Helper()
+	api, storage = new(telegram), newMemory()
+	a = run(t, "a", api, storage, wanted)
+	b = run(t, "b", api, storage, wanted)
+	settle(time.Second)
+	b.stop()
+	b = run(t, "b", api, storage, newer)
+	settle(2 * interval)
+	a.want(t, Superseded)
+	b.want(t, Registered)
+	wantCalls(t, api, 2, "while the change is rolled out")
+	return api, storage, a, b
+}
+
+// again stops a node and starts it, as a restart and a reload do.
+func (n *node) again(t *testing.T, api *telegram, storage *memory, want botapi.Webhook) *node {
+	t.Helper()
+	n.stop()
+	n = run(t, n.Node.Name, api, storage, want)
+	settle(time.Second)
+	return n
+}
+
+// TestRestartInRollOut restarts the node that has the old configuration yet.
+func TestRestartInRollOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage, a, b := rollOut(t)
+		for range 3 {
+			a = a.again(t, api, storage, wanted)
+			a.want(t, Superseded)
+		}
+		a.Suspect()
+		settle(3 * interval)
+		a.want(t, Superseded)
+		b.want(t, Registered)
+		wantCalls(t, api, 2, "after the old node was restarted")
+
+		a = a.again(t, api, storage, newer)
+		a.want(t, Registered)
+		wantCalls(t, api, 2, "after it has got the newer configuration")
+		a.stop()
+		b.stop()
+	})
+}
+
+// TestRollBack goes back to the older configuration, node by node.
+func TestRollBack(t *testing.T) {
+	for name, before := range map[string]bool{"of a roll-out that has ended": true, "in the middle of it": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api, storage, a, b := rollOut(t)
+				if before {
+					a = a.again(t, api, storage, newer)
+				}
+				b = b.again(t, api, storage, wanted)
+				b.want(t, Registered)
+				if before {
+					a = a.again(t, api, storage, wanted)
+				}
+				settle(2 * interval)
+				a.want(t, Registered)
+				wantCalls(t, api, 3, "after the roll-back")
+				if url := api.registered().URL; url != wanted.URL {
+					t.Errorf("Telegram has %s", url)
+				}
+				a.stop()
+				b.stop()
+			})
+		})
+	}
+}
+
+// TestNewerNodesGone starts an old node when nobody runs the newer configuration
+// any more, as when the other half of a blue-green pair is switched on again.
+func TestNewerNodesGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage, a, b := rollOut(t)
+		b.stop()
+		a = a.again(t, api, storage, wanted)
+		a.want(t, Superseded)
+		settle(4 * interval)
+		a.want(t, Registered)
+		wantCalls(t, api, 3, "after the newer nodes have been gone for a while")
+		a.stop()
+	})
+}
+
+// TestNodeThatStays keeps what is superseded silent in a node that goes on
+// running, whatever becomes of the others and of the record.
+func TestNodeThatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage, a, b := rollOut(t)
+		b.stop()
+		settle(10 * interval)
+		a.want(t, Superseded)
+		storage.change(func() { clear(storage.items) })
+		settle(2 * interval)
+		a.want(t, Superseded)
+		wantCalls(t, api, 2, "after the record was lost")
+		a.stop()
+	})
+}
+
+// TestRenewed has another certificate come up in a node that goes on running.
+func TestRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage := new(telegram), newMemory()
+		n := run(t, "a", api, storage, wanted)
+		defer n.stop()
+		settle(time.Second)
+		renewed := wanted
+		certificate(t, "bot.example.com", false, nil)(&renewed)
+		n.wants.Store(&renewed)
+		settle(2 * interval)
+		n.want(t, Registered)
+		wantCalls(t, api, 2, "after the certificate was renewed")
+		if got := api.registered().Certificate; string(got) != string(renewed.Certificate) {
+			t.Error("Telegram has the old certificate")
+		}
+	})
+}
+
+// TestManyNodes has more nodes than the record keeps.
+func TestManyNodes(t *testing.T) {
+	rec := new(record)
+	for i := range 3 * maxNodes {
+		rec.registered(fmt.Sprint("sum of ", i), wanted, Node{Name: fmt.Sprint("node ", i)})
+		rec.lookedAt(Node{Name: "stays"})
+	}
+	if len(rec.Nodes) != maxNodes {
+		t.Errorf("%d nodes in the record, want %d", len(rec.Nodes), maxNodes)
+	}
+	if last := fmt.Sprint("sum of ", 3*maxNodes-1); !rec.had(Node{Name: "stays"}, last) || rec.had(Node{Name: "stays"}, "sum of 0") {
+		t.Error("the record does not know the last registration of a node")
+	}
+}

@@ -63,9 +63,9 @@ func adapt(source string) (string, error) {
 func TestWrongCaddyfiles(t *testing.T) {
 	const leak = "s3cret value"
 	for name, tc := range map[string]struct{ directive, want string }{
-		"nothing":                    {"telegram_webhook", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:2"},
-		"an empty block":             {"telegram_webhook {\n}", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:3"},
-		"all but a secret":           {"telegram_webhook {\nhsts off\n}", "secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32, at Caddyfile:4"},
+		"nothing":                    {"telegram_webhook", "secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret, at Caddyfile:2"},
+		"an empty block":             {"telegram_webhook {\n}", "secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret, at Caddyfile:3"},
+		"all but a secret":           {"telegram_webhook {\nhsts off\n}", "secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret, at Caddyfile:4"},
 		"an empty secret":            {`telegram_webhook ""`, "secret: is empty, at Caddyfile:2"},
 		"an unset variable":          {"telegram_webhook {\nsecret {$TEST_IS_UNSET}\n}", "secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}, at Caddyfile:3"},
 		"an empty secret after one":  {`telegram_webhook abc ""`, "secret: is empty, at Caddyfile:2"},
@@ -98,7 +98,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"max_body: too much":         {"telegram_webhook abc {\nmax_body 16EiB\n}", `max_body: "16EiB" is not a size such as 1MiB, at Caddyfile:3`},
 		"retry_after without value":  {"telegram_webhook abc {\nretry_after\n}", "retry_after: needs a value, at Caddyfile:3"},
 		"retry_after: a number":      {"telegram_webhook abc {\nretry_after 5\n}", `retry_after: "5" is neither "off" nor a duration such as 5s, at Caddyfile:3`},
-		"retry_after: negative":      {"telegram_webhook abc {\nretry_after -5s\n}", "retry_after: -5s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
+		"retry_after: negative":      {"telegram_webhook abc {\nretry_after -5s\n}", "retry_after: \"-5s\" is neither \"off\" nor a duration such as 5s, at Caddyfile:3"},
 		"retry_after: half a second": {"telegram_webhook abc {\nretry_after 500ms\n}", "retry_after: 500ms is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
 		"retry_after: two hours":     {"telegram_webhook abc {\nretry_after 2h\n}", "retry_after: 2h0m0s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
 		"forward_secret: two":        {"telegram_webhook abc {\nforward_secret abc def\n}", "forward_secret: has one argument too many, at Caddyfile:3"},

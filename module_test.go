@@ -47,8 +47,8 @@ func TestWrongJSON(t *testing.T) {
 	t.Setenv("TEST_SPACES", leak)
 	t.Setenv("TEST_LONG", strings.Repeat("x", 257))
 	for name, tc := range map[string]struct{ fields, want string }{
-		"no secret":                {``, `secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32`},
-		"an empty list":            {`"secret": []`, `secret: is missing; without one every forged update would pass. Make one with: openssl rand -hex 32`},
+		"no secret":                {``, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
+		"an empty list":            {`"secret": []`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty secret":          {`"secret": [""]`, `secret: is empty`},
 		"malformed":                {`"secret": ["` + leak + `"]`, `secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
 		"an unset variable":        {`"secret": ["{env.TEST_UNSET}"], "caddyfile": {"secret": "Caddyfile:3"}`, `secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts, at Caddyfile:3`},

@@ -157,8 +157,37 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if h.emit, err = lifecycle.Emitter(ctx); err != nil {
 		return err
 	}
+	if err := h.provisionOwnSecrets(ctx); err != nil {
+		return h.fieldError("rotate", err)
+	}
 	return lifecycle.On(ctx, func() { h.startRegistrar(ctx) }, h.stopRegistrar)
 }
+
+// provisionOwnSecrets takes the bot's own secrets, if none are configured.
+func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
+	if h.secrets != nil {
+		return nil
+	}
+	every, grace, err := secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace), h.DeriveSecret)
+	if err != nil {
+		return err
+	}
+	g := h.registering
+	if h.DeriveSecret {
+		h.secrets = secret.NewDerived(secret.DerivedConfig{
+			Token: string(g.raw), Webhook: cmp.Or(h.Name, g.id()), Every: every, Grace: grace, Rotated: h.rotated,
+		})
+		return nil
+	}
+	h.secrets = secret.NewKept(secret.KeptConfig{
+		Storage: ctx.Storage(), Prefix: g.key(), Memory: &g.bot.Secrets, Every: every, Grace: grace, Rotated: h.rotated,
+		Logger: h.logger.With(zap.String("name", cmp.Or(h.Name, g.id()))),
+	})
+	return nil
+}
+
+// rotated counts what a rotation of the secret came to.
+func (h *Handler) rotated(result string) { metrics.Rotated(h.webhook().name, result) }
 
 // claim takes the bot, or the address, of that key for this handler.
 func (h *Handler) claim(key string) (*registry.Bot, error) {
@@ -218,9 +247,10 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 	} else if !site.IsAddress(g.URL) {
 		g.fault = h.claimAddress(g.address)
 	}
-	g.release = append(g.release, metrics.Use(name))
+	g.release = append(g.release, metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
 	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
+		Secrets:  h.secrets,
 		API:      botapi.New(g.token, botapi.Options{API: g.API, Test: g.APITest}),
 		Storage:  ctx.Storage(),
 		Prefix:   g.key(),
@@ -296,10 +326,12 @@ func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.We
 	}
 	w = botapi.Webhook{
 		URL:            address,
-		Secret:         h.registered,
 		AllowedUpdates: g.AllowedUpdates,
 		MaxConnections: cmp.Or(g.MaxConnections, defaultMaxConnections),
 		IPAddress:      g.IPAddress,
+	}
+	if h.secrets != nil {
+		w.Secret = h.secrets.Configured()
 	}
 	if w.Certificate, err = certificate.Load(ctx, upload); err != nil {
 		return w, fmt.Errorf("certificate: %w", err)

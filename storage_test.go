@@ -81,6 +81,10 @@ func TestKeptSecretAndStorage(t *testing.T) {
 	c.out.wait(t, "webhook registered")
 	value := api.Webhook(botToken).Secret
 	client := c.clientOf(filepath.Join(root, "pki/authorities/local/root.crt"))
+	client.Transport.(*http.Transport).DisableKeepAlives = true // a reload closes what is kept
+	status := func(secret string) int {
+		return do(t, client, update(t, fmt.Sprintf("https://localhost:%d/", port), secret)).status
+	}
 	want := func(secret string, status int, when string) {
 		t.Helper()
 		got := do(t, client, update(t, fmt.Sprintf("https://localhost:%d/", port), secret))
@@ -107,13 +111,16 @@ func TestKeptSecretAndStorage(t *testing.T) {
 		load(t, admin, config(7))
 		want(value, 200, "storage away and reloaded again: "+fault)
 	}
-	c.restart()
+	restart := func() {
+		t.Helper()
+		c.restart()
+		waitUntil(t, "the certificate is served", func() bool { return c.serves(fmt.Sprintf("localhost:%d", port)) })
+	}
+	restart()
 	want(value, 503, "storage away and restarted")
 	want("forged", 503, "storage away and restarted")
 	faults()
-	waitUntil(t, "the secret is known again", func() bool {
-		return do(t, client, update(t, fmt.Sprintf("https://localhost:%d/", port), value)).status == 200
-	})
+	waitUntil(t, "the secret is known again", func() bool { return status(value) == 200 })
 
 	if err := writeFile(record, "{torn"); err != nil {
 		t.Fatal(err)
@@ -130,10 +137,8 @@ func TestKeptSecretAndStorage(t *testing.T) {
 	}
 	load(t, admin, config(9))
 	waitUntil(t, "the record is stored again", func() bool { _, err := os.Stat(record); return err == nil })
-	c.restart()
-	waitUntil(t, "the secret is the same", func() bool {
-		return do(t, client, update(t, fmt.Sprintf("https://localhost:%d/", port), value)).status == 200
-	})
+	restart()
+	waitUntil(t, "the secret is the same", func() bool { return status(value) == 200 })
 	wantSetWebhook(t, api, 1, "whatever befell the storage")
 }
 

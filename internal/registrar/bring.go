@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,24 +37,44 @@ func (r *Registrar) bring(ctx context.Context) (Status, error) {
 	if err != nil {
 		return status, err
 	}
-	sum := fingerprint(r.MACKey, want)
-	switch {
-	case rec.Fingerprint == sum:
-		r.owned = sum
-		err = r.keep(ctx, want, &rec, &status)
-	case r.superseded(rec, sum):
+	g := goal{Webhook: want, sum: fingerprint(r.MACKey, want)}
+	mine := rec.Fingerprint == g.sum
+	if !mine && r.superseded(rec, g.sum) {
+		r.again = 0
 		r.suspect.Store(false) // the other configuration has another secret, perhaps
 		status.State = Superseded
 		status.Detail = fmt.Sprintf("node %s has registered another configuration, with %s", rec.Process, rec.URL)
-	default:
-		err = r.replace(ctx, want, &rec, &status)
+		return status, nil
 	}
-	return status, err
+	var trouble error // with the secret, which keeps nothing else from being done
+	if g.Secret, r.again, trouble = r.Secrets.Advance(ctx); g.Secret == "" {
+		return status, trouble
+	}
+	g.secretSum = fingerprint(r.MACKey, botapi.Webhook{Secret: g.Secret})
+	if mine {
+		r.owned = g.sum
+	}
+	if mine && rec.Secret == g.secretSum {
+		err = r.keep(ctx, g, &rec, &status)
+	} else {
+		err = r.replace(ctx, g, &rec, &status)
+	}
+	if err == nil {
+		err = r.confirm(ctx, g.Secret)
+	}
+	return status, cmp.Or(err, trouble)
+}
+
+// goal is what Telegram is to have.
+type goal struct {
+	botapi.Webhook
+	sum       string // of the configuration: without a secret that it does not hold
+	secretSum string
 }
 
 // keep looks whether Telegram still has what was registered, unless another node
 // has just looked, and registers it again if not.
-func (r *Registrar) keep(ctx context.Context, want botapi.Webhook, rec *record, status *Status) (err error) {
+func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Status) (err error) {
 	suspect := r.suspect.Swap(false) && !within(rec.RegisteredAt, suspicionInterval)
 	defer func() {
 		if suspect && err != nil && status.Result != "ok" {
@@ -67,29 +88,29 @@ func (r *Registrar) keep(ctx context.Context, want botapi.Webhook, rec *record, 
 		return err
 	}
 	rec.lookedAt(r.Node)
-	switch changed := !rec.unchanged(status.Info, want); {
+	switch changed := !rec.unchanged(status.Info, g.Webhook); {
 	case !changed && !suspect:
 		r.lost = ""
 		rec.see(status.Info)
 		return r.save(ctx, *rec)
 	case changed:
-		r.tellLost(want, status.Info)
+		r.tellLost(g.Webhook, status.Info)
 		if !rec.repair() {
 			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(status.Info.URL)
 			return r.save(ctx, *rec)
 		}
 	}
-	return r.register(ctx, want, rec, status)
+	return r.register(ctx, g, rec, status)
 }
 
 // replace registers a new configuration. It asks first what there is: if that
 // cannot be had, nor can a registration be, which might break off half-way.
-func (r *Registrar) replace(ctx context.Context, want botapi.Webhook, rec *record, status *Status) error {
+func (r *Registrar) replace(ctx context.Context, g goal, rec *record, status *Status) error {
 	if err := r.look(ctx, status); err != nil {
 		return err
 	}
 	r.suspect.Store(false)
-	return r.register(ctx, want, rec, status)
+	return r.register(ctx, g, rec, status)
 }
 
 // look asks what Telegram has.
@@ -102,17 +123,29 @@ func (r *Registrar) look(ctx context.Context, status *Status) error {
 }
 
 // register calls setWebhook, and takes down what Telegram has then.
-func (r *Registrar) register(ctx context.Context, want botapi.Webhook, rec *record, status *Status) (err error) {
-	if status.Result, err = r.call(ctx, want); err != nil {
+func (r *Registrar) register(ctx context.Context, g goal, rec *record, status *Status) (err error) {
+	if status.Result, err = r.call(ctx, g.Webhook); err != nil {
+		_, _ = r.Secrets.Registered(ctx, g.Secret, err) // it has no error of its own then
 		return err
 	}
-	r.owned, r.lost = fingerprint(r.MACKey, want), ""
-	rec.registered(r.owned, want, r.Node)
-	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == want.URL {
+	r.owned, r.lost = g.sum, ""
+	rec.registered(g, r.Node)
+	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == g.URL {
 		rec.see(info)
 		status.Info = info
 	}
 	return r.save(ctx, *rec)
+}
+
+// confirm ends the rotation of a secret that Telegram now has.
+func (r *Registrar) confirm(ctx context.Context, value string) error {
+	ctx, cancel := beyond(ctx)
+	defer cancel()
+	rotated, err := r.Secrets.Registered(ctx, value, nil)
+	if rotated {
+		r.tell("rotated", map[string]any{})
+	}
+	return err
 }
 
 // superseded reports whether another configuration has taken over from the one

@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -32,8 +33,10 @@ func Check(w botapi.Webhook, local bool) error {
 // CheckParameters is Check without the URL, of which only the host matters here;
 // empty if it is not known yet.
 func CheckParameters(w botapi.Webhook, host string, local bool) error {
-	if err := secret.Check(w.Secret); err != nil {
-		return fmt.Errorf("secret: %w", err)
+	if w.Secret != "" { // one that is made by itself is sound
+		if err := secret.Check(w.Secret); err != nil {
+			return fmt.Errorf("secret: %w", err)
+		}
 	}
 	if err := checkAllowedUpdates(w.AllowedUpdates); err != nil {
 		return fmt.Errorf("allowed_updates: %w", err)
@@ -75,7 +78,7 @@ func checkURL(w botapi.Webhook, local bool) (*url.URL, error) {
 	if port := u.Port(); port != "" && !local && !slices.Contains(ports, port) {
 		return nil, fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(ports, ", "))
 	}
-	if n := headLength(u, w.Secret); n >= maxHead {
+	if n := headLength(u, cmp.Or(w.Secret, ownSecret)); n >= maxHead {
 		return nil, fmt.Errorf("is so long that the head of a request has %d bytes; from %d on Telegram sends nothing, without an error", n, maxHead)
 	}
 	return u, nil
@@ -103,6 +106,9 @@ func headLength(u *url.URL, secretToken string) int {
 		"Accept-Encoding: gzip, deflate\r\n\r\n")
 	return fixed + len(u.RequestURI()) + len(u.Host) + len(secret.Header) + len(secretToken)
 }
+
+// ownSecret is as long as a secret that is made by itself.
+var ownSecret = strings.Repeat("x", 43)
 
 // reserved are the ranges that no public host has.
 func reserved(addr netip.Addr) bool {

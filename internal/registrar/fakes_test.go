@@ -185,6 +185,15 @@ type node struct {
 	events *[]string
 }
 
+// given is secrets that are configured.
+type given struct{ n *node }
+
+func (g given) Advance(context.Context) (string, time.Duration, error) {
+	return g.n.wants.Load().Secret, 0, nil
+}
+
+func (given) Registered(context.Context, string, error) (bool, error) { return false, nil }
+
 // told counts the entries of that message in the log.
 func (n *node) told(message string) int { return n.logs.FilterMessage(message).Len() }
 
@@ -216,6 +225,7 @@ func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certm
 	n.wants.Store(&want)
 	n.Registrar = New(Config{
 		Webhook:  func() (botapi.Webhook, error) { return *n.wants.Load(), Check(*n.wants.Load(), false) },
+		Secrets:  given{n},
 		API:      api,
 		Storage:  storage,
 		Prefix:   "telegram_webhook/1",

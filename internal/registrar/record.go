@@ -15,7 +15,8 @@ import (
 // It holds no secret: a fingerprint stands for all that was registered.
 type record struct {
 	Version      int       `json:"version"`
-	Fingerprint  string    `json:"fingerprint"`
+	Fingerprint  string    `json:"fingerprint"`        // of the configuration
+	Secret       string    `json:"secret_fingerprint"` // changes without another configuration, when a secret is renewed
 	URL          string    `json:"url"`
 	Process      string    `json:"process"` // that has looked last
 	RegisteredAt time.Time `json:"registered_at"`
@@ -83,8 +84,8 @@ func (rec *record) lookedAt(by Node) {
 }
 
 // registered takes down a registration.
-func (rec *record) registered(sum string, w botapi.Webhook, by Node) {
-	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = sum, w.URL, time.Now(), nil
+func (rec *record) registered(g goal, by Node) {
+	rec.Fingerprint, rec.Secret, rec.URL, rec.RegisteredAt, rec.Seen = g.sum, g.secretSum, g.URL, time.Now(), nil
 	rec.lookedAt(by)
 }
 

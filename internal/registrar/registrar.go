@@ -24,11 +24,21 @@ type API interface {
 	GetWebhookInfo(context.Context) (botapi.WebhookInfo, error)
 }
 
+// Secrets is the part of a secret.Source that a registrar needs.
+type Secrets interface {
+	Advance(context.Context) (value string, again time.Duration, err error)
+	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
+}
+
 // Config is what a registrar works with.
 type Config struct {
 	// Webhook says what is wanted. It is asked before every attempt, since a
-	// certificate may be renewed. Its error is the configuration's fault.
+	// certificate may be renewed. Its secret is empty unless the configuration
+	// holds it. Its error is the configuration's fault.
 	Webhook func() (botapi.Webhook, error)
+
+	// Secrets says which secret is to be registered, under the bot's lock.
+	Secrets Secrets
 
 	API     API
 	Storage certmagic.Storage
@@ -82,11 +92,12 @@ type Registrar struct {
 	start    time.Time
 
 	// What follows is the goroutine's own.
-	looked  bool    // Telegram has been asked at least once
-	owned   string  // the fingerprint of its registration that it last saw in the record
-	unsaved *record // what storage did not take
-	damaged bool    // the record is, and that is told
-	lost    string  // what was found in the webhook's place, and is told
+	looked  bool          // Telegram has been asked at least once
+	owned   string        // the fingerprint of its registration that it last saw in the record
+	unsaved *record       // what storage did not take
+	again   time.Duration // when the secret asks for another attempt; 0 for never
+	damaged bool          // the record is, and that is told
+	lost    string        // what was found in the webhook's place, and is told
 	told    errorTold
 	events  []event // to be emitted
 	backoff backoff
@@ -191,7 +202,11 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 		return r.backoff.after(err), false
 	}
 	r.backoff.reset()
-	return jitter(r.Interval), true
+	wait = jitter(r.Interval)
+	if r.again > 0 && (wait == 0 || r.again < wait) {
+		wait = r.again
+	}
+	return wait, true
 }
 
 // errPanic stands for a panic, whose value is not told: nobody knows what is in it.

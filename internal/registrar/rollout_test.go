@@ -140,7 +140,7 @@ func TestRenewed(t *testing.T) {
 func TestManyNodes(t *testing.T) {
 	rec := new(record)
 	for i := range 3 * maxNodes {
-		rec.registered(fmt.Sprint("sum of ", i), wanted, Node{Name: fmt.Sprint("node ", i)})
+		rec.registered(goal{wanted, fmt.Sprint("sum of ", i), ""}, Node{Name: fmt.Sprint("node ", i)})
 		rec.lookedAt(Node{Name: "stays"})
 	}
 	if len(rec.Nodes) != maxNodes {

@@ -7,11 +7,16 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 // Bot is shared by all configurations that serve the same bot: the running one,
 // and for a moment the one that replaces it.
 type Bot struct {
+	// Secrets is what this process knows of the bot's kept secrets.
+	Secrets secret.Memory
+
 	mu      sync.Mutex
 	claims  map[any]string // who has claimed it, by configuration
 	leaders []any          // the last one leads

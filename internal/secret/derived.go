@@ -116,15 +116,8 @@ func (d *Derived) secret(epoch int64) string {
 // Refresh satisfies Source: there is never anything else.
 func (*Derived) Refresh(context.Context) bool { return false }
 
-// Registrable satisfies Source.
-func (d *Derived) Registrable(context.Context) ([]string, error) {
-	epoch := d.epoch(time.Now())
-	values := []string{d.secret(epoch)}
-	if d.Every > 0 {
-		values = append(values, d.secret(epoch+1), d.secret(epoch-1))
-	}
-	return values, nil
-}
+// Configured satisfies Source.
+func (*Derived) Configured() string { return "" }
 
 // Advance satisfies Source.
 func (d *Derived) Advance(context.Context) (string, time.Duration, error) {
@@ -141,7 +134,7 @@ func (d *Derived) Advance(context.Context) (string, time.Duration, error) {
 const spread = 30 * time.Second
 
 // Registered satisfies Source.
-func (d *Derived) Registered(_ context.Context, value string, err error) error {
+func (d *Derived) Registered(_ context.Context, value string, failure error) (rotated bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	epoch := d.epoch(time.Now())
@@ -149,21 +142,21 @@ func (d *Derived) Registered(_ context.Context, value string, err error) error {
 		epoch-- // it began while the call was under way
 	}
 	first := d.confirmedAt.IsZero()
-	if !first && d.confirmed >= epoch {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case !first && d.confirmed >= epoch:
+		return false, nil
+	case failure != nil:
 		if !first {
 			d.Rotated("failed")
 		}
-		return nil
+		return false, nil
 	}
 	d.confirmed, d.confirmedAt = epoch, time.Now()
 	d.accepted.Store(nil)
 	if !first {
 		d.Rotated("ok")
 	}
-	return nil
+	return !first, nil
 }
 
 // Rotate satisfies Source.

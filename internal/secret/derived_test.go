@@ -33,7 +33,7 @@ func TestDerived(t *testing.T) {
 		a, b := newDerived(results), newDerived(new([]string))
 		register := func(d *Derived) string {
 			value, _, _ := d.Advance(t.Context())
-			_ = d.Registered(t.Context(), value, nil)
+			_, _ = d.Registered(t.Context(), value, nil)
 			return value
 		}
 		first := register(a)
@@ -61,7 +61,7 @@ func TestDerived(t *testing.T) {
 		if value != second {
 			t.Error("the epoch's secret is not registered")
 		}
-		_ = a.Registered(t.Context(), value, errors.New("away"))
+		_, _ = a.Registered(t.Context(), value, errors.New("away"))
 		time.Sleep(24 * time.Hour)
 		wantRole(t, a, first, "previous")
 		register(a)

@@ -129,7 +129,7 @@ func TestFullAtTheLastStep(t *testing.T) {
 		time.Sleep(settleTime)
 		second := n.advance()
 		storage.Set(failing("store"))
-		if err := n.Registered(t.Context(), second, nil); !errors.Is(err, errAway) {
+		if _, err := n.Registered(t.Context(), second, nil); !errors.Is(err, errAway) {
 			t.Errorf("got %v, want that storage is away", err)
 		}
 		time.Sleep(time.Hour)

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -166,20 +165,8 @@ func (k *Kept) reportReading(err error) {
 	}
 }
 
-// Registrable satisfies Source.
-func (k *Kept) Registrable(ctx context.Context) ([]string, error) {
-	rec, err := k.store.load(ctx)
-	if err != nil && !errors.Is(err, errDamaged) { // Advance replaces a damaged one
-		return nil, err
-	}
-	if rec != nil {
-		k.Memory.learn(rec)
-	}
-	if known := k.Memory.known.Load(); known != nil {
-		return known.values(), nil
-	}
-	return nil, nil
-}
+// Configured satisfies Source.
+func (*Kept) Configured() string { return "" }
 
 // Status satisfies Source.
 func (k *Kept) Status() Status {

@@ -56,7 +56,7 @@ func (n *node) advance() string {
 func (n *node) register() string {
 	n.t.Helper()
 	value := n.advance()
-	if err := n.Registered(n.t.Context(), value, nil); err != nil {
+	if _, err := n.Registered(n.t.Context(), value, nil); err != nil {
 		n.t.Fatal(err)
 	}
 	return value
@@ -120,7 +120,7 @@ func TestRotation(t *testing.T) {
 		n.want(second, "next")
 
 		// Telegram does not take it: nothing changes, and it is tried again.
-		_ = n.Registered(t.Context(), second, errors.New("away"))
+		_, _ = n.Registered(t.Context(), second, errors.New("away"))
 		time.Sleep(time.Hour)
 		n.want(first, "current")
 		if n.register() != second {
@@ -220,7 +220,7 @@ func TestNodes(t *testing.T) {
 			t.Errorf("%d readings of storage in 10 more seconds, want 10", n-1)
 		}
 		storage.Set(nil)
-		_ = a.Registered(t.Context(), second, nil)
+		_, _ = a.Registered(t.Context(), second, nil)
 		time.Sleep(readInterval)
 		b.want(first, "current") // still, and not yet told otherwise
 		b.want("forged", "refused")

@@ -131,21 +131,21 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, again time.Durati
 }
 
 // Registered satisfies Source: the last step of a rotation.
-func (k *Kept) Registered(ctx context.Context, value string, err error) error {
+func (k *Kept) Registered(ctx context.Context, value string, failure error) (rotated bool, err error) {
 	known := k.Memory.known.Load()
 	if known == nil || known.Next == nil || known.Next.Value != value {
-		return nil
+		return false, nil
 	}
-	if err != nil {
+	if failure != nil {
 		k.Rotated("failed")
-		return nil
+		return false, nil
 	}
 	rec, _, err := k.latest(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if rec.Next == nil || rec.Next.Value != value {
-		return nil // another node was here, without the lock
+		return false, nil // another node was here, without the lock
 	}
 	now := time.Now()
 	old := rec.Current
@@ -154,11 +154,11 @@ func (k *Kept) Registered(ctx context.Context, value string, err error) error {
 	rec.Previous = rec.Previous[:min(len(rec.Previous), maxPrevious)]
 	rec.Current, rec.Next = kept{Value: value, Made: rec.Next.Made}, nil
 	if err := k.save(ctx, rec); err != nil {
-		return err
+		return false, err
 	}
 	k.Rotated("ok")
 	k.Logger.Info("secret rotated", zap.Time("old_accepted_until", old.Until))
-	return nil
+	return true, nil
 }
 
 // save writes a record, and accepts what it holds only then: what is accepted

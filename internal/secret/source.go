@@ -15,18 +15,19 @@ type Source interface {
 	// know, so for every forgery. It reports whether Accepted may know it now.
 	Refresh(context.Context) bool
 
-	// Registrable returns all secrets of which one may be registered with
-	// Telegram as things stand. It changes nothing. It is called, as the two
-	// that follow, under the bot's lock.
-	Registrable(context.Context) ([]string, error)
+	// Configured returns the secret that is to be registered, if the
+	// configuration holds it; else it is empty.
+	Configured() string
 
 	// Advance takes the next step of a renewal, if one is due, and returns the
-	// secret that is to be registered, and when to call again; 0 for never.
+	// secret that is to be registered, and when to call again; 0 for never. It is
+	// called under the bot's lock, and so is Registered.
 	Advance(context.Context) (value string, again time.Duration, err error)
 
-	// Registered is told what came of registering a value: err is nil if
-	// Telegram has it. It may be told the same again.
-	Registered(ctx context.Context, value string, err error) error
+	// Registered is told what came of registering a value: failure is nil if
+	// Telegram has it. It may be told the same again. It reports whether that has
+	// ended a rotation.
+	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
 
 	// Rotate asks for a new secret at the next Advance, whether one is due or not.
 	Rotate() error
@@ -65,14 +66,14 @@ func (c *Configured) Accepted() *Set { return c.set }
 // Refresh satisfies Source: there is never anything else.
 func (*Configured) Refresh(context.Context) bool { return false }
 
-// Registrable satisfies Source.
-func (c *Configured) Registrable(context.Context) ([]string, error) { return []string{c.first}, nil }
+// Configured satisfies Source.
+func (c *Configured) Configured() string { return c.first }
 
 // Advance satisfies Source.
 func (c *Configured) Advance(context.Context) (string, time.Duration, error) { return c.first, 0, nil }
 
 // Registered satisfies Source.
-func (*Configured) Registered(context.Context, string, error) error { return nil }
+func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
 
 // Rotate satisfies Source.
 func (*Configured) Rotate() error {

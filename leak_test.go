@@ -22,7 +22,7 @@ import (
 const forgedSecret = "forged_secret_0123456789-abcdefghijk"
 
 // planted is every value that must be found nowhere.
-var planted = []string{rightSecret, staleSecret, forgedSecret, botToken}
+var planted = []string{rightSecret, staleSecret, forgedSecret, botToken, otherToken}
 
 // TestNoSecretInAnyLog sends right, stale and forged secrets by every way
 // through a server that logs all that it can, and searches all that it wrote.
@@ -41,7 +41,7 @@ func searchLogs(t *testing.T, debug, plainSite string) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	_, api := startTelegram(t)
+	telegram, api := startTelegram(t)
 	stale := filepath.Join(t.TempDir(), "stale_secret")
 	if err := os.WriteFile(stale, []byte(staleSecret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -66,6 +66,7 @@ func searchLogs(t *testing.T, debug, plainSite string) {
 	log_append update {header.X-Update}
 `, port) +
 		handle("/ok", guarded+" {", "bot_token {env.TELEGRAM_TOKEN}", "certificate internal", "api "+api, "}", "reverse_proxy "+bot) +
+		handle("/kept", "telegram_webhook {", "bot_token {env.TELEGRAM_OTHER_TOKEN}", "certificate internal", "api "+api, "rotate 5s", "}", "reverse_proxy "+bot) +
 		handle("/hangup", guarded, "reverse_proxy "+bot) +
 		handle("/dead", guarded, dead) +
 		handle("/panic", guarded, "test_panic") +
@@ -130,6 +131,15 @@ http://localhost:%d {
 		rawRequest(t, client, port, "POST / HTTP/1.1\r\nHost: ...\r\n", s)
 		rawRequest(t, client, port, strings.Repeat("X", 40)+" / HTTP/1.1\r\nHost: localhost\r\n", s)
 	}
+	// A kept secret is made by the gate: it can only be searched for afterwards.
+	kept := func() string { return telegram.Webhook(otherToken).Secret }
+	waitUntil(t, "a kept secret is registered", func() bool { return kept() != "" })
+	first := kept()
+	send(site+"/kept", first)
+	send(site+"/dead", first)
+	waitUntil(t, "it has been rotated", func() bool { return kept() != first })
+	send(site+"/kept", kept())
+	searched := append([]string{first, kept()}, planted...)
 	for _, path := range []string{"/config/", "/metrics", "/debug/vars", "/reverse_proxy/upstreams"} {
 		resp, err := http.Get(fmt.Sprintf("http://localhost:%d%s", admin, path))
 		if err != nil {
@@ -137,21 +147,30 @@ http://localhost:%d {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		reportSecrets(t, "GET "+path, body)
+		reportSecrets(t, "GET "+path, body, searched)
 	}
 	c.stop()
 
-	reportSecrets(t, "the output", []byte(c.out.String()))
+	searched = append(searched, kept())
+	reportSecrets(t, "the output", []byte(c.out.String()), searched)
+	records := 0
 	err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		reportSecrets(t, path, content)
+		if filepath.Base(path) == "secret.json" { // the only place
+			records++
+			return err
+		}
+		reportSecrets(t, path, content, searched)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if records != 1 {
+		t.Errorf("%d records of kept secrets, want 1", records)
 	}
 	if _, err := os.Stat(c.file("config/caddy/autosave.json")); err != nil {
 		t.Errorf("the test has not seen autosave.json: %v", err)
@@ -244,9 +263,9 @@ func checkPlainLog(t *testing.T, path string) {
 	}
 }
 
-func reportSecrets(t *testing.T, where string, content []byte) {
+func reportSecrets(t *testing.T, where string, content []byte, secrets []string) {
 	t.Helper()
-	for _, s := range planted {
+	for _, s := range secrets {
 		if i := bytes.Index(content, []byte(s)); i >= 0 {
 			t.Errorf("%s holds %q:\n%s", where, s, content[max(0, i-500):min(len(content), i+100)])
 		}

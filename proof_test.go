@@ -240,6 +240,9 @@ func (f *fleet) forge(ctx context.Context) {
 		}
 		current := ""
 		for _, value := range secretsIn(record) {
+			if value == "" {
+				continue
+			}
 			if current == "" {
 				current = value
 			}
@@ -303,19 +306,19 @@ func (f *fleet) judge() {
 
 // secretsIn lists the values in a record, the current one first.
 func secretsIn(content []byte) []string {
+	current, next, previous := parseRecord(content)
+	return append([]string{current, next}, previous...)
+}
+
+// parseRecord reads a record of kept secrets; what is not there is empty.
+func parseRecord(content []byte) (current, next string, previous []string) {
 	var record struct {
 		Current, Next struct{ Value string }
 		Previous      []struct{ Value string }
 	}
-	if json.Unmarshal(content, &record) != nil {
-		return nil
-	}
-	values := []string{record.Current.Value}
-	if record.Next.Value != "" {
-		values = append(values, record.Next.Value)
-	}
+	_ = json.Unmarshal(content, &record)
 	for _, p := range record.Previous {
-		values = append(values, p.Value)
+		previous = append(previous, p.Value)
 	}
-	return values
+	return record.Current.Value, record.Next.Value, previous
 }

@@ -20,16 +20,20 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// A token that only the stand-in knows.
-const botToken = "123456789:" + "test_token_for_loopback_only_0000000"
+// Tokens that only the stand-in knows.
+const (
+	botToken   = "123456789:" + "test_token_for_loopback_only_0000000"
+	otherToken = "987654321:" + "another_token_for_loopback_only_0000"
+)
 
 // startTelegram is a stand-in that takes webhooks on loopback. Its senders'
 // pauses are a hundredth of the real.
 func startTelegram(t *testing.T) (api *telegramtest.API, address string) {
 	t.Helper()
 	t.Setenv("TELEGRAM_TOKEN", botToken)
+	t.Setenv("TELEGRAM_OTHER_TOKEN", otherToken)
 	api = telegramtest.NewAPI(telegramtest.APIOptions{
-		Tokens: []string{botToken}, AllowPort: true, AllowReserved: true,
+		Tokens: []string{botToken, otherToken}, AllowPort: true, AllowReserved: true,
 		Sender: telegramtest.Options{After: func(d time.Duration) <-chan time.Time { return time.After(d / 100) }},
 	})
 	address, stop := api.Start()

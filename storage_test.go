@@ -18,8 +18,8 @@ import (
 )
 
 // testStorage is Caddy's file storage with faults for the bots' keys, which a
-// file tells: a line for each operation (load, store, lock) with "fail" or a
-// duration that it takes.
+// file tells: a line for each operation (load, store, lock), with the end of a key
+// behind a colon if it is about some only, and "fail" or how long it takes.
 type testStorage struct {
 	Root string `json:"root,omitempty"`
 }
@@ -48,7 +48,8 @@ func (s *testStorage) CertMagicStorage() (certmagic.Storage, error) {
 		commands, _ := os.ReadFile(filepath.Join(s.Root, "faults"))
 		for line := range strings.Lines(string(commands)) {
 			of, what, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if of != op {
+			of, end, _ := strings.Cut(of, ":")
+			if of != op || !strings.HasSuffix(key, end) {
 				continue
 			}
 			if delay, err := time.ParseDuration(what); err == nil {

@@ -1,0 +1,214 @@
+package telegramwebhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// rotating is a node whose secret rotates every few seconds, and what is around it.
+type rotating struct {
+	*caddyProcess
+	api         *telegramtest.API
+	admin, port int
+	root        string
+}
+
+// startRotating starts a node with storage of its own below root, in which faults
+// can be had on command.
+func startRotating(t *testing.T) *rotating {
+	api, address := startTelegram(t)
+	r := &rotating{api: api, admin: freePort(t), port: freePort(t), root: t.TempDir()}
+	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
+	options := fmt.Sprintf("admin localhost:%d\n\tmetrics\n\tstorage test_faulty %s", r.admin, r.root)
+	r.caddyProcess = startCaddy(t, keptSite(r.port, address, bot, options, "name bot", "rotate 5s 4s"))
+	r.out.wait(t, "webhook registered")
+	return r
+}
+
+// crash kills the node, has storage work again, and starts the node anew.
+func (r *rotating) crash() {
+	r.t.Helper()
+	_ = r.cmd.Process.Kill()
+	_ = r.cmd.Wait()
+	r.fault("")
+	r.start()
+	waitUntil(r.t, "the certificate is served", func() bool { return r.serves(fmt.Sprintf("localhost:%d", r.port)) })
+}
+
+func (r *rotating) fault(lines string) {
+	r.t.Helper()
+	if err := writeFile(filepath.Join(r.root, "faults"), lines); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// record returns the values in storage: the current one, the next and the
+// previous ones. It is asked while the node writes, so it may have to be read again.
+func (r *rotating) record() (current, next string, previous []string) {
+	r.t.Helper()
+	content, err := os.ReadFile(secretFile(r.t, r.root))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return parseRecord(content)
+}
+
+// registration returns the fingerprint of the secret that is recorded as registered.
+func (r *rotating) registration() string {
+	r.t.Helper()
+	var record struct {
+		Secret string `json:"secret_fingerprint"`
+	}
+	content := readFile(r.t, filepath.Join(filepath.Dir(secretFile(r.t, r.root)), "registration.json"))
+	if err := json.Unmarshal([]byte(content), &record); err != nil {
+		r.t.Fatal(err)
+	}
+	return record.Secret
+}
+
+func (r *rotating) status(secret string) int {
+	r.t.Helper()
+	client := r.clientOf(filepath.Join(r.root, "pki/authorities/local/root.crt"))
+	return do(r.t, client, update(r.t, fmt.Sprintf("https://localhost:%d/", r.port), secret)).status
+}
+
+// TestCrashMatrix kills a node after each durable step of a rotation. It comes
+// back, accepts at once what Telegram may send, and ends the rotation.
+func TestCrashMatrix(t *testing.T) {
+	setWebhook := func(fault *telegramtest.Fault) func(string, map[string]string) *telegramtest.Fault {
+		return func(method string, _ map[string]string) *telegramtest.Fault {
+			if strings.EqualFold(method, "setWebhook") {
+				return fault
+			}
+			return nil
+		}
+	}
+	for name, until := range map[string]func(r *rotating, first string){
+		"the next is stored": func(r *rotating, _ string) {
+			r.api.Fail(setWebhook(&telegramtest.Fault{Status: http.StatusBadGateway}))
+			waitUntil(t, "the next secret is stored", func() bool { _, next, _ := r.record(); return next != "" })
+		},
+		"Telegram has it, and the node has had no answer": func(r *rotating, first string) {
+			r.api.Fail(setWebhook(&telegramtest.Fault{Carry: true, Cut: true}))
+			waitUntil(t, "it is registered", func() bool { return r.api.Webhook(botToken).Secret != first })
+		},
+		"the registration is recorded": func(r *rotating, first string) {
+			waitUntil(t, "the next secret is stored", func() bool { _, next, _ := r.record(); return next != "" })
+			before := r.registration()
+			r.fault("store:secret.json 1h")
+			waitUntil(t, "it is registered", func() bool { return r.api.Webhook(botToken).Secret != first })
+			waitUntil(t, "that is recorded", func() bool { return r.registration() != before })
+		},
+		"it is the current one": func(r *rotating, first string) {
+			waitUntil(t, "it is the current one", func() bool { current, _, _ := r.record(); return current != first })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startRotating(t)
+			first, _, _ := r.record()
+			until(r, first)
+			current, next, previous := r.record()
+			r.crash()
+			r.api.Fail(nil)
+			for _, accepted := range append([]string{current, next, r.api.Webhook(botToken).Secret}, previous...) {
+				if accepted == "" {
+					continue
+				}
+				if status := r.status(accepted); status != http.StatusOK {
+					t.Errorf("after the crash: got %d for a secret that is in the record, or that Telegram has", status)
+				}
+			}
+			if status := r.status(first + "x"); status != http.StatusForbidden {
+				t.Errorf("after the crash: got %d for a forgery", status)
+			}
+			waitUntil(t, "the rotation has ended", func() bool {
+				now, next, _ := r.record()
+				return now != first && next == "" && r.api.Webhook(botToken).Secret == now
+			})
+			waitUntil(t, "the first secret is forgotten", func() bool { return r.status(first) == http.StatusForbidden })
+		})
+	}
+}
+
+// TestRotationIsTold has a rotation counted, and told to subscribers.
+func TestRotationIsTold(t *testing.T) {
+	r := startRotating(t)
+	first, _, _ := r.record()
+	metrics := func(lines ...string) {
+		t.Helper()
+		waitUntil(t, "the metrics say "+strings.Join(lines, " and "), func() bool {
+			all := getMetrics(t, r.admin)
+			for _, line := range lines {
+				if !strings.Contains(all, "caddy_telegram_webhook_"+line) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	r.status(first)
+	metrics(`secret_matches_total{name="bot",secret="current"} 1`, `secret_age_seconds{name="bot"} `)
+	r.out.wait(t, "secret rotation begun")
+	_, next, _ := r.record()
+	r.status(next)
+	metrics(`secret_matches_total{name="bot",secret="next"} 1`)
+	r.out.wait(t, "secret rotated")
+	r.status(first)
+	metrics(`rotations_total{name="bot",result="ok"} 1`, `secret_matches_total{name="bot",secret="previous"} 1`)
+	for _, value := range []string{first, next} {
+		if strings.Contains(r.out.String(), value) || strings.Contains(getMetrics(t, r.admin), value) {
+			t.Error("a kept secret is told")
+		}
+	}
+}
+
+// TestDerivedSecret has nodes that share no storage come to the same secret, one
+// of them again after it has lost its own.
+func TestDerivedSecret(t *testing.T) {
+	api, address := startTelegram(t)
+	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
+	var nodes []*caddyProcess
+	for range 3 {
+		port := freePort(t)
+		c := startCaddy(t, keptSite(port, address, bot, "admin off", "derive_secret", "url https://localhost:8443/"))
+		c.out.wait(t, "webhook registered")
+		nodes = append(nodes, c)
+		secret := api.Webhook(botToken).Secret
+		for _, c := range nodes {
+			site := httpsSites.FindStringSubmatch(readFile(t, c.file("Caddyfile")))[1]
+			if got := do(t, c.client(), update(t, "https://"+site, secret)).status; got != http.StatusOK {
+				t.Errorf("%d nodes: got %d for the secret that is registered", len(nodes), got)
+			}
+		}
+	}
+	secret := api.Webhook(botToken).Secret
+	c := nodes[0]
+	c.stop()
+	if err := os.RemoveAll(c.file("data")); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.out.wait(t, "webhook registered")
+	if api.Webhook(botToken).Secret != secret {
+		t.Error("the node has come to another secret without its storage")
+	}
+	if found, _ := filepath.Glob(c.file("data/caddy/telegram_webhook/*/secret.json")); len(found) > 0 {
+		t.Errorf("a derived secret is stored: %v", found)
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

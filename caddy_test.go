@@ -135,6 +135,7 @@ func (c *caddyProcess) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), runAsCaddy+"=1", "TELEGRAM_SECRET="+rightSecret,
+		"TELEGRAM_TOKEN="+botToken, "TELEGRAM_OTHER_TOKEN="+otherToken,
 		"HOME="+c.dir, "XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
 	return cmd
 }

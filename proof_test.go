@@ -78,7 +78,6 @@ type fleet struct {
 
 func startFleet(t *testing.T) *fleet {
 	f := &fleet{t: t, shared: t.TempDir()}
-	t.Setenv("TELEGRAM_TOKEN", botToken)
 	f.api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{botToken}, AllowPort: true, AllowReserved: true,
 		Sender: telegramtest.Options{

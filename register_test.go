@@ -30,8 +30,6 @@ const (
 // pauses are a hundredth of the real.
 func startTelegram(t *testing.T) (api *telegramtest.API, address string) {
 	t.Helper()
-	t.Setenv("TELEGRAM_TOKEN", botToken)
-	t.Setenv("TELEGRAM_OTHER_TOKEN", otherToken)
 	api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{botToken, otherToken}, AllowPort: true, AllowReserved: true,
 		Sender: telegramtest.Options{After: func(d time.Duration) <-chan time.Time { return time.After(d / 100) }},

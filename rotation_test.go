@@ -27,7 +27,7 @@ func startRotating(t *testing.T) *rotating {
 	r := &rotating{api: api, admin: freePort(t), port: freePort(t), root: t.TempDir()}
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	options := fmt.Sprintf("admin localhost:%d\n\tmetrics\n\tstorage test_faulty %s", r.admin, r.root)
-	r.caddyProcess = startCaddy(t, keptSite(r.port, address, bot, options, "name bot", "rotate 5s 4s"))
+	r.caddyProcess = startCaddy(t, keptSite(r.port, address, bot, options, "name bot", "rotate 5s 5s"))
 	r.out.wait(t, "webhook registered")
 	return r
 }
@@ -79,41 +79,45 @@ func (r *rotating) status(secret string) int {
 	return do(r.t, client, update(r.t, fmt.Sprintf("https://localhost:%d/", r.port), secret)).status
 }
 
+// failSetWebhook has setWebhook go wrong, and no other method.
+func failSetWebhook(fault *telegramtest.Fault) func(string, map[string]string) *telegramtest.Fault {
+	return func(method string, _ map[string]string) *telegramtest.Fault {
+		if strings.EqualFold(method, "setWebhook") {
+			return fault
+		}
+		return nil
+	}
+}
+
 // TestCrashMatrix kills a node after each durable step of a rotation. It comes
 // back, accepts at once what Telegram may send, and ends the rotation.
 func TestCrashMatrix(t *testing.T) {
-	setWebhook := func(fault *telegramtest.Fault) func(string, map[string]string) *telegramtest.Fault {
-		return func(method string, _ map[string]string) *telegramtest.Fault {
-			if strings.EqualFold(method, "setWebhook") {
-				return fault
-			}
-			return nil
-		}
-	}
-	for name, until := range map[string]func(r *rotating, first string){
-		"the next is stored": func(r *rotating, _ string) {
-			r.api.Fail(setWebhook(&telegramtest.Fault{Status: http.StatusBadGateway}))
+	t.Parallel()
+	for name, until := range map[string]func(t *testing.T, r *rotating, first string){
+		"the next is stored": func(t *testing.T, r *rotating, _ string) {
+			r.api.Fail(failSetWebhook(&telegramtest.Fault{Status: http.StatusBadGateway}))
 			waitUntil(t, "the next secret is stored", func() bool { _, next, _ := r.record(); return next != "" })
 		},
-		"Telegram has it, and the node has had no answer": func(r *rotating, first string) {
-			r.api.Fail(setWebhook(&telegramtest.Fault{Carry: true, Cut: true}))
+		"Telegram has it, and the node has had no answer": func(t *testing.T, r *rotating, first string) {
+			r.api.Fail(failSetWebhook(&telegramtest.Fault{Carry: true, Cut: true}))
 			waitUntil(t, "it is registered", func() bool { return r.api.Webhook(botToken).Secret != first })
 		},
-		"the registration is recorded": func(r *rotating, first string) {
+		"the registration is recorded": func(t *testing.T, r *rotating, first string) {
 			waitUntil(t, "the next secret is stored", func() bool { _, next, _ := r.record(); return next != "" })
 			before := r.registration()
 			r.fault("store:secret.json 1h")
 			waitUntil(t, "it is registered", func() bool { return r.api.Webhook(botToken).Secret != first })
 			waitUntil(t, "that is recorded", func() bool { return r.registration() != before })
 		},
-		"it is the current one": func(r *rotating, first string) {
+		"it is the current one": func(t *testing.T, r *rotating, first string) {
 			waitUntil(t, "it is the current one", func() bool { current, _, _ := r.record(); return current != first })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := startRotating(t)
 			first, _, _ := r.record()
-			until(r, first)
+			until(t, r, first)
 			current, next, previous := r.record()
 			r.crash()
 			r.api.Fail(nil)
@@ -139,6 +143,7 @@ func TestCrashMatrix(t *testing.T) {
 
 // TestRotationIsTold has a rotation counted, and told to subscribers.
 func TestRotationIsTold(t *testing.T) {
+	t.Parallel()
 	r := startRotating(t)
 	first, _, _ := r.record()
 	metrics := func(lines ...string) {
@@ -155,13 +160,15 @@ func TestRotationIsTold(t *testing.T) {
 	}
 	r.status(first)
 	metrics(`secret_matches_total{name="bot",secret="current"} 1`, `secret_age_seconds{name="bot"} `)
-	r.out.wait(t, "secret rotation begun")
+	r.api.Fail(failSetWebhook(&telegramtest.Fault{Status: http.StatusBadGateway}))
+	metrics(`rotations_total{name="bot",result="failed"} `)
 	_, next, _ := r.record()
 	r.status(next)
 	metrics(`secret_matches_total{name="bot",secret="next"} 1`)
+	r.api.Fail(nil)
 	r.out.wait(t, "secret rotated")
 	r.status(first)
-	metrics(`rotations_total{name="bot",result="ok"} 1`, `secret_matches_total{name="bot",secret="previous"} 1`)
+	metrics(`rotations_total{name="bot",result="ok"} `, `secret_matches_total{name="bot",secret="previous"} 1`)
 	for _, value := range []string{first, next} {
 		if strings.Contains(r.out.String(), value) || strings.Contains(getMetrics(t, r.admin), value) {
 			t.Error("a kept secret is told")
@@ -172,6 +179,7 @@ func TestRotationIsTold(t *testing.T) {
 // TestDerivedSecret has nodes that share no storage come to the same secret, one
 // of them again after it has lost its own.
 func TestDerivedSecret(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	var nodes []*caddyProcess

@@ -66,6 +66,7 @@ func (s *testStorage) CertMagicStorage() (certmagic.Storage, error) {
 // gate: updates pass as long as the secret is in memory, and are put off, not
 // refused, when nothing is.
 func TestKeptSecretAndStorage(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	admin, port, root := freePort(t), freePort(t), t.TempDir()

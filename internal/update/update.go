@@ -42,11 +42,12 @@ func (id ID) String() string {
 	return strconv.FormatInt(id.Int64, 10)
 }
 
-// Parse reads the body of an update. It fails only on what is not JSON, wherever
-// in the body that shows, just as encoding/json does; nothing of such a body is
-// believed. JSON that is no update, such as an array, says nothing of itself.
+// Parse reads the body of an update, to its end: it fails on whatever
+// encoding/json would not take for JSON, wherever in the body that shows, and
+// believes nothing of such a body. JSON that is no update, such as an array, says
+// nothing of itself.
 //
-// Keys match by case and after their escapes are decoded. Of equal keys the last
+// Keys match by case and with their escapes decoded. Of equal keys the last
 // counts, as in most languages that bots are written in. An id that is no whole
 // number in digits, or does not fit into 64 bits, is absent.
 func Parse(body []byte) (Update, error) {

@@ -84,7 +84,7 @@ func TestParseOfDeepNesting(t *testing.T) {
 		"among places": {`{"chat":`, "}"},
 	} {
 		// The update itself and its type are two levels more.
-		for _, levels := range []int{100, maxDepth - 2, maxDepth - 1, 100_000} {
+		for _, levels := range []int{100, maxDepth - 2, maxDepth - 1, maxDepth, maxDepth + 1, 100_000} {
 			body := `{"update_id":1,"message":{"x":` + nested(tc.open, tc.closing, levels) + `,"chat":{"id":2}}}`
 			u, err := Parse([]byte(body))
 			if levels <= maxDepth-2 {
@@ -99,6 +99,46 @@ func TestParseOfDeepNesting(t *testing.T) {
 					t.Errorf("%d bare %s: got %v", levels, name, err)
 				}
 			}
+		}
+	}
+}
+
+// TestParseOfManySiblings sees that only what is open counts as a level.
+func TestParseOfManySiblings(t *testing.T) {
+	for _, value := range []string{"{}", "[]", `{"a":1}`, "[1]"} {
+		body := `{"update_id":1,"message":[` + strings.Repeat(value+",", 2*maxDepth) + `0]}`
+		if u, err := Parse([]byte(body)); err != nil || u.ID != id(1) {
+			t.Errorf("many times %s: got %+v, %v", value, u, err)
+		}
+	}
+}
+
+// TestParseOfAllShortTexts takes every text of a few letters out of those that
+// matter, as it is and within an update.
+func TestParseOfAllShortTexts(t *testing.T) {
+	check := func(body string) {
+		if _, err := Parse([]byte(body)); (err == nil) != json.Valid([]byte(body)) {
+			t.Errorf("%q: got %v", body, err)
+		}
+	}
+	var extend func(text, letters string, n int)
+	extend = func(text, letters string, n int) {
+		check(text)
+		check(`{"update_id":` + text + `}`)
+		for i := 0; i < len(letters) && n > 0; i++ {
+			extend(text+letters[i:i+1], letters, n-1)
+		}
+	}
+	extend("", `{}[],:"1 `, 5)
+	extend("", `-+.01eE`, 5)
+	for c := range 256 {
+		for _, around := range []string{`{"a":"|"}`, `{"a":"\|"}`, `{"a":"\u|000"}`, `{"a":"\u000|"}`, `{"a":1|}`, `{"a":|}`, `|{}`} {
+			check(strings.Replace(around, "|", string([]byte{byte(c)}), 1))
+		}
+	}
+	for _, word := range []string{"true", "false", "null"} {
+		for n := range len(word) + 1 {
+			extend(word[:n], "el", 1)
 		}
 	}
 }

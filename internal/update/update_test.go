@@ -97,7 +97,7 @@ var bodies = map[string]struct {
 	"a new type that is a number": {`{"update_id":1,"new_type":7}`, Update{id(1), "new_type", ID{}, ID{}}},
 	"a new type that is null":     {`{"update_id":1,"new_type":null}`, Update{id(1), "new_type", ID{}, ID{}}},
 	"two types":                   {`{"message":{"chat":{"id":2}},"update_id":1,"poll":{"user":{"id":3}}}`, Update{ID: id(1)}},
-	"two types in turn":           {`{"message":{},"poll":{},"message":{"chat":{"id":2}}}`, Update{}},
+	"two types, one twice":        {`{"message":{},"poll":{},"poll":{"chat":{"id":2}}}`, Update{}},
 
 	// Any order, any form.
 	"the id last":                {`{"message":{"from":{"name":"x","id":3},"chat":{"type":"x","id":2}},"update_id":1}`, message(2, 3)},

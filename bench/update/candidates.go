@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 
@@ -11,13 +12,18 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
-// candidates are the ways to read an update, each as simple as it gets.
+const messagesOnly = "encoding/json, one struct, messages only"
+
+// candidates are the ways to read an update, the first being the one in use. All
+// but messageStruct read every type. None is as exact about equal keys and the
+// form of ids, and only encoding/json and "gjson, validated" refuse what is not
+// JSON.
 var candidates = []struct {
 	name  string
 	parse func([]byte) (update.Update, error)
 }{
 	{"internal/update", update.Parse},
-	{"encoding/json, one struct, messages only", messageStruct},
+	{messagesOnly, messageStruct},
 	{"encoding/json, map and struct", mapAndStruct},
 	{"encoding/json, tokens", tokens},
 	{"gjson", withGJSON},
@@ -28,25 +34,17 @@ var candidates = []struct {
 type object struct{ ID *int64 }
 
 type content struct {
-	Chat, From, User *object
+	Chat, From, User object
 	UserChatID       *int64 `json:"user_chat_id"`
-	Message          struct{ Chat *object }
-	Boost            struct{ Source struct{ User *object } }
-	Source           struct{ User *object }
+	Message          struct{ Chat object }
+	Boost            struct{ Source struct{ User object } }
+	Source           struct{ User object }
 }
 
-func id(n *int64) update.ID {
-	if n == nil {
-		return update.ID{}
-	}
-	return update.ID{Int64: *n, Valid: true}
-}
-
-func first(objects ...*object) update.ID {
-	for _, o := range objects {
-		if o != nil && o.ID != nil {
-			return id(o.ID)
-		}
+// first returns the first id that is there.
+func first(ids ...*int64) update.ID {
+	if id := cmp.Or(ids...); id != nil {
+		return update.ID{Int64: *id, Valid: true}
 	}
 	return update.ID{}
 }
@@ -56,12 +54,12 @@ func first(objects ...*object) update.ID {
 func messageStruct(body []byte) (update.Update, error) {
 	var u struct {
 		ID      *int64 `json:"update_id"`
-		Message *struct{ Chat, From *object }
+		Message *struct{ Chat, From object }
 	}
 	if err := json.Unmarshal(body, &u); err != nil || u.Message == nil {
 		return update.Update{}, errors.Join(err, errors.New("not a message"))
 	}
-	return update.Update{ID: id(u.ID), Type: "message", Chat: first(u.Message.Chat), User: first(u.Message.From)}, nil
+	return update.Update{ID: first(u.ID), Type: "message", Chat: first(u.Message.Chat.ID), User: first(u.Message.From.ID)}, nil
 }
 
 func mapAndStruct(body []byte) (update.Update, error) {
@@ -78,24 +76,10 @@ func mapAndStruct(body []byte) (update.Update, error) {
 		u.Type = key
 		var c content
 		json.Unmarshal(value, &c)
-		u.Chat = first(c.Chat, c.Message.Chat)
-		if c.UserChatID != nil && c.Chat == nil {
-			u.Chat = id(c.UserChatID)
-		}
-		u.User = first(c.From, c.User, c.Boost.Source.User, c.Source.User)
+		u.Chat = first(c.Chat.ID, c.UserChatID, c.Message.Chat.ID)
+		u.User = first(c.From.ID, c.User.ID, c.Boost.Source.User.ID, c.Source.User.ID)
 	}
 	return u, nil
-}
-
-// places says what stands where below the type.
-var places = map[string]func(*update.Update) *update.ID{
-	"chat.id":              func(u *update.Update) *update.ID { return &u.Chat },
-	"message.chat.id":      func(u *update.Update) *update.ID { return &u.Chat },
-	"user_chat_id":         func(u *update.Update) *update.ID { return &u.Chat },
-	"from.id":              func(u *update.Update) *update.ID { return &u.User },
-	"user.id":              func(u *update.Update) *update.ID { return &u.User },
-	"source.user.id":       func(u *update.Update) *update.ID { return &u.User },
-	"boost.source.user.id": func(u *update.Update) *update.ID { return &u.User },
 }
 
 func tokens(body []byte) (u update.Update, err error) {
@@ -104,55 +88,50 @@ func tokens(body []byte) (u update.Update, err error) {
 	if _, err := dec.Token(); err != nil {
 		return u, err
 	}
+	ids := make(map[string]update.ID)
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
 			return u, err
 		}
-		if key == "update_id" {
-			u.ID = number(dec)
-			continue
+		name, _ := key.(string)
+		if name != "update_id" {
+			u.Type, name = name, ""
 		}
-		u.Type, _ = key.(string)
-		if err := tokensBelow(dec, &u, ""); err != nil {
+		if err := walk(dec, name, ids); err != nil {
 			return u, err
 		}
 	}
+	u.ID = ids["update_id"]
+	u.Chat = cmp.Or(ids[".chat.id"], ids[".user_chat_id"], ids[".message.chat.id"])
+	u.User = cmp.Or(ids[".from.id"], ids[".user.id"], ids[".boost.source.user.id"], ids[".source.user.id"])
 	_, err = dec.Token()
 	return u, err
 }
 
-func number(dec *json.Decoder) (id update.ID) {
-	token, _ := dec.Token()
-	n, _ := token.(json.Number)
-	var err error
-	id.Int64, err = n.Int64()
-	id.Valid = err == nil
-	return id
-}
-
-// tokensBelow reads the next value, which stands at path.
-func tokensBelow(dec *json.Decoder, u *update.Update, path string) error {
-	if place := places[path]; place != nil {
-		*place(u) = number(dec)
-		return nil
-	}
+// walk reads the next value, which stands at path, and keeps the ids in it.
+func walk(dec *json.Decoder, path string, ids map[string]update.ID) error {
 	token, err := dec.Token()
-	if err != nil || token != json.Delim('{') && token != json.Delim('[') {
+	if err != nil {
 		return err
 	}
+	if number, ok := token.(json.Number); ok {
+		n, err := number.Int64()
+		ids[path] = update.ID{Int64: n, Valid: err == nil}
+	}
+	if token != json.Delim('{') && token != json.Delim('[') {
+		return nil
+	}
 	for dec.More() {
-		below := "-"
+		below := path + "[]"
 		if token == json.Delim('{') {
 			key, err := dec.Token()
 			if err != nil {
 				return err
 			}
-			if below, _ = key.(string); path != "" {
-				below = path + "." + below
-			}
+			below = path + "." + key.(string)
 		}
-		if err := tokensBelow(dec, u, below); err != nil {
+		if err := walk(dec, below, ids); err != nil {
 			return err
 		}
 	}
@@ -172,7 +151,7 @@ func validatedGJSON(body []byte) (update.Update, error) {
 func withGJSON(body []byte) (u update.Update, err error) {
 	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
 		if key.Str == "update_id" {
-			u.ID = update.ID{Int64: value.Int(), Valid: value.Type == gjson.Number}
+			u.ID = number(value)
 			return true
 		}
 		u.Type = key.Str
@@ -196,20 +175,18 @@ func withGJSON(body []byte) (u update.Update, err error) {
 			}
 			return true
 		})
-		u.Chat = firstNumber(chat, userChat, messageChat)
-		u.User = firstNumber(from, user, boost, source)
+		u.Chat = cmp.Or(number(chat), number(userChat), number(messageChat))
+		u.User = cmp.Or(number(from), number(user), number(boost), number(source))
 		return true
 	})
 	return u, nil
 }
 
-func firstNumber(results ...gjson.Result) update.ID {
-	for _, r := range results {
-		if r.Type == gjson.Number {
-			return update.ID{Int64: r.Int(), Valid: true}
-		}
+func number(r gjson.Result) update.ID {
+	if r.Type != gjson.Number {
+		return update.ID{}
 	}
-	return update.ID{}
+	return update.ID{Int64: r.Int(), Valid: true}
 }
 
 func withJSONParser(body []byte) (u update.Update, err error) {

@@ -6,7 +6,7 @@ replace github.com/caddy-telegram/telegramwebhook => ../..
 
 require (
 	github.com/buger/jsonparser v1.6.1
-	github.com/caddy-telegram/telegramwebhook v0.0.0-00010101000000-000000000000
+	github.com/caddy-telegram/telegramwebhook v0.0.0
 	github.com/tidwall/gjson v1.20.1
 )
 

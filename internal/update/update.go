@@ -1,17 +1,16 @@
 // Package update reads what a Telegram update says of itself: its id, its type,
 // and the chat and user that it is about.
 //
-// It scans JSON with code of its own, which is a fifth of what the same costs
-// with encoding/json into a struct: 3 % of a proxied request instead of 13 %, for
-// an update of 1 KB. That struct would know no new type of update either, and
-// take "Chat" for "chat". gjson, made to refuse what is not JSON, costs 1.5 times
-// this (5.6 %) and jsonparser, which cannot refuse it, as much as this; both let
-// the first of two equal keys win, and would be a dependency. bench/update holds
-// the comparison.
+// It scans JSON with code of its own. For an update of 1 KB that is 3 % of a
+// proxied request; encoding/json into a struct takes four times as long, 13 %,
+// knows no new type of update, and takes "Chat" for "chat". gjson takes 1.5 times
+// as long, being made to refuse what is not JSON, and would be a dependency that
+// takes 1e3 for an id and the first of two equal keys. See bench/update.
 package update
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 )
 
@@ -104,16 +103,7 @@ func (s *scanner) about() (chat, user ID) {
 			s.skip()
 		}
 	}
-	return first(inChat, inUserChat, inMessage), first(inFrom, inUser, inBoost, inSource)
-}
-
-func first(ids ...ID) ID {
-	for _, id := range ids {
-		if id.Valid {
-			return id
-		}
-	}
-	return ID{}
+	return cmp.Or(inChat, inUserChat, inMessage), cmp.Or(inFrom, inUser, inBoost, inSource)
 }
 
 // id reads the next value and finds the id at path in it.

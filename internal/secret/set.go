@@ -68,8 +68,8 @@ func pad(value string) (p padded) {
 // allocates nothing.
 func (s *Set) Match(got string) (Role, bool) {
 	g := pad(got)
-	match := 0 // the place of the equal one, from 1
-	for i := range s.accepted {
+	match := 0 // the place of the first equal one, from 1
+	for i := len(s.accepted) - 1; i >= 0; i-- {
 		match = subtle.ConstantTimeSelect(s.accepted[i].equal(&g), i+1, match)
 	}
 	if match == 0 {

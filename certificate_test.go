@@ -5,12 +5,13 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -48,6 +49,41 @@ func TestCertificateWarning(t *testing.T) {
 	c.out.wait(t, "this site's certificate is not publicly trusted")
 }
 
+// TestNeedlessUpload has a site whose certificate everybody trusts, as far as this
+// system knows: a test's own CA is all that it trusts.
+func TestNeedlessUpload(t *testing.T) {
+	_, address := startTelegram(t)
+	dir := t.TempDir()
+	cert, key, root := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "root.pem")
+	signed(t, cert, key, root)
+	t.Setenv("SSL_CERT_FILE", root)
+	t.Setenv("SSL_CERT_DIR", dir+"/none")
+	const needless, missing = "a certificate is uploaded although this site's is publicly trusted", "this site's certificate is not publicly trusted"
+	for name, tc := range map[string]struct {
+		upload  string
+		warning bool
+	}{
+		"the root":        {"certificate " + root, true},
+		"the certificate": {"certificate " + cert, true},
+		"none":            {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := registeringSite(freePort(t), address, "127.0.0.1:9", "admin off")
+			config = strings.Replace(config, "certificate internal", tc.upload, 1)
+			config = strings.Replace(config, "\treverse_proxy", "\ttls "+cert+" "+key+"\n\treverse_proxy", 1)
+			c := startCaddy(t, config)
+			c.out.wait(t, "webhook registered")
+			c.stop()
+			if warned := strings.Contains(c.out.String(), needless); warned != tc.warning {
+				t.Errorf("warned of a needless upload: %v, want %v", warned, tc.warning)
+			}
+			if strings.Contains(c.out.String(), missing) {
+				t.Error("a trusted certificate is taken for one that nobody trusts")
+			}
+		})
+	}
+}
+
 // TestCertificateFile uploads a self-signed certificate that the site serves. The
 // stand-in trusts that one alone.
 func TestCertificateFile(t *testing.T) {
@@ -75,25 +111,63 @@ func TestCertificateFile(t *testing.T) {
 // selfSigned writes a certificate for localhost and its key.
 func selfSigned(t *testing.T, cert, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private := newKey(t)
+	template := certificateFor("localhost")
+	writePEM(t, cert, "CERTIFICATE", create(t, template, template, private, private))
+	writeKey(t, key, private)
+}
+
+// signed writes a certificate for localhost, its key, and the root that signs it.
+func signed(t *testing.T, cert, key, root string) {
+	t.Helper()
+	authority, private := newKey(t), newKey(t)
+	ca := certificateFor("Test CA")
+	ca.IsCA, ca.DNSNames, ca.KeyUsage = true, nil, x509.KeyUsageCertSign
+	leaf := certificateFor("localhost")
+	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	writePEM(t, root, "CERTIFICATE", create(t, ca, ca, authority, authority))
+	writePEM(t, cert, "CERTIFICATE", create(t, leaf, ca, private, authority))
+	writeKey(t, key, private)
+}
+
+func certificateFor(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(rand.Int64()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true,
+	}
+}
+
+// create makes a certificate for a key, signed by the issuer's.
+func create(t *testing.T, template, issuer *x509.Certificate, key, signer *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.CreateCertificate(cryptorand.Reader, template, issuer, key.Public(), signer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	return der
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	return key
+}
+
+func writeKey(t *testing.T, name string, key *ecdsa.PrivateKey) {
+	t.Helper()
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := writeFile(name, string(pem.EncodeToMemory(block))); err != nil {
-			t.Fatal(err)
-		}
+	writePEM(t, name, "PRIVATE KEY", pkcs8)
+}
+
+func writePEM(t *testing.T, name, kind string, content []byte) {
+	t.Helper()
+	if err := writeFile(name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))); err != nil {
+		t.Fatal(err)
 	}
 }

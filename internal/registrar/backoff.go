@@ -27,7 +27,7 @@ func (b *backoff) after(err error) time.Duration {
 	case ok && refusal.RetryAfter > 0:
 		return refusal.RetryAfter + jitter(time.Second)
 	case ok && refusal.Code < 500 && refusal.Code != 409 && refusal.Code != 429,
-		errors.Is(err, errConfiguration), errors.Is(err, errNewer):
+		errors.Is(err, errConfiguration):
 		return jitter(rarely)
 	}
 	b.next = min(max(2*b.next, firstBackoff), lastBackoff)

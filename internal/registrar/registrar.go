@@ -6,7 +6,6 @@ package registrar
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,7 +107,6 @@ type Registrar struct {
 
 // New makes a registrar; Run starts it.
 func New(config Config) *Registrar {
-	config.Interval = min(config.Interval, math.MaxInt64/4) // so that it can be doubled
 	return &Registrar{
 		Config: config,
 		store:  store{storage: config.Storage, prefix: config.Prefix},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,11 +19,12 @@ const recordKey = "telegram_webhook/1/registration.json"
 // and taken down if it does not take long, and the lock is given back in any case.
 func TestBrokenOff(t *testing.T) {
 	for name, tc := range map[string]struct {
-		slow  time.Duration
-		calls int
+		slow   time.Duration
+		calls  int
+		events string
 	}{
-		"a call of a second": {time.Second, 1},
-		"a call of a minute": {time.Minute, 2},
+		"a call of a second": {time.Second, 1, "[registered]"},
+		"a call of a minute": {time.Minute, 2, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,8 +39,11 @@ func TestBrokenOff(t *testing.T) {
 				settle(grace + time.Second)
 				next.want(t, Registered)
 				wantCalls(t, api, tc.calls, "after the reload")
-				if n := n.told("webhook not registered"); n > 0 {
+				if n.told("webhook not registered") > 0 {
 					t.Error("what was broken off was reported as an error")
+				}
+				if events := fmt.Sprint(*n.events); events != tc.events {
+					t.Errorf("the one that was stopped has told %s, want %s", events, tc.events)
 				}
 			})
 		})
@@ -114,7 +117,7 @@ func TestNewerVersion(t *testing.T) {
 			t.Errorf("in the log: %v", entries)
 		}
 		storage.change(func() { delete(storage.items, recordKey) })
-		settle(rarely * 6 / 5)
+		settle(lastBackoff * 6 / 5)
 		n.want(t, Registered)
 	})
 }
@@ -254,26 +257,20 @@ func TestClockAhead(t *testing.T) {
 	})
 }
 
-// TestLongestInterval compares almost never, and not all the time.
-func TestLongestInterval(t *testing.T) {
+// TestKnownInfo asks what is known while Telegram cannot be asked.
+func TestKnownInfo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := new(telegram)
-		bot, release, err := registry.Claim("longest", 1, "a")
-		if err != nil {
-			t.Fatal(err)
+		api.info.PendingUpdateCount = 7
+		n := run(t, "a", api, newMemory(), wanted)
+		defer n.stop()
+		settle(time.Second)
+		api.change(func(a *telegram) { a.fail = func() error { return errors.New("away") } })
+		settle(2 * interval)
+		n.want(t, Failing)
+		if got := n.Status().Info.PendingUpdateCount; got != 7 {
+			t.Errorf("%d updates pending, want the 7 that Telegram last told", got)
 		}
-		defer release()
-		once := runFor(t, "a", bot, api, newMemory(), wanted)
-		once.stop()
-		synctest.Wait()
-		config := once.Config
-		config.Interval = math.MaxInt64
-		n := Start(config)
-		settle(24 * time.Hour)
-		if asked := api.comparisons(); asked > 4 {
-			t.Errorf("%d comparisons in a day", asked)
-		}
-		n.Stop()
 	})
 }
 

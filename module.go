@@ -15,6 +15,7 @@
 package telegramwebhook
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -27,9 +28,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -126,6 +130,7 @@ type Handler struct {
 
 	logger  *zap.Logger
 	server  *caddyhttp.Server
+	config  lifecycle.Config
 	secrets secret.Source
 	forward []string // the header's value for the bot, if not the one that came
 	sources source.Ranges
@@ -135,7 +140,7 @@ type Handler struct {
 	webhook func() identity
 
 	registering *registering // nil without a bot token
-	emit        func(event string, data map[string]any)
+	release     []func()     // give back what this configuration has taken
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -158,15 +163,18 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	var err error
+	if h.config, err = lifecycle.Of(ctx); err != nil {
+		return err
+	}
 	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	if err := checkName(h.Name); err != nil {
+	if err := cmp.Or(checkName(h.Name), h.claimName()); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	var err error
 	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
 		return err
 	}
@@ -178,7 +186,34 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	withhold.From(ctx)
 	h.warn(ctx)
-	return h.provisionRegistration(ctx)
+	if err := h.provisionRegistration(ctx); err != nil {
+		return err
+	}
+	return h.config.On(func() { h.start(ctx) }, h.stopRegistrar)
+}
+
+// start makes the webhook known to its operator, once the configuration runs.
+func (h *Handler) start(ctx caddy.Context) {
+	h.startRegistrar(ctx)
+	h.release = append(h.release, registry.Add(&admin.Webhook{
+		Called:    h.webhook().name,
+		Secrets:   h.secrets,
+		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
+		Registrar: h.registering.at(),
+	}))
+}
+
+// claimName takes the name, which no two webhooks of a configuration may have.
+func (h *Handler) claimName() error {
+	if h.Name == "" {
+		return nil
+	}
+	_, release, err := registry.Claim("name "+h.Name, h.config.Key(), h.Name)
+	if err != nil {
+		return fmt.Errorf("%q is that of another telegram_webhook in this configuration", h.Name)
+	}
+	h.release = append(h.release, release)
+	return nil
 }
 
 // provisionSecrets takes the secrets of the configuration. Others belong to the
@@ -298,6 +333,9 @@ func (h *Handler) Cleanup() error {
 		h.failed.Close()
 	}
 	h.cleanupRegistration()
+	for _, release := range h.release {
+		release()
+	}
 	return nil
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
-	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
@@ -81,11 +80,10 @@ const (
 type registering struct {
 	Registration // with its placeholders replaced
 
-	token   botapi.Token
-	raw     []byte // keys the fingerprint
-	config  any    // tells the configurations of this process apart
-	bot     *registry.Bot
-	release []func() // give back the bot, its url and its metrics
+	token  botapi.Token
+	raw    []byte // keys the fingerprint
+	config any    // tells the configurations of this process apart
+	bot    *registry.Bot
 
 	// What follows is known once the configuration runs.
 	address string
@@ -139,10 +137,7 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.registering = &registering{
-		Registration: resolved, token: token, raw: []byte(raw),
-		config: ctx.Modules()[0], // the app, of which every configuration has its own
-	}
+	h.registering = &registering{Registration: resolved, token: token, raw: []byte(raw)}
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
@@ -154,13 +149,10 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if h.emit, err = lifecycle.Emitter(ctx); err != nil {
-		return err
-	}
 	if err := h.provisionOwnSecrets(ctx); err != nil {
 		return h.fieldError("rotate", err)
 	}
-	return lifecycle.On(ctx, func() { h.startRegistrar(ctx) }, h.stopRegistrar)
+	return nil
 }
 
 // provisionOwnSecrets takes the bot's own secrets, if none are configured.
@@ -191,14 +183,13 @@ func (h *Handler) rotated(result string) { metrics.Rotated(h.webhook().name, res
 
 // claim takes the bot, or the address, of that key for this handler.
 func (h *Handler) claim(key string) (*registry.Bot, error) {
-	g := h.registering
-	who := "bot " + g.id()
+	who := "bot " + h.registering.id()
 	if h.Name != "" {
 		who += ", " + h.Name
 	}
-	bot, release, err := registry.Claim(key, g.config, who)
+	bot, release, err := registry.Claim(key, h.config.Key(), who)
 	if err == nil {
-		g.release = append(g.release, release)
+		h.release = append(h.release, release)
 	}
 	return bot, err
 }
@@ -241,13 +232,16 @@ func (h *Handler) checkRegistration(ctx caddy.Context) error {
 // starts to work in the background.
 func (h *Handler) startRegistrar(ctx caddy.Context) {
 	g := h.registering
+	if g == nil {
+		return
+	}
 	name := h.webhook().name
 	if g.address, g.fault = site.URL(h.server, h, g.URL); g.fault != nil {
 		g.fault = fmt.Errorf("url: %w", g.fault)
 	} else if !site.IsAddress(g.URL) {
 		g.fault = h.claimAddress(g.address)
 	}
-	g.release = append(g.release, metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
+	h.release = append(h.release, metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
 	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
 		Secrets:  h.secrets,
@@ -267,7 +261,7 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 // emitEvent tells the subscribers of Caddy's events.
 func (h *Handler) emitEvent(event string, data map[string]any) {
 	data["name"] = h.webhook().name
-	h.emit("telegram_webhook_"+event, data)
+	h.config.Emit("telegram_webhook_"+event, data)
 }
 
 // suspect tells the registrar of a refused request from Telegram's own address.
@@ -291,16 +285,11 @@ func (h *Handler) stopRegistrar() {
 	}
 }
 
-// cleanupRegistration gives back what was taken.
+// cleanupRegistration ends the work.
 func (h *Handler) cleanupRegistration() {
 	if r := h.registering.at(); r != nil {
 		r.Stop() // Caddy has not, if the configuration failed at its very end
 		r.Wait()
-	}
-	if h.registering != nil {
-		for _, release := range h.registering.release {
-			release()
-		}
 	}
 }
 

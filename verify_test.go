@@ -28,7 +28,11 @@ func provision(t testing.TB, h *Handler) *Handler {
 	t.Helper()
 	h.Secret = []string{rightSecret, staleSecret}
 	h.Name = cmpName(h.Name)
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	ctx, err := caddy.ProvisionContext(new(caddy.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := caddy.NewContext(ctx)
 	t.Cleanup(cancel)
 	if err := h.Provision(ctx); err != nil {
 		t.Fatal(err)

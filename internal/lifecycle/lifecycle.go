@@ -1,5 +1,5 @@
-// Package lifecycle tells a module when its configuration runs and when it ends,
-// by Caddy's events.
+// Package lifecycle tells a module which configuration it is part of, when that
+// runs and when it ends, by Caddy's events.
 package lifecycle
 
 import (
@@ -10,36 +10,37 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 )
 
+// Config is the configuration of which a module is part.
+type Config struct {
+	ctx    caddy.Context
+	events *caddyevents.App
+}
+
+// Of returns the configuration of the module that is being provisioned with ctx.
+func Of(ctx caddy.Context) (Config, error) {
+	app, err := ctx.App("events")
+	if err != nil {
+		return Config{}, fmt.Errorf("getting events app: %w", err)
+	}
+	return Config{ctx, app.(*caddyevents.App)}, nil
+}
+
+// Key tells the configurations of this process apart. Each has its own app of
+// events.
+func (c Config) Key() any { return c.events }
+
 // On has started called once the whole configuration runs, and stopping before
 // it ends. Neither is called for one that is only validated. Caddy waits for
 // both, with its configuration locked. It is to be called in Provision.
-func On(ctx caddy.Context, started, stopping func()) error {
-	events, err := app(ctx)
-	if err != nil {
+func (c Config) On(started, stopping func()) error {
+	if err := c.events.On("started", handler{started}); err != nil {
 		return err
 	}
-	if err := events.On("started", handler{started}); err != nil {
-		return err
-	}
-	return events.On("stopping", handler{stopping})
+	return c.events.On("stopping", handler{stopping})
 }
 
-// Emitter returns what emits events in the name of the module that ctx is of.
-func Emitter(ctx caddy.Context) (func(event string, data map[string]any), error) {
-	events, err := app(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return func(event string, data map[string]any) { events.Emit(ctx, event, data) }, nil
-}
-
-func app(ctx caddy.Context) (*caddyevents.App, error) {
-	app, err := ctx.App("events")
-	if err != nil {
-		return nil, fmt.Errorf("getting events app: %w", err)
-	}
-	return app.(*caddyevents.App), nil
-}
+// Emit emits an event in the module's name.
+func (c Config) Emit(event string, data map[string]any) { c.events.Emit(c.ctx, event, data) }
 
 // handler is a function as a subscriber, which Caddy writes into its log: what
 // the function holds is not seen.

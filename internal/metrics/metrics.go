@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // Caddy makes a new registry for each configuration. The collectors are those of
@@ -64,6 +65,18 @@ func For(name string, results, secrets []string) *Webhook {
 
 // Count counts a request with the result of that index.
 func (m *Webhook) Count(result int) { m.results[result].Inc() }
+
+// Counts returns how many requests had each of the results.
+func (m *Webhook) Counts(results []string) map[string]uint64 {
+	counts := make(map[string]uint64, len(results))
+	for i, result := range results {
+		var metric dto.Metric
+		if m.results[i].Write(&metric) == nil {
+			counts[result] = uint64(metric.GetCounter().GetValue())
+		}
+	}
+	return counts
+}
 
 // Matched counts a request with the secret of that index.
 func (m *Webhook) Matched(secret int) { m.matches[secret].Inc() }

@@ -18,8 +18,9 @@ var errConfiguration = errors.New("")
 
 // bring brings Telegram to what is wanted, if it is not there already. All of it
 // happens under the bot's lock, and after a fresh look at the record.
-func (r *Registrar) bring(ctx context.Context) (Status, error) {
-	status := Status{State: Registered, Info: r.Status().Info}
+func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
+	status = r.Status()
+	status.State, status.Detail, status.Result = Registered, "", ""
 	want, err := r.Webhook()
 	if err != nil {
 		return status, fmt.Errorf("%w%w", errConfiguration, err)
@@ -39,7 +40,21 @@ func (r *Registrar) bring(ctx context.Context) (Status, error) {
 	}
 	g := goal{Webhook: want, sum: fingerprint(r.MACKey, want)}
 	mine := rec.Fingerprint == g.sum
-	if !mine && r.superseded(rec, g.sum) {
+	asked := look
+	if r.asked != nil {
+		asked = r.asked.do
+	}
+	defer func() {
+		status.URL, status.RegisteredBy, status.RegisteredAt = rec.URL, rec.RegisteredBy, rec.RegisteredAt
+	}()
+	switch {
+	case asked == remove:
+		err = r.remove(ctx, g.sum, &rec, &status)
+		return status, err
+	case asked == look && mine && rec.Deleted:
+		r.owned, r.again, status.State = g.sum, 0, Deleted
+		return status, nil
+	case asked == look && !mine && r.superseded(rec, g.sum):
 		r.again = 0
 		r.suspect.Store(false) // the other configuration has another secret, perhaps
 		status.State = Superseded
@@ -54,7 +69,7 @@ func (r *Registrar) bring(ctx context.Context) (Status, error) {
 	if mine {
 		r.owned = g.sum
 	}
-	if mine && rec.Secret == g.secretSum {
+	if asked == look && mine && rec.Secret == g.secretSum {
 		err = r.keep(ctx, g, &rec, &status)
 	} else {
 		err = r.replace(ctx, g, &rec, &status)
@@ -117,13 +132,14 @@ func (r *Registrar) replace(ctx context.Context, g goal, rec *record, status *St
 func (r *Registrar) look(ctx context.Context, status *Status) error {
 	info, err := r.API.GetWebhookInfo(ctx)
 	if err == nil {
-		r.looked, status.Info = true, info
+		r.looked, status.Info, status.InfoAt = true, info, time.Now()
 	}
 	return err
 }
 
 // register calls setWebhook, and takes down what Telegram has then.
 func (r *Registrar) register(ctx context.Context, g goal, rec *record, status *Status) (err error) {
+	g.DropPendingUpdates = r.asked != nil && r.asked.drop
 	if status.Result, err = r.call(ctx, g.Webhook); err != nil {
 		_, _ = r.Secrets.Registered(ctx, g.Secret, err) // it has no error of its own then
 		return err
@@ -132,7 +148,7 @@ func (r *Registrar) register(ctx context.Context, g goal, rec *record, status *S
 	rec.registered(g, r.Node)
 	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == g.URL {
 		rec.see(info)
-		status.Info = info
+		status.Info, status.InfoAt = info, time.Now()
 	}
 	return r.save(ctx, *rec)
 }

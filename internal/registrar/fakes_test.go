@@ -138,6 +138,16 @@ func (a *telegram) GetWebhookInfo(context.Context) (botapi.WebhookInfo, error) {
 	return a.info, a.failure()
 }
 
+func (a *telegram) DeleteWebhook(context.Context, bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.failure(); err != nil {
+		return err
+	}
+	a.has, a.info.URL = botapi.Webhook{}, ""
+	return nil
+}
+
 func (a *telegram) failure() error {
 	if a.fail == nil {
 		return nil

@@ -18,7 +18,9 @@ type record struct {
 	Fingerprint  string    `json:"fingerprint"`        // of the configuration
 	Secret       string    `json:"secret_fingerprint"` // changes without another configuration, when a secret is renewed
 	URL          string    `json:"url"`
-	Process      string    `json:"process"` // that has looked last
+	RegisteredBy string    `json:"registered_by"`
+	Deleted      bool      `json:"deleted,omitempty"` // on demand
+	Process      string    `json:"process"`           // that has looked last
 	RegisteredAt time.Time `json:"registered_at"`
 	CheckedAt    time.Time `json:"checked_at"`
 
@@ -86,6 +88,7 @@ func (rec *record) lookedAt(by Node) {
 // registered takes down a registration.
 func (rec *record) registered(g goal, by Node) {
 	rec.Fingerprint, rec.Secret, rec.URL, rec.RegisteredAt, rec.Seen = g.sum, g.secretSum, g.URL, time.Now(), nil
+	rec.RegisteredBy, rec.Deleted = by.Process, false
 	rec.lookedAt(by)
 }
 

@@ -21,6 +21,7 @@ import (
 type API interface {
 	SetWebhook(context.Context, botapi.Webhook) error
 	GetWebhookInfo(context.Context) (botapi.WebhookInfo, error)
+	DeleteWebhook(ctx context.Context, dropPendingUpdates bool) error
 }
 
 // Secrets is the part of a secret.Source that a registrar needs.
@@ -69,6 +70,7 @@ const (
 	Failing    State = "failing"    // the last attempt failed; it is tried again
 	Contested  State = "contested"  // somebody else registers the same bot
 	Superseded State = "superseded" // another configuration has taken over
+	Deleted    State = "deleted"    // a person has deleted it, and it stays so until told
 )
 
 // Status is what is known of a registration.
@@ -78,6 +80,12 @@ type Status struct {
 	Detail string             // what went wrong, if anything
 	Result string             // what setWebhook came to in this attempt; empty if it was not called
 	Info   botapi.WebhookInfo // as Telegram last told it
+	InfoAt time.Time          // when that was
+
+	// What is registered, by whom and when, as all nodes know it.
+	URL          string
+	RegisteredBy string
+	RegisteredAt time.Time
 }
 
 // Registrar keeps one registration.
@@ -86,14 +94,17 @@ type Registrar struct {
 	store store
 
 	kick     chan struct{}
-	suspect  atomic.Bool  // Telegram may hold another secret
-	lastKick atomic.Int64 // when it was last suspected, in nanoseconds since start
+	orders   chan *order
+	ended    chan struct{} // Run has returned
+	suspect  atomic.Bool   // Telegram may hold another secret
+	lastKick atomic.Int64  // when it was last suspected, in nanoseconds since start
 	start    time.Time
 
 	// What follows is the goroutine's own.
 	looked  bool          // Telegram has been asked at least once
 	owned   string        // the fingerprint of its registration that it last saw in the record
 	unsaved *record       // what storage did not take
+	asked   *order        // what the attempt is made for; nil if nobody has asked
 	again   time.Duration // when the secret asks for another attempt; 0 for never
 	damaged bool          // the record is, and that is told
 	lost    string        // what was found in the webhook's place, and is told
@@ -111,6 +122,8 @@ func New(config Config) *Registrar {
 		Config: config,
 		store:  store{storage: config.Storage, prefix: config.Prefix},
 		kick:   make(chan struct{}, 1),
+		orders: make(chan *order),
+		ended:  make(chan struct{}),
 		start:  time.Now(),
 		status: Status{State: Pending, Since: time.Now()},
 	}
@@ -150,19 +163,20 @@ func (r *Registrar) Kick() {
 // Run works until the context ends. Of all registrars of a bot in this process
 // only the one that was last made to lead does anything.
 func (r *Registrar) Run(ctx context.Context) {
+	defer close(r.ended)
 	for ctx.Err() == nil {
 		wait, ok := r.attempt(ctx)
 		kick := r.kick
 		if !ok {
-			kick = nil // Telegram or a person asked for the pause
+			kick = nil // Telegram asked for the pause, or an error did
 		}
-		pause(ctx, wait, kick)
+		r.asked = r.pause(ctx, wait, kick)
 	}
 }
 
-// pause waits for so long, or for ever if it is 0, or for a kick, or until the
-// context ends.
-func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) {
+// pause waits for so long, or for ever if it is 0, or for a kick or an order, or
+// until the context ends.
+func (r *Registrar) pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) *order {
 	var over <-chan time.Time
 	if wait > 0 {
 		timer := time.NewTimer(wait)
@@ -170,10 +184,13 @@ func pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) {
 		over = timer.C
 	}
 	select {
+	case o := <-r.orders:
+		return o
 	case <-ctx.Done():
 	case <-over:
 	case <-kick:
 	}
+	return nil
 }
 
 // patience bounds one attempt: waiting for the lock, storage and Telegram.
@@ -186,6 +203,13 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 	defer cancel()
 	status, err := r.safely(ctx)
 	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Bot.Leads(r)
+	if r.asked != nil {
+		answer := err
+		if replaced && err == nil && status.Result == "" && status.State != Deleted {
+			answer = errStopped
+		}
+		defer func() { r.asked.done <- answer }()
+	}
 	if replaced && (err != nil || status.Result == "") {
 		// What the attempt came to is nobody's business any more.
 		r.events = nil

@@ -41,6 +41,7 @@ type Status struct {
 	Source string    // kept, derived or configured
 	Made   time.Time // when the current one was made; zero if that is not known
 	Due    time.Time // when the next one is; zero for never
+	Weak   bool      // it is short enough to be guessed
 }
 
 // Configured is secrets that are written in the configuration. The first is the
@@ -81,7 +82,9 @@ func (*Configured) Rotate() error {
 }
 
 // Status satisfies Source.
-func (*Configured) Status() Status { return Status{Source: "configured"} }
+func (c *Configured) Status() Status {
+	return Status{Source: "configured", Weak: len(c.first) < StrongLen}
+}
 
 // Interface guards
 var (

@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
+)
+
+// Webhook is a webhook of the running configuration.
+type Webhook struct {
+	Called  string
+	Secrets secret.Source
+	Counts  func() map[string]uint64
+
+	// Registrar is nil for a webhook that something else registers.
+	Registrar *registrar.Running
+}
+
+// Name satisfies registry.Live.
+func (w *Webhook) Name() string { return w.Called }
+
+// Unmanaged is the state of a webhook that something else registers.
+const Unmanaged = "unmanaged"
+
+// advice is what to do in a state.
+var advice = map[string]string{
+	Unmanaged:                    "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
+	string(registrar.Failing):    "See detail. It is tried again by itself; if only the configuration can mend it, correct that and reload.",
+	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
+	string(registrar.Superseded): "Nothing during a rolling change; else give all nodes the same configuration, or register again here.",
+	string(registrar.Deleted):    "Register it again when updates are to come.",
+}
+
+// Status satisfies registry.Live.
+func (w *Webhook) Status() status.Webhook {
+	s := status.Webhook{Name: w.Called, State: Unmanaged, Secret: w.secretStatus(), Requests: w.Counts()}
+	if w.Registrar != nil {
+		r := w.Registrar.Status()
+		s.State, s.Since, s.Detail = string(r.State), r.Since, r.Detail
+		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
+		if !r.InfoAt.IsZero() {
+			s.Telegram = &status.Telegram{
+				At: r.InfoAt, URL: r.Info.URL, Pending: r.Info.PendingUpdateCount,
+				LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
+				MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
+			}
+		}
+	}
+	s.Advice = advice[s.State]
+	return s
+}
+
+func (w *Webhook) secretStatus() status.Secret {
+	s := w.Secrets.Status()
+	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
+}
+
+var errUnmanaged = Impossible{errors.New("this webhook is registered by something else; with bot_token in the configuration, it can be done here")}
+
+// Register satisfies registry.Live.
+func (w *Webhook) Register(ctx context.Context, drop bool) error {
+	if w.Registrar == nil {
+		return errUnmanaged
+	}
+	return w.Registrar.Register(ctx, drop)
+}
+
+// Delete satisfies registry.Live.
+func (w *Webhook) Delete(ctx context.Context, drop bool) error {
+	if w.Registrar == nil {
+		return errUnmanaged
+	}
+	return w.Registrar.Remove(ctx, drop)
+}
+
+// Rotate satisfies registry.Live.
+func (w *Webhook) Rotate(ctx context.Context) error {
+	before := w.Secrets.Status().Made
+	if err := w.Secrets.Rotate(); err != nil {
+		return Impossible{err}
+	}
+	if w.Registrar == nil {
+		return errUnmanaged
+	}
+	// The next secret is stored by one attempt, and registered by a later one.
+	for {
+		if err := w.Registrar.Look(ctx); err != nil {
+			return err
+		}
+		if state := w.Registrar.Status().State; state != registrar.Registered {
+			return errors.New("the webhook is " + string(state) + ", so its secret is not renewed: " + advice[string(state)])
+		}
+		if !w.Secrets.Status().Made.Equal(before) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the new secret is not registered yet; it goes on")
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// lookAgain is between two looks whether a rotation has ended.
+const lookAgain = 500 * time.Millisecond
+
+// Interface guards
+var _ registry.Live = (*Webhook)(nil)

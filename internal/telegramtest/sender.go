@@ -181,7 +181,7 @@ func (s *Sender) queue(u *update) {
 	switch {
 	case s.closed:
 		return
-	case len(u.body) > maxUpdate:
+	case len(u.body) > wire.MaxUpdate:
 		s.stats.TooLong++
 		return
 	}

@@ -147,7 +147,7 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 	case "gzip", "deflate":
 		decoded = &inflate{r: bufio.NewReader(raw)}
 	default:
-		return &Error{Text: "Unsupported Media Type: unsupported content-encoding"}
+		return ErrEncoding
 	}
 
 	contentType := strings.ToLower(a.Header.Get("Content-Type"))
@@ -157,7 +157,7 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 	body, err := io.ReadAll(io.LimitReader(decoded, maxParameters+1))
 	if len(body) > maxParameters {
 		if parameters {
-			return &Error{Text: "Request Entity Too Large: too many parameters"}
+			return ErrTooLong
 		}
 		body = body[:maxParameters]
 		_, err = io.Copy(io.Discard, decoded)
@@ -187,6 +187,12 @@ func (a *Answer) RetryAfter() time.Duration {
 		return 0
 	}
 	return min(time.Duration(n)*time.Second, maxRetryAfter)
+}
+
+// Unread reports whether the answer may have had a body that Telegram did not
+// look for, since nothing says how long it is.
+func (a *Answer) Unread() bool {
+	return a.Err == nil && a.length < 0 && a.transferEncoding == "" && a.Header.Get("Content-Type") != ""
 }
 
 // Delivered reports whether an answer confirms the update.

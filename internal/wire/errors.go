@@ -28,6 +28,13 @@ var (
 
 	ErrReadTimeout  = &Error{Text: "Read timeout expired"}
 	ErrWriteTimeout = &Error{Text: "Write timeout expired"}
+
+	// ErrEncoding is for a Content-Encoding other than gzip and deflate, br
+	// above all.
+	ErrEncoding = &Error{Text: "Unsupported Media Type: unsupported content-encoding"}
+
+	// ErrTooLong is for an answer of JSON or of a form over 1 MiB.
+	ErrTooLong = &Error{Text: "Request Entity Too Large: too many parameters"}
 )
 
 func isTimeout(err error) bool {

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -17,6 +18,10 @@ const (
 	// MaxHead is the size of the buffer in which Telegram writes request line
 	// and headers. What does not fit is never sent, and nobody is told.
 	MaxHead = 4096
+
+	// MaxUpdate is the size above which Telegram drops an update before it is
+	// queued: 524,288 bytes, and the update_id that is put in front.
+	MaxUpdate = 524288 + 40
 )
 
 // Target is a webhook's URL, taken apart as Telegram does.
@@ -61,6 +66,18 @@ func (t Target) defaultPort() int {
 		return 443
 	}
 	return 80
+}
+
+// String is the URL that t stands for, without a user and password.
+func (t Target) String() string {
+	scheme := "http"
+	if t.TLS {
+		scheme = "https"
+	}
+	if t.Port != t.defaultPort() {
+		return fmt.Sprintf("%s://%s:%d%s", scheme, t.Host, t.Port, t.Query)
+	}
+	return scheme + "://" + t.Host + t.Query
 }
 
 // ServerName is the host without the brackets of an IPv6 address.

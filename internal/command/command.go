@@ -23,14 +23,15 @@ by any command but the one that makes a new one.`,
 }
 
 // subcommands are what telegram-webhook can do.
-var subcommands = []func() *cobra.Command{newSecret, newSend}
+var subcommands = []func() *cobra.Command{newSecret, newSend, newAudit}
 
 func configure(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs // so that an unknown command is an error
 	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.Example = `  caddy telegram-webhook secret
-  caddy telegram-webhook send https://bot.example.com/`
+  caddy telegram-webhook send https://bot.example.com/
+  caddy telegram-webhook audit https://bot.example.com/`
 	for _, sub := range subcommands {
 		cmd.AddCommand(sub())
 	}

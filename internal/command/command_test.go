@@ -24,28 +24,20 @@ import (
 
 const rightSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 
-// run is a command line with everything around it.
-type run struct {
-	args  []string
-	stdin string
-}
-
 // result is what a command line came to.
 type result struct {
 	out, err string // what was written where
 	failure  string // the error's text: "exiting with status 2", or what is told
 }
 
-// do executes the command line as Caddy does.
-func (r run) do(t *testing.T) result {
+// execute runs a command line as Caddy does. The command is the last name in it.
+func execute(t *testing.T, cmd *cobra.Command, args []string, stdin string) result {
 	t.Helper()
 	root := &cobra.Command{Use: "caddy", SilenceUsage: true}
-	cmd := &cobra.Command{Use: "telegram-webhook <command>"}
-	configure(cmd)
 	root.AddCommand(cmd)
 	var out, errs bytes.Buffer
-	root.SetArgs(append([]string{"telegram-webhook"}, r.args...))
-	root.SetIn(strings.NewReader(r.stdin))
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(stdin))
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	failure := ""
@@ -55,9 +47,12 @@ func (r run) do(t *testing.T) result {
 	return result{out.String(), errs.String(), failure}
 }
 
-func command(t *testing.T, args ...string) result {
+// command runs `caddy telegram-webhook`.
+func command(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	return run{args: args}.do(t)
+	cmd := &cobra.Command{Use: "telegram-webhook <command>"}
+	configure(cmd)
+	return execute(t, cmd, append([]string{"telegram-webhook"}, args...), stdin)
 }
 
 // file writes content to a file of the test's own.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const (
@@ -20,6 +21,14 @@ const (
 	// stdin as the name of a file stands for standard input.
 	stdin = "-"
 )
+
+func parseURL(url string) (wire.Target, error) {
+	target, err := wire.ParseTarget(url)
+	if err != nil {
+		return target, errors.New("the url is not one such as https://bot.example.com/telegram")
+	}
+	return target, nil
+}
 
 func addSecretFlag(cmd *cobra.Command) {
 	cmd.Flags().String(secretFile, "", "`file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")

@@ -11,7 +11,7 @@ import (
 func TestSecret(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 20 {
-		got := command(t, "secret")
+		got := command(t, "", "secret")
 		value, ok := strings.CutSuffix(got.out, "\n")
 		if !ok || got.err != "" || got.failure != "" {
 			t.Fatalf("got %+v", got)
@@ -28,11 +28,11 @@ func TestSecret(t *testing.T) {
 
 func TestUnknownCommand(t *testing.T) {
 	for _, args := range [][]string{{"secrets"}, {"secret", "more"}, {"--what"}} {
-		if got := command(t, args...); got.failure == "" || got.out != "" {
+		if got := command(t, "", args...); got.failure == "" || got.out != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
 	}
-	if got := command(t); got.failure != "" || !strings.Contains(got.out, "Available Commands:") {
+	if got := command(t, ""); got.failure != "" || !strings.Contains(got.out, "Available Commands:") {
 		t.Errorf("without a command: got %+v", got)
 	}
 }

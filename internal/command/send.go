@@ -99,8 +99,8 @@ type attempt struct {
 }
 
 func readDelivery(cmd *cobra.Command, url string) (a attempt, err error) {
-	if a.target, err = wire.ParseTarget(url); err != nil {
-		return a, errors.New("the url is not one such as https://bot.example.com/telegram")
+	if a.target, err = parseURL(url); err != nil {
+		return a, err
 	}
 	if cmd.Flag(secretFile).Value.String() == stdin && cmd.Flag(updateFlag).Value.String() == stdin {
 		return a, errors.New("--secret-file and --update cannot both read standard input; give one of them a file")

@@ -24,7 +24,7 @@ func TestSendWire(t *testing.T) {
 	cert, pem := selfSigned(t)
 	s := serve(t, &cert, ok)
 	t.Setenv(secretEnv, rightSecret)
-	got := command(t, "send", "--ca", file(t, "ca.pem", pem), "--update", file(t, "update.json", update+"\n"), "https://"+s.address+"/hook?x=1")
+	got := command(t, "", "send", "--ca", file(t, "ca.pem", pem), "--update", file(t, "update.json", update+"\n"), "https://"+s.address+"/hook?x=1")
 	want := "sent     48 bytes to https://" + s.address + "/hook?x=1\n" +
 		"secret   sent\n" +
 		"answer   200 OK\n" +
@@ -74,7 +74,7 @@ func TestSendAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t, nil, test.answer)
-			got := command(t, "send", "http://"+s.address)
+			got := command(t, "", "send", "http://"+s.address)
 			for _, shown := range test.shown {
 				if !strings.Contains(got.out, shown) {
 					t.Errorf("no %q in\n%s", shown, got.out)
@@ -104,7 +104,7 @@ func TestSendSecret(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(secretEnv, test.env)
 			s := serve(t, nil, ok)
-			got := run{append([]string{"send", "http://" + s.address}, test.args...), test.stdin}.do(t)
+			got := command(t, test.stdin, append([]string{"send", "http://" + s.address}, test.args...)...)
 			if r := <-s.requests; strings.Contains(r, header) != test.sent || strings.Contains(r, wire.SecretHeader) != test.sent {
 				t.Errorf("got\n%s", r)
 			}
@@ -117,23 +117,23 @@ func TestSendSecret(t *testing.T) {
 
 func TestSendUpdates(t *testing.T) {
 	s := serve(t, nil, ok)
-	sent := func(r run) string {
+	sent := func(stdin string, args ...string) string {
 		t.Helper()
-		if got := r.do(t); got.failure != "" {
-			t.Fatalf("%q: %+v", r.args, got)
+		if got := command(t, stdin, append([]string{"send", s.url}, args...)...); got.failure != "" {
+			t.Fatalf("%q: %+v", args, got)
 		}
 		_, body, _ := strings.Cut(<-s.requests, "\r\n\r\n")
 		return body
 	}
 	for kind, sample := range samples.Updates() {
-		first := sent(run{args: []string{"send", "--type", kind, s.url}})
-		second := sent(run{args: []string{"send", "--type", kind, s.url}})
+		first := sent("", "--type", kind)
+		second := sent("", "--type", kind)
 		_, rest, _ := bytes.Cut(sample, []byte(","))
 		if !strings.HasSuffix(first, ","+string(rest)) || first == second {
 			t.Errorf("%s: got %s and %s", kind, first, second)
 		}
 	}
-	if got := sent(run{[]string{"send", "--update", "-", s.url}, update + "\n"}); got != update {
+	if got := sent(update+"\n", "--update", "-"); got != update {
 		t.Errorf("from standard input: got %q", got)
 	}
 }
@@ -172,7 +172,7 @@ func TestSendUsage(t *testing.T) {
 		{"ca and insecure", "", []string{url, "--ca", "x", "--insecure"}, "none of the others can be"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := run{append([]string{"send"}, test.args...), test.stdin}.do(t)
+			got := command(t, test.stdin, append([]string{"send"}, test.args...)...)
 			if !strings.Contains(got.failure, test.want) || got.out != "" || !strings.Contains(got.err, test.want) {
 				t.Errorf("got %+v", got)
 			}
@@ -182,7 +182,7 @@ func TestSendUsage(t *testing.T) {
 		})
 	}
 	t.Setenv(secretEnv, "a b")
-	if got := command(t, "send", url); !strings.Contains(got.failure, secretEnv+": the secret has a character at position 2") {
+	if got := command(t, "", "send", url); !strings.Contains(got.failure, secretEnv+": the secret has a character at position 2") {
 		t.Errorf("a bad secret in the environment: got %+v", got)
 	}
 	select {
@@ -236,13 +236,13 @@ func TestSendUnreachable(t *testing.T) {
 		{"IPv6 only", []string{"http://[::1]:8080"}, "cannot be reached"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := command(t, append([]string{"send"}, test.args...)...)
+			got := command(t, "", append([]string{"send"}, test.args...)...)
 			if !strings.Contains(got.failure, test.want) || strings.HasPrefix(got.failure, "exiting") || got.out != "" {
 				t.Errorf("got %+v", got)
 			}
 		})
 	}
-	if got := command(t, "send", "--insecure", "https://"+secure.address); got.failure != "" {
+	if got := command(t, "", "send", "--insecure", "https://"+secure.address); got.failure != "" {
 		t.Errorf("--insecure: got %+v", got)
 	}
 }
@@ -253,7 +253,7 @@ func TestSendHidesTheSecret(t *testing.T) {
 	t.Setenv(secretEnv, rightSecret)
 	body := "wrong " + rightSecret + ", " + strings.ToUpper(rightSecret)
 	s := serve(t, nil, fmt.Sprintf("HTTP/1.1 403 %s\r\nLocation: /%s\r\nContent-Length: %d\r\n\r\n%s", rightSecret, rightSecret, len(body), body))
-	got := command(t, "send", "http://"+s.address+"/"+rightSecret)
+	got := command(t, "", "send", "http://"+s.address+"/"+rightSecret)
 	if strings.Contains(strings.ToLower(got.out+got.err+got.failure), strings.ToLower(rightSecret)) {
 		t.Errorf("got %+v", got)
 	}

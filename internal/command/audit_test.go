@@ -69,6 +69,9 @@ var faults = map[string]struct {
 	"500 on mismatch": {site: site{https: refusing(500, "")}, want: map[string]string{
 		"no secret": "warn answered with 500", "wrong secret": "warn answered with 500",
 	}},
+	"103 on mismatch": {site: site{https: earlyHints}, want: map[string]string{
+		"no secret": "fail answered with 103", "wrong secret": "fail answered with 103", "hsts": "warn in an answer of 103",
+	}},
 	"401 on mismatch": {site: site{https: refusing(401, "")}},
 	"another secret":  {secret: otherSecret, want: map[string]string{"right secret": "fail refused with 403", "method": "none", "type": "none"}},
 	"bot away": {site: site{https: gate(answering(503, ""))}, want: map[string]string{
@@ -160,6 +163,24 @@ func TestAuditFaults(t *testing.T) {
 				t.Error("the secret was sent")
 			}
 		})
+	}
+}
+
+// The secret goes where the certificate is good at that moment, not where it was
+// good before.
+func TestAuditCertificateChanges(t *testing.T) {
+	net := site{}.start(t)
+	bad, _ := site{selfSigned: true}.certificate(t)
+	net.swap(func(handshakes int) *tls.Certificate {
+		if handshakes == 1 {
+			return nil // the one that the audit looks at
+		}
+		return &bad
+	})
+	lines := said(t, net.audit(t, "", "--json", auditedURL))
+	if net.told.Load() || !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "pass certificate: ") }) ||
+		!slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "fail right secret: ") }) {
+		t.Errorf("sent: %v, got %q", net.told.Load(), lines)
 	}
 }
 

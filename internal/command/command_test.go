@@ -88,9 +88,9 @@ func selfSigned(t *testing.T) (tls.Certificate, string) {
 // server answers every request with the same bytes, and closes.
 type server struct {
 	address  string
-	url      string      // without TLS
-	requests chan string // byte for byte
-	states   chan tls.ConnectionState
+	url      string                   // without TLS
+	requests chan string              // byte for byte
+	states   chan tls.ConnectionState // one for each request
 }
 
 // serve listens on loopback: with TLS if there is a certificate. An empty answer
@@ -121,14 +121,19 @@ func serve(t *testing.T, cert *tls.Certificate, answer string) *server {
 	return s
 }
 
+// got is the next request that has arrived; empty if none has. Whoever got an
+// answer need not wait for it.
+func (s *server) got() string {
+	select {
+	case r := <-s.requests:
+		return r
+	default:
+		return ""
+	}
+}
+
 func (s *server) answer(c net.Conn, answer string) {
 	defer c.Close()
-	if tc, ok := c.(*tls.Conn); ok {
-		if tc.Handshake() != nil {
-			return
-		}
-		s.states <- tc.ConnectionState()
-	}
 	r := bufio.NewReader(c)
 	var head strings.Builder
 	length := 0
@@ -147,6 +152,9 @@ func (s *server) answer(c net.Conn, answer string) {
 	body := make([]byte, length)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return
+	}
+	if tc, ok := c.(*tls.Conn); ok {
+		s.states <- tc.ConnectionState()
 	}
 	s.requests <- head.String() + string(body)
 	_, _ = io.WriteString(c, answer)

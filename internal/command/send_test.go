@@ -41,8 +41,8 @@ func TestSendWire(t *testing.T) {
 		"Connection: keep-alive\r\n" +
 		"Accept-Encoding: gzip, deflate\r\n" +
 		"\r\n" + update
-	if r := <-s.requests; r != request {
-		t.Errorf("got\n%q\nwant\n%q", r, request)
+	if r := s.got(); r != request {
+		t.Fatalf("got\n%q\nwant\n%q", r, request)
 	}
 	if state := <-s.states; state.NegotiatedProtocol != "" || state.Version < tls.VersionTLS12 {
 		t.Errorf("ALPN %q, TLS %x", state.NegotiatedProtocol, state.Version)
@@ -105,7 +105,7 @@ func TestSendSecret(t *testing.T) {
 			t.Setenv(secretEnv, test.env)
 			s := serve(t, nil, ok)
 			got := command(t, test.stdin, append([]string{"send", "http://" + s.address}, test.args...)...)
-			if r := <-s.requests; strings.Contains(r, header) != test.sent || strings.Contains(r, wire.SecretHeader) != test.sent {
+			if r := s.got(); strings.Contains(r, header) != test.sent || strings.Contains(r, wire.SecretHeader) != test.sent {
 				t.Errorf("got\n%s", r)
 			}
 			if none := strings.Contains(got.out, "none given, so there was no "+wire.SecretHeader); none == test.sent || got.failure != "" {
@@ -122,7 +122,7 @@ func TestSendUpdates(t *testing.T) {
 		if got := command(t, stdin, append([]string{"send", s.url}, args...)...); got.failure != "" {
 			t.Fatalf("%q: %+v", args, got)
 		}
-		_, body, _ := strings.Cut(<-s.requests, "\r\n\r\n")
+		_, body, _ := strings.Cut(s.got(), "\r\n\r\n")
 		return body
 	}
 	for kind, sample := range samples.Updates() {
@@ -185,10 +185,8 @@ func TestSendUsage(t *testing.T) {
 	if got := command(t, "", "send", url); !strings.Contains(got.failure, secretEnv+": the secret has a character at position 2") {
 		t.Errorf("a bad secret in the environment: got %+v", got)
 	}
-	select {
-	case r := <-s.requests:
+	if r := s.got(); r != "" {
 		t.Errorf("sent: %q", r)
-	default:
 	}
 }
 

@@ -58,8 +58,10 @@ type network struct {
 	told      atomic.Bool // the right secret has arrived, by https
 	overheard atomic.Bool // some secret has arrived, by http
 
-	mu    sync.Mutex
-	calls []string
+	mu         sync.Mutex
+	calls      []string
+	handshakes int
+	other      func(handshakes int) *tls.Certificate // in place of the site's, unless nil
 }
 
 func (s site) start(t *testing.T) *network {
@@ -74,7 +76,9 @@ func (s site) start(t *testing.T) *network {
 		redirect = http.RedirectHandler(auditedURL, http.StatusPermanentRedirect)
 	}
 	n := &network{addrs: []netip.Addr{netip.MustParseAddr(publicIP)}, ca: file(t, "ca.pem", ca), secret: orElse(s.secret, rightSecret)}
-	n.https = listen(t, n.watch(handler), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: s.least, MaxVersion: s.most})
+	n.https = listen(t, n.watch(handler), &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: s.least, MaxVersion: s.most, GetCertificate: n.certificate,
+	})
 	if !s.noHTTP {
 		n.http = listen(t, n.watch(redirect), nil)
 	}
@@ -167,6 +171,22 @@ func (n *network) audit(t *testing.T, secret string, args ...string) result {
 		args = append(args, "--ca", n.ca)
 	}
 	return execute(t, auditor{options: probe.Options{Lookup: n.resolve, Dial: n.dial}}.command(), append([]string{"audit"}, args...), "")
+}
+
+// swap has another certificate served, by the number of the handshake.
+func (n *network) swap(other func(handshakes int) *tls.Certificate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.other = other
+}
+
+func (n *network) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.handshakes++; n.other == nil {
+		return nil, nil
+	}
+	return n.other(n.handshakes), nil
 }
 
 // leadTo gives bot.example.com an address; "" is none.
@@ -349,6 +369,13 @@ var (
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))
+
+	earlyHints = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI == "/telegram" && !genuine(r) {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		sound.ServeHTTP(w, r)
+	})
 
 	echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)

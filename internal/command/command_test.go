@@ -24,6 +24,11 @@ import (
 
 const rightSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 
+func TestMain(m *testing.M) {
+	_ = os.Unsetenv(secretEnv) // what a developer may have set
+	os.Exit(m.Run())
+}
+
 // result is what a command line came to.
 type result struct {
 	out, err string // what was written where

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 
@@ -264,9 +263,4 @@ func TestHelpNamesEveryType(t *testing.T) {
 	if got, want := strings.ReplaceAll(types, "\n", " "), strings.Join(samples.Kinds(), ", "); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-}
-
-func TestMain(m *testing.M) {
-	_ = os.Unsetenv(secretEnv) // what a developer may have set
-	os.Exit(m.Run())
 }

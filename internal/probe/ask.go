@@ -69,7 +69,7 @@ func (a *audit) anyCertificate(t wire.Target) *tls.Config {
 
 func (a *audit) exchange(ctx context.Context, t wire.Target, request []byte, config *tls.Config, timeout time.Duration) *wire.Answer {
 	if request == nil {
-		return &wire.Answer{Err: errors.New("Telegram would not send it: the url is too long")}
+		return &wire.Answer{Err: errors.New("the url is so long that Telegram would send nothing")}
 	}
 	conn, err := a.open(ctx, t, config)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
@@ -59,7 +60,7 @@ func (a *audit) checkRightSecret(ctx context.Context) {
 	case a.right.Status == 401 || a.right.Status == 403:
 		a.fail(check, fmt.Sprintf("refused with %d", a.right.Status), "give the webhook the same secret as this command; if it takes requests from Telegram's addresses only, this machine cannot tell")
 	default:
-		a.fail(check, a.text.Line(sentence, 3*maxShown), "start the bot, and let it answer 200; `send` shows the whole answer")
+		a.fail(check, a.text.Line(strings.TrimSuffix(sentence, "."), 3*maxShown), "start the bot, and let it answer 200; `send` shows the whole answer")
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"

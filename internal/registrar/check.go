@@ -41,7 +41,7 @@ func CheckParameters(w botapi.Webhook, host string, local bool) error {
 	if err := checkAllowedUpdates(w.AllowedUpdates); err != nil {
 		return fmt.Errorf("allowed_updates: %w", err)
 	}
-	if err := checkIPAddress(w.IPAddress, local); err != nil {
+	if err := CheckIPAddress(w.IPAddress, local); err != nil {
 		return fmt.Errorf("ip_address: %w", err)
 	}
 	if err := checkMaxConnections(w.MaxConnections, local); err != nil {
@@ -142,8 +142,8 @@ func checkAllowedUpdates(types []string) error {
 	return nil
 }
 
-// checkIPAddress checks the fixed address that Telegram is to use; empty is none.
-func checkIPAddress(ip string, local bool) error {
+// CheckIPAddress checks the fixed address that Telegram is to use; empty is none.
+func CheckIPAddress(ip string, local bool) error {
 	if ip == "" {
 		return nil
 	}

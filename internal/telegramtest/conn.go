@@ -3,11 +3,11 @@ package telegramtest
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"slices"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // conn is a persistent connection to a webhook with at most one request under
@@ -15,9 +15,7 @@ import (
 type conn struct {
 	h    *hook
 	id   uint64
-	nc   net.Conn // nil until the first try
-	r    *bufio.Reader
-	late chan error  // result of a write that its answer overtook, or nil
+	wc   *wire.Conn  // nil until the first try
 	stop func() bool // ends the watch for a new registration
 
 	job  *job          // assigned while idle; the sender's lock guards it
@@ -32,8 +30,8 @@ func newConn(h *hook, id uint64) *conn {
 func (c *conn) run(j job) {
 	for {
 		a := c.try(j)
-		if a.keep {
-			c.nc.SetReadDeadline(time.Now().Add(c.h.s.opt.IdleTimeout))
+		if a.Keep {
+			c.wc.SetReadDeadline(time.Now().Add(c.h.s.opt.IdleTimeout))
 		} else {
 			c.close()
 		}
@@ -50,71 +48,31 @@ func (c *conn) run(j job) {
 }
 
 func (c *conn) close() {
-	if c.nc != nil {
+	if c.wc != nil {
 		c.stop()
-		c.nc.Close()
+		_ = c.wc.Close()
 	}
 }
 
 // try writes a request and reads its answer.
-func (c *conn) try(j job) *answer {
-	if c.nc == nil {
+func (c *conn) try(j job) *wire.Answer {
+	if c.wc == nil {
 		if err := c.open(); err != nil {
-			return &answer{err: err}
+			return &wire.Answer{Err: err}
 		}
 	}
-	if c.late != nil && <-c.late != nil {
-		return &answer{err: errClosed}
-	}
-
-	written := c.write(j.request)
-	a := readAnswer(c.r)
-	unwritten := true
-	select {
-	case err := <-written:
-		// With an answer in hand it does not matter that the peer did not take
-		// the whole request, except that nothing more can be sent.
-		a.keep = a.keep && err == nil
-		unwritten = err != nil
-	default:
-		c.late = written
-	}
-	if unwritten && errors.Is(a.err, errReadTimeout) {
-		a.err = errWriteTimeout
-	}
-	return a
+	return c.wc.Exchange(j.request, c.h.s.opt.ReadTimeout)
 }
 
-// write sends a request and sets the deadline for its answer. The answer is read
-// meanwhile: a peer may give it before it took the whole request.
-func (c *conn) write(request []byte) chan error {
-	c.late = nil
-	c.nc.SetDeadline(time.Now().Add(c.h.s.opt.ReadTimeout))
-	written := make(chan error, 1)
-	c.h.s.wg.Go(func() {
-		_, err := c.nc.Write(request)
-		written <- err
-	})
-	return written
-}
-
-// open dials and makes TLS. A new registration cuts the connection.
+// open connects. A new registration cuts the connection.
 func (c *conn) open() error {
 	ctx, cancel := context.WithTimeout(c.h.ctx, c.h.s.opt.ReadTimeout)
 	defer cancel()
-	raw, err := c.h.s.opt.Dial(ctx, "tcp4", c.h.target.address(c.h.w.IPAddress))
+	wc, err := wire.Open(ctx, c.h.s.opt.Dial, c.h.target.Address(c.h.w.IPAddress), c.h.tls)
 	if err != nil {
-		return dialError(err)
+		return err
 	}
-	c.nc, c.stop = raw, context.AfterFunc(c.h.ctx, func() { raw.Close() })
-	if c.h.tls != nil {
-		tc := tls.Client(raw, c.h.tls)
-		if err := tc.HandshakeContext(ctx); err != nil {
-			return tlsError(err)
-		}
-		c.nc = tc
-	}
-	c.r = bufio.NewReader(c.nc)
+	c.wc, c.stop = wc, context.AfterFunc(c.h.ctx, func() { _ = wc.Conn.Close() })
 	return nil
 }
 
@@ -122,7 +80,7 @@ func (c *conn) open() error {
 func (c *conn) assign(j job) {
 	c.job = &j
 	c.wake <- struct{}{}
-	c.nc.SetReadDeadline(time.Unix(1, 0)) // interrupts rest
+	c.wc.SetReadDeadline(time.Unix(1, 0)) // interrupts rest
 }
 
 // rest waits for the next job while it watches for the peer to close. It
@@ -133,7 +91,7 @@ func (c *conn) rest() *job {
 		if j := c.take(false); j != nil {
 			return j
 		}
-		_, err := c.r.Peek(c.r.Buffered() + 1)
+		_, err := c.wc.R.Peek(c.wc.R.Buffered() + 1)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			select {
 			case <-c.wake:

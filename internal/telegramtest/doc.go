@@ -2,9 +2,8 @@
 // work alone or joined.
 //
 // A [Sender] delivers updates to a webhook as Telegram does: the same bytes on
-// the wire, the same reading of the answer, the same retries. It writes its
-// requests itself, since net/http's client would add headers, speak HTTP/2 and
-// skip 1xx responses, none of which Telegram does.
+// the wire and the same reading of the answer, which are those of package wire,
+// and the same retries.
 //
 // An [API] answers the Bot API methods that concern webhooks, with Telegram's
 // order of checks, texts, codes and side effects. What is registered there is

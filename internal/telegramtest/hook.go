@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"strconv"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // goneAfter is how long a webhook has to answer 410 without a break until
@@ -17,7 +19,7 @@ const goneAfter = 23 * time.Hour
 type hook struct {
 	s      *Sender
 	w      Webhook
-	target target
+	target wire.Target
 	tls    *tls.Config // nil for http
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -50,7 +52,7 @@ type job struct {
 	request []byte
 }
 
-func newHook(s *Sender, w Webhook, t target) *hook {
+func newHook(s *Sender, w Webhook, t wire.Target) *hook {
 	h := &hook{
 		s: s, w: w, target: t,
 		max:    w.MaxConnections,
@@ -61,8 +63,8 @@ func newHook(s *Sender, w Webhook, t target) *hook {
 	if h.max == 0 {
 		h.max = defaultMaxConnections
 	}
-	if t.tls {
-		h.tls = tlsConfig(t.serverName(), w.RootCAs)
+	if t.TLS {
+		h.tls = wire.TLSConfig(t.ServerName(), w.RootCAs)
 	}
 	return h
 }
@@ -83,7 +85,7 @@ func (h *hook) work() {
 		h.ready = h.ready[1:]
 		e := q.updates[0]
 		u := e.Value.(*update)
-		request := h.target.request(h.w.Secret, u.body)
+		request := h.target.Request(h.w.Secret, u.body)
 		if request == nil {
 			continue // too long for Telegram: the queue stays where it is
 		}
@@ -146,7 +148,7 @@ func (s *Sender) drop(e *list.Element) {
 
 // ended draws the conclusions from a try, and reports whether the connection
 // goes on.
-func (h *hook) ended(c *conn, j job, a *answer) bool {
+func (h *hook) ended(c *conn, j job, a *wire.Answer) bool {
 	s := h.s
 	s.mu.Lock()
 	at, gone := h.judge(j, a)
@@ -168,7 +170,7 @@ func (h *hook) ended(c *conn, j job, a *answer) bool {
 	goes := h.ctx.Err() == nil
 	if goes {
 		h.proceed(j, at)
-		if goes = a.keep; goes {
+		if goes = a.Keep; goes {
 			h.idle = append(h.idle, c)
 		} else {
 			h.open--

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -19,6 +21,11 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 // failing is an answer with a code, and with headers if any are given.
 func failing(code int, headers ...string) string {
 	return fmt.Sprintf("HTTP/1.1 %d %s\r\n%sContent-Length: 0\r\n\r\n", code, http.StatusText(code), strings.Join(headers, ""))
+}
+
+// response is a 200 with a length, headers if any are given, and a body.
+func response(body string, headers ...string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", strings.Join(headers, ""), len(body), body)
 }
 
 // pipes is a webhook without a network, so that time may be faked. It answers
@@ -62,7 +69,7 @@ func (p *pipes) serve(c net.Conn) {
 		n := len(p.requests)
 		p.requests = append(p.requests, string(body))
 		p.times = append(p.times, time.Now())
-		p.secrets = append(p.secrets, req.Header.Get(secretHeader))
+		p.secrets = append(p.secrets, req.Header.Get(wire.SecretHeader))
 		p.active++
 		p.most = max(p.most, p.active)
 		p.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // maxQuery is what a call may send, files included.
@@ -19,7 +21,7 @@ type query struct {
 	client string // address of the caller, "" for a local one
 	token  string // with "/test" behind it for the test environment
 	method string // in lower case
-	params map[string]string
+	params wire.Params
 	files  map[string][]byte
 }
 
@@ -28,7 +30,7 @@ type query struct {
 func readQuery(w http.ResponseWriter, r *http.Request) (*query, error) {
 	q := &query{
 		ctx: r.Context(), client: clientAddress(r),
-		params: formParams(r.URL.RawQuery), files: make(map[string][]byte),
+		params: wire.FormParams(r.URL.RawQuery), files: make(map[string][]byte),
 	}
 	body := http.MaxBytesReader(w, r.Body, maxQuery)
 	contentType, attributes, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -39,15 +41,15 @@ func readQuery(w http.ResponseWriter, r *http.Request) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
-	var params map[string]string
+	var params wire.Params
 	switch contentType {
 	case "application/json":
-		params = jsonParams(content)
+		params = wire.JSONParams(content)
 	case "application/x-www-form-urlencoded":
-		params = formParams(string(content))
+		params = wire.FormParams(string(content))
 	}
 	for key, value := range params {
-		addParam(q.params, key, value)
+		q.params.Add(key, value)
 	}
 	return q, nil
 }
@@ -68,7 +70,7 @@ func (q *query) readParts(r *multipart.Reader) error {
 		if part.FileName() != "" {
 			q.files[part.FormName()] = content
 		} else {
-			addParam(q.params, part.FormName(), string(content))
+			q.params.Add(part.FormName(), string(content))
 		}
 	}
 }

@@ -2,27 +2,24 @@ package telegramtest
 
 import (
 	"errors"
-	"fmt"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-const (
-	// maxDelay is from where on the pauses do not grow: the pause is a random
-	// time between this and twice as much.
-	maxDelay = time.Minute
-
-	maxRetryAfter = time.Hour
-)
+// maxDelay is from where on the pauses do not grow: the pause is a random time
+// between this and twice as much.
+const maxDelay = time.Minute
 
 // errSuperseded ends a try because the webhook was set anew meanwhile.
 var errSuperseded = errors.New("webhook was set anew")
 
 // judge decides what a try was worth. It also reports whether Telegram gives up
 // the webhook because of it. The sender's lock is held.
-func (h *hook) judge(j job, a *answer) (at Attempt, gone bool) {
+func (h *hook) judge(j job, a *wire.Answer) (at Attempt, gone bool) {
 	at = Attempt{
 		UpdateID: j.update.id, Try: j.try,
-		Status: a.status, Reason: a.reason, Header: a.header, Body: a.body, Err: a.err,
+		Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Err: a.Err,
 	}
 	if h.ctx.Err() != nil {
 		at.Err = errSuperseded
@@ -31,22 +28,22 @@ func (h *hook) judge(j job, a *answer) (at Attempt, gone bool) {
 
 	stats := &h.s.stats
 	now := h.s.opt.Now()
-	if a.ok() {
+	if a.Delivered() {
 		h.first410 = time.Time{}
 		stats.Delivered++
-		if a.call != nil {
+		if a.Call != nil && a.Call.Runs() {
 			stats.Calls++
-			at.Call = a.call
+			at.Call = a.Call
 		}
 		at.Delivered, j.update.done = true, true
 		return at, false
 	}
 
 	stats.Failed++
-	if text := a.failure(); text != "" {
+	if text := a.Failure(); text != "" {
 		stats.LastError, stats.LastErrorDate = text, now
 	}
-	at.Pause = j.update.nextPause(a.retryAfter(), h.randomDelay)
+	at.Pause = j.update.nextPause(a.RetryAfter(), h.randomDelay)
 	if j.update.expired(now, at.Pause) {
 		stats.Expired++
 		at.Pause, at.Expired, j.update.done = 0, true, true
@@ -56,11 +53,11 @@ func (h *hook) judge(j job, a *answer) (at Attempt, gone bool) {
 
 // is410 reports whether an answer is the 410 that removes the webhook. Only an
 // answer with another code is a break, a connection that failed is none.
-func (h *hook) is410(a *answer, now time.Time) bool {
+func (h *hook) is410(a *wire.Answer, now time.Time) bool {
 	switch {
-	case a.err != nil:
+	case a.Err != nil:
 		return false
-	case a.status != 410:
+	case a.Status != 410:
 		h.first410 = time.Time{}
 		return false
 	case h.first410.IsZero():
@@ -90,21 +87,4 @@ func (u *update) nextPause(retryAfter time.Duration, random func() time.Duration
 // expired reports whether an update is too old to be tried after a pause.
 func (u *update) expired(now time.Time, pause time.Duration) bool {
 	return now.Sub(u.queuedAt)+u.skew+pause > u.expiry
-}
-
-// ok reports whether an answer confirms the update.
-func (a *answer) ok() bool {
-	return a.err == nil && 200 <= a.status && a.status <= 299
-}
-
-// failure returns what Telegram notes as the last error. It notes nothing when
-// the connection was closed without an answer.
-func (a *answer) failure() string {
-	switch {
-	case errors.Is(a.err, errClosed):
-		return ""
-	case a.err != nil:
-		return a.err.Error()
-	}
-	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.status, a.reason)
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // Options say how a Sender keeps time and reaches the webhook. The zero value
@@ -22,7 +24,7 @@ type Options struct {
 	Now func() time.Time
 
 	// Dial opens the raw connection; network is "tcp4". Default a net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial wire.Dial
 
 	// OnAttempt is told about each attempt after it ended and before what
 	// follows from it: the next try, or the next update of the queue. It is
@@ -58,7 +60,7 @@ func (o Options) withDefaults() Options {
 		o.OnAttempt = func(Attempt) {}
 	}
 	if o.ReadTimeout == 0 {
-		o.ReadTimeout = time.Minute
+		o.ReadTimeout = wire.Timeout
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = time.Minute
@@ -85,8 +87,8 @@ type Attempt struct {
 
 	Pause     time.Duration // until the next try; 0 is at once
 	Delivered bool
-	Expired   bool        // given up, there is no next try
-	Call      *MethodCall // what the answer asked Telegram to do, if anything
+	Expired   bool             // given up, there is no next try
+	Call      *wire.MethodCall // what the answer asked Telegram to do, if anything
 }
 
 // final reports whether the update is not tried again.
@@ -159,7 +161,7 @@ func (s *Sender) setHook(w Webhook) {
 		s.hook.cancel()
 		s.hook = nil
 	}
-	if t, err := parseTarget(w.URL); err == nil {
+	if t, err := wire.ParseTarget(w.URL); err == nil {
 		s.hook = newHook(s, w, t)
 		s.hook.work()
 	}
@@ -179,7 +181,7 @@ func (s *Sender) queue(u *update) {
 	switch {
 	case s.closed:
 		return
-	case len(u.body) > maxUpdate:
+	case len(u.body) > wire.MaxUpdate:
 		s.stats.TooLong++
 		return
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const (
@@ -133,8 +135,8 @@ func (r registration) same(want registration) bool {
 }
 
 // checkArguments is what is refused as a bad request before anything is tried.
-func checkArguments(want registration, certificate []byte) (target, error) {
-	t, err := parseTarget(want.url)
+func checkArguments(want registration, certificate []byte) (wire.Target, error) {
+	t, err := wire.ParseTarget(want.url)
 	switch {
 	case err != nil:
 		return t, refusal("invalid webhook URL specified")
@@ -150,12 +152,12 @@ func checkArguments(want registration, certificate []byte) (target, error) {
 
 // verify is what Telegram tries before it answers: everything short of a
 // connection. It fills in what came of it.
-func (a *API) verify(t target, want *registration, certificate []byte) error {
+func (a *API) verify(t wire.Target, want *registration, certificate []byte) error {
 	if !a.opt.Local {
-		if !t.tls {
+		if !t.TLS {
 			return refusal("An HTTPS URL must be provided for webhook")
 		}
-		if !a.opt.AllowPort && !slices.Contains([]int{80, 88, 443, 8443}, t.port) {
+		if !a.opt.AllowPort && !slices.Contains([]int{80, 88, 443, 8443}, t.Port) {
 			return refusal("Webhook can be set up only on ports 80, 88, 443 or 8443")
 		}
 	}
@@ -169,7 +171,7 @@ func (a *API) verify(t target, want *registration, certificate []byte) error {
 		}
 		want.dial = want.ip
 	}
-	if want.certificate && t.tls {
+	if want.certificate && t.TLS {
 		want.roots = x509.NewCertPool()
 		if !want.roots.AppendCertsFromPEM(certificate) {
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
@@ -181,8 +183,8 @@ func (a *API) verify(t target, want *registration, certificate []byte) error {
 	return a.resolve(t, want)
 }
 
-func (a *API) resolve(t target, want *registration) error {
-	if addr, err := netip.ParseAddr(t.serverName()); err == nil {
+func (a *API) resolve(t wire.Target, want *registration) error {
+	if addr, err := netip.ParseAddr(t.ServerName()); err == nil {
 		want.ip = addr.String()
 		return a.checkAddress(addr)
 	}
@@ -190,7 +192,7 @@ func (a *API) resolve(t target, want *registration) error {
 		want.ip = someAddress
 		return nil
 	}
-	addrs, err := a.opt.Resolve(t.host)
+	addrs, err := a.opt.Resolve(t.Host)
 	if err != nil || len(addrs) == 0 {
 		return refusal("Failed to resolve host: Name or service not known")
 	}

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// maxUpdate is the size above which Telegram drops an update before it is
-// queued: 524,288 bytes, and the update_id that is put in front.
-const maxUpdate = 524288 + 40
-
 // update is one that waits for its delivery.
 type update struct {
 	id       int64

@@ -2,34 +2,17 @@ package telegramtest
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/samples"
 )
 
-//go:embed samples/*.json
-var samples embed.FS
-
 // Updates returns a realistic update of every type that Telegram sends, by the
-// name of the type, byte for byte as on the wire. The caller may change the map
-// and what is in it.
-func Updates() map[string][]byte {
-	files, err := samples.ReadDir("samples")
-	if err != nil {
-		panic(err)
-	}
-	updates := make(map[string][]byte, len(files))
-	for _, f := range files {
-		body, err := samples.ReadFile("samples/" + f.Name())
-		if err != nil {
-			panic(err)
-		}
-		updates[strings.TrimSuffix(f.Name(), ".json")] = bytes.TrimSuffix(body, []byte("\n"))
-	}
-	return updates
-}
+// name of the type, byte for byte as on the wire.
+func Updates() map[string][]byte { return samples.Updates() }
 
 // messageFormat is a reply in a group: about as much as a message has on
 // average, 1 KB.

@@ -1,9 +1,19 @@
-package telegramtest
+package wire
 
 import (
 	"strings"
 	"testing"
 )
+
+// request is what is written to a url, nil if nothing is.
+func request(t *testing.T, url, secret string, update []byte) []byte {
+	t.Helper()
+	target, err := ParseTarget(url)
+	if err != nil {
+		return nil
+	}
+	return target.Request(secret, update)
+}
 
 func TestRequest(t *testing.T) {
 	const tail = "Content-Type: application/json\r\n" +
@@ -13,35 +23,36 @@ func TestRequest(t *testing.T) {
 		"\r\n" +
 		`{"update_id":1}`
 	for _, test := range []struct {
-		name    string
-		webhook Webhook
-		want    string
+		name   string
+		url    string
+		secret string
+		want   string
 	}{
-		{"plain", Webhook{URL: "https://bot.example.com/hook?x=1"},
+		{"plain", "https://bot.example.com/hook?x=1", "",
 			"POST /hook?x=1 HTTP/1.1\r\nHost: bot.example.com\r\n"},
-		{"secret", Webhook{URL: "https://bot.example.com/", Secret: "s3-cret_"},
+		{"secret", "https://bot.example.com/", "s3-cret_",
 			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nX-Telegram-Bot-Api-Secret-Token: s3-cret_\r\n"},
-		{"port", Webhook{URL: "https://bot.example.com:8443/hook"},
+		{"port", "https://bot.example.com:8443/hook", "",
 			"POST /hook HTTP/1.1\r\nHost: bot.example.com:8443\r\n"},
-		{"default port", Webhook{URL: "https://bot.example.com:443/hook"},
+		{"default port", "https://bot.example.com:443/hook", "",
 			"POST /hook HTTP/1.1\r\nHost: bot.example.com\r\n"},
-		{"port of the other scheme", Webhook{URL: "https://bot.example.com:80"},
+		{"port of the other scheme", "https://bot.example.com:80", "",
 			"POST / HTTP/1.1\r\nHost: bot.example.com:80\r\n"},
-		{"http", Webhook{URL: "http://10.0.0.7:80/hook"},
+		{"http", "http://10.0.0.7:80/hook", "",
 			"POST /hook HTTP/1.1\r\nHost: 10.0.0.7\r\n"},
-		{"no scheme", Webhook{URL: "Bot.Example.com/Hook"},
+		{"no scheme", "Bot.Example.com/Hook", "",
 			"POST /Hook HTTP/1.1\r\nHost: bot.example.com\r\n"},
-		{"no scheme, but one further on", Webhook{URL: "bot.example.com/?to=http://x"},
+		{"no scheme, but one further on", "bot.example.com/?to=http://x", "",
 			"POST /?to=http://x HTTP/1.1\r\nHost: bot.example.com\r\n"},
-		{"query without a path", Webhook{URL: "https://bot.example.com?x=a b#f "},
+		{"query without a path", "https://bot.example.com?x=a b#f ", "",
 			"POST /?x=a%20b#f HTTP/1.1\r\nHost: bot.example.com\r\n"},
-		{"user", Webhook{URL: "https://me:pw@bot.example.com/"},
+		{"user", "https://me:pw@bot.example.com/", "",
 			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nAuthorization: Basic bWU6cHc=\r\n"},
-		{"IPv6", Webhook{URL: "http://[::1]:8080/"},
+		{"IPv6", "http://[::1]:8080/", "",
 			"POST / HTTP/1.1\r\nHost: [::1]:8080\r\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := string(Request(test.webhook, []byte(`{"update_id":1}`))); got != test.want+tail {
+			if got := string(request(t, test.url, test.secret, []byte(`{"update_id":1}`))); got != test.want+tail {
 				t.Errorf("got\n%q\nwant\n%q", got, test.want+tail)
 			}
 		})
@@ -49,19 +60,19 @@ func TestRequest(t *testing.T) {
 }
 
 func TestRequestNeverSent(t *testing.T) {
-	head := len(Request(Webhook{URL: "https://a/"}, nil))
-	fits := "https://a/" + strings.Repeat("x", maxHead-1-head)
-	if got := Request(Webhook{URL: fits}, nil); len(got) != maxHead-1 {
+	head := len(request(t, "https://a/", "", nil))
+	fits := "https://a/" + strings.Repeat("x", MaxHead-1-head)
+	if got := request(t, fits, "", nil); len(got) != MaxHead-1 {
 		t.Errorf("a head of 4,095 bytes: got %d bytes", len(got))
 	}
-	if Request(Webhook{URL: fits + "x"}, nil) != nil {
+	if request(t, fits+"x", "", nil) != nil {
 		t.Error("a head of 4,096 bytes is sent")
 	}
 	for _, bad := range []string{
 		"", "https://", "https:///path", "ftp://a/", "https://a b/", "https://a:0/", "https://a:x/", "https://a:70000/",
 		"https://[::1/", "https://[1.2.3.4]/", "https://./",
 	} {
-		if Request(Webhook{URL: bad}, nil) != nil {
+		if request(t, bad, "", nil) != nil {
 			t.Errorf("%q counts as a url", bad)
 		}
 	}

@@ -1,4 +1,4 @@
-package telegramtest
+package wire
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 )
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 func zipped(s string) string {
 	var b bytes.Buffer
@@ -62,11 +64,11 @@ func TestReadAnswer(t *testing.T) {
 		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nhi\r\n3;x=y\r\n, o\r\n0\r\n\r\n" + ok, 200, "hi, o", "", true, ok},
 		{"trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n" + ok, 200, "hi", "", true, ok},
 		{"bad chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhi\r\n\r\n", 200, "", "Bad Request: invalid byte in chunk length", false, "\r\n"},
-		{"cut off in chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi", 200, "", errClosed.Error(), false, ""},
-		{"cut off in the trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", 200, "", errClosed.Error(), false, ""},
+		{"cut off in chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi", 200, "", ErrClosed.Error(), false, ""},
+		{"cut off in the trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", 200, "", ErrClosed.Error(), false, ""},
 		{"other transfer-encoding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 200, "", "Unimplemented: unsupported transfer-encoding", false, ""},
-		{"cut off in the head", "HTTP/1.1 200 OK\r\n", 0, "", errClosed.Error(), false, ""},
-		{"cut off in the body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", 200, "", errClosed.Error(), false, ""},
+		{"cut off in the head", "HTTP/1.1 200 OK\r\n", 0, "", ErrClosed.Error(), false, ""},
+		{"cut off in the body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", 200, "", ErrClosed.Error(), false, ""},
 		{"gzip", response(zipped("hi"), isGzip) + ok, 200, "hi", "", true, ok},
 		{"deflate", response(deflated("hi"), "Content-Encoding: Deflate\r\n") + ok, 200, "hi", "", true, ok},
 		{"gzip said to be deflate", response(zipped("hi"), "Content-Encoding: deflate\r\n"), 200, "hi", "", true, ""},
@@ -85,13 +87,13 @@ func TestReadAnswer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := bufio.NewReader(strings.NewReader(test.bytes))
-			a := readAnswer(r)
+			a := ReadAnswer(r)
 			text := ""
-			if a.err != nil {
-				text = a.err.Error()
+			if a.Err != nil {
+				text = a.Err.Error()
 			}
-			if a.status != test.code || string(a.body) != test.body || text != test.err || a.keep != test.keep {
-				t.Errorf("got %d, %d bytes, error %q, keep %v", a.status, len(a.body), text, a.keep)
+			if a.Status != test.code || string(a.Body) != test.body || text != test.err || a.Keep != test.keep {
+				t.Errorf("got %d, %d bytes, error %q, keep %v", a.Status, len(a.Body), text, a.Keep)
 			}
 			var rest bytes.Buffer
 			r.WriteTo(&rest)
@@ -103,8 +105,8 @@ func TestReadAnswer(t *testing.T) {
 }
 
 func TestFoldedHeader(t *testing.T) {
-	a := readAnswer(bufio.NewReader(strings.NewReader("HTTP/1.1 503 A b\r\nretry-after:\r\n 7\r\nX: y\r\n\r\n")))
-	if a.retryAfter().Seconds() != 7 || a.header.Get("X") != "y" || a.reason != "A b" {
+	a := ReadAnswer(bufio.NewReader(strings.NewReader("HTTP/1.1 503 A b\r\nretry-after:\r\n 7\r\nX: y\r\n\r\n")))
+	if a.RetryAfter().Seconds() != 7 || a.Header.Get("X") != "y" || a.Reason != "A b" {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -137,14 +139,14 @@ func TestCall(t *testing.T) {
 		{"GetMe", response(`{"method":"GetMe"}`, isJSON), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			a := readAnswer(bufio.NewReader(strings.NewReader(test.answer)))
-			if a.err != nil {
-				t.Fatal(a.err)
+			a := ReadAnswer(bufio.NewReader(strings.NewReader(test.answer)))
+			if a.Err != nil {
+				t.Fatal(a.Err)
 			}
 			var got map[string]string
-			if a.call != nil {
-				got = maps.Clone(a.call.Params)
-				got[""] = a.call.Method
+			if a.Call != nil && a.Call.Runs() {
+				got = maps.Clone(a.Call.Params)
+				got[""] = a.Call.Method
 			}
 			if !maps.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)

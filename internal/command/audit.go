@@ -1,0 +1,161 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/probe"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+// The exit statuses of audit, besides 0 when everything passes and 1 for wrong
+// usage.
+const (
+	exitWarn = 2
+	exitFail = 3
+)
+
+// insideView are checks of a webhook that cannot be made from outside. What they
+// find is listed behind the rest.
+type insideView func(ctx context.Context, target wire.Target) ([]probe.Finding, error)
+
+// auditor is the command audit.
+type auditor struct {
+	options probe.Options // how the webhook is reached
+	inside  insideView    // nil for none
+}
+
+func newAudit() *cobra.Command { return auditor{}.command() }
+
+func (a auditor) command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit [--json] [--secret-file FILE] [--ca FILE | --insecure] URL",
+		Short: "Checks a webhook from outside, and says what to mend",
+		Long: `
+Checks a webhook from outside, whatever serves it, and prints a line for each
+check: pass, warn or fail, what was seen, and what to do.
+
+  url           Telegram takes it: https, port 443, 80, 88 or 8443, not too long
+  address       the host has an IPv4 address that answers, and a public one
+  certificate   is trusted, for the host, and has 14 days left
+  tls           1.2 and 1.3 are offered, older versions are not
+  redirect      http on port 80 leads to https, or nowhere (only for port 443)
+  no secret     is refused
+  wrong secret  is refused
+  right secret  passes: an update with an id and nothing else, which bots ignore
+  method        a GET with the right secret is refused
+  type          a request that is not JSON, with the right secret, is refused
+  paths         other spellings of the path do not lead past the secret
+  refusals      are empty and all the same, and no answer holds the secret
+  hsts          answers have Strict-Transport-Security
+  strength      the secret cannot be guessed
+
+It makes at most ` + fmt.Sprint(probe.MaxRequests) + ` requests, all to the host in the url, and none to Telegram. The
+secret is read from the environment variable ` + secretEnv + `, or from
+--secret-file; without one, what needs it is left out. It is not sent to a server
+whose certificate is bad.
+
+--json prints a list of objects with check, result, seen and remedy instead.
+
+Exit status:
+  0  everything passes
+  1  wrong usage
+  2  at worst there are warnings
+  3  something fails`,
+		Example: `  caddy telegram-webhook audit https://bot.example.com/telegram
+  caddy telegram-webhook audit --json --secret-file /etc/caddy/telegram_secret https://bot.example.com/`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("give the url of the webhook to check, such as https://bot.example.com/telegram")
+			}
+			return nil
+		},
+		DisableFlagsInUseLine: true,
+		RunE:                  a.run,
+	}
+	cmd.Flags().Bool("json", false, "Print a list in JSON")
+	addSecretFlag(cmd)
+	addTrustFlags(cmd)
+	return cmd
+}
+
+func (a auditor) run(cmd *cobra.Command, args []string) error {
+	target, err := parseURL(args[0])
+	if err != nil {
+		return err
+	}
+	trust, err := readTrust(cmd)
+	if err != nil {
+		return err
+	}
+	a.options.Roots, a.options.Insecure = trust.roots, trust.insecure
+	if a.options.Secret, err = readSecret(cmd); err != nil {
+		return err
+	}
+	findings, requests := probe.Outside(cmd.Context(), target, a.options)
+	if a.inside != nil {
+		more, err := a.inside(cmd.Context(), target)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+	}
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	print := table
+	if asJSON {
+		print = list
+	}
+	if err := print(cmd.OutOrStdout(), findings, requests); err != nil {
+		return err
+	}
+	return exit(cmd, worst(findings))
+}
+
+// worst is the exit status.
+func worst(findings []probe.Finding) (status int) {
+	for _, f := range findings {
+		status = max(status, map[probe.Result]int{probe.Warn: exitWarn, probe.Fail: exitFail}[f.Result])
+	}
+	return status
+}
+
+func list(w io.Writer, findings []probe.Finding, _ int) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(findings)
+}
+
+func table(w io.Writer, findings []probe.Finding, requests int) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	count := make(map[probe.Result]int)
+	for _, f := range findings {
+		count[f.Result]++
+		line := f.Seen
+		if f.Remedy != "" {
+			line += " -> " + f.Remedy
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Result, f.Check, line)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var counts []string
+	for _, r := range []probe.Result{probe.Fail, probe.Warn, probe.Pass} {
+		if count[r] > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", count[r], r))
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s; %d requests\n", strings.Join(counts, ", "), requests)
+	return err
+}

@@ -1,0 +1,182 @@
+package command
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/probe"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+const auditedURL = "https://bot.example.com/telegram"
+
+// The secret goes where the certificate is good at that moment, not where it was
+// good before.
+func TestAuditCertificateChanges(t *testing.T) {
+	net := site{}.start(t)
+	bad, _ := site{selfSigned: true}.certificate(t)
+	net.swap(func(handshakes int) *tls.Certificate {
+		if handshakes == 1 {
+			return nil // the one that the audit looks at
+		}
+		return &bad
+	})
+	lines := said(t, net.audit(t, "", "--json", auditedURL))
+	if net.told.Load() || !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "pass certificate: ") }) ||
+		!slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "fail right secret: ") }) {
+		t.Errorf("sent: %v, got %q", net.told.Load(), lines)
+	}
+}
+
+// The same, as people see it.
+func TestAuditTable(t *testing.T) {
+	bad := site{
+		notAfter: -10*day - time.Hour, least: tls.VersionTLS10, http: answering(200, "hello"), secret: "hunter2hunter2",
+		https: with("Server", "nginx/1.18.0", checkedWhenPresent),
+	}
+	for name, tc := range map[string]struct {
+		site   site
+		secret string
+		args   []string
+	}{
+		"sound": {},
+		"bad":   {bad, bad.secret, []string{"--insecure"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := tc.site.start(t)
+			got := net.audit(t, tc.secret, append(tc.args, auditedURL)...)
+			net.check(t, got)
+			golden(t, "audit_"+name+".txt", got.out)
+			if !strings.HasSuffix(got.out, fmt.Sprintf("; %d requests\n", len(net.dialed()))) {
+				t.Errorf("%d connections were made", len(net.dialed()))
+			}
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	want, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// What keeps the audit from going on is the last that it reports.
+func TestAuditAddress(t *testing.T) {
+	for _, tc := range []struct {
+		name, url, address string // what bot.example.com leads to
+		want               []string
+	}{
+		{"no A record", "https://nowhere.example.com/", "", []string{
+			"pass url: https on port 443", "fail address: nowhere.example.com has no IPv4 address"}},
+		{"IPv6 only", auditedURL, "2001:db8::1", []string{
+			"pass url: https on port 443", "fail address: bot.example.com has no IPv4 address"}},
+		{"an IPv6 address", "https://[2001:db8::1]/", "", []string{
+			"fail url: 2001:db8::1 is not an IPv4 address, and Telegram uses no other", "fail address: 2001:db8::1 is not an IPv4 address"}},
+		{"nobody listens", "http://bot.example.com/", publicIP, []string{
+			"fail url: must begin with https://", "fail address: " + publicIP + " does not answer on port 80: Connection refused"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			net := site{noHTTP: true}.start(t)
+			net.leadTo(tc.address)
+			got := net.audit(t, "", "--json", tc.url)
+			if lines := said(t, got); !slices.Equal(lines, tc.want) || got.failure != "exiting with status 3" {
+				t.Errorf("got %q, %+v", lines, got)
+			}
+			net.check(t, got)
+		})
+	}
+}
+
+func TestAuditReservedAddress(t *testing.T) {
+	net := site{}.start(t)
+	net.leadTo("10.0.0.7")
+	got := net.audit(t, "", "--json", auditedURL)
+	if lines := said(t, got); lines[1] != "warn address: 10.0.0.7 answers, but it is not a public address" || got.failure != "exiting with status 2" {
+		t.Errorf("got %q", lines)
+	}
+}
+
+// Over plain http the secret goes to a machine of one's own only.
+func TestAuditPlainHTTP(t *testing.T) {
+	for address, want := range map[string]string{
+		publicIP:    "warn right secret: not tried: the secret is not sent in clear over the internet",
+		"127.0.0.1": "pass right secret: passes (200)",
+	} {
+		net := site{http: sound}.start(t)
+		net.leadTo(address)
+		got := net.audit(t, "", "--json", "http://bot.example.com/telegram")
+		if lines := said(t, got); lines[0] != "fail url: must begin with https://" || !slices.Contains(lines, want) {
+			t.Errorf("%s: got %q", address, lines)
+		}
+		if net.overheard.Load() != (address == "127.0.0.1") {
+			t.Errorf("%s: the secret was sent: %v", address, net.overheard.Load())
+		}
+	}
+}
+
+// The checks from inside are listed behind the others.
+func TestAuditInside(t *testing.T) {
+	net := site{}.start(t)
+	inside := func(_ context.Context, target wire.Target) ([]probe.Finding, error) {
+		return []probe.Finding{{Check: "registration", Result: probe.Fail, Seen: "none for " + target.String(), Remedy: "register"}}, nil
+	}
+	a := auditor{options: probe.Options{Lookup: net.resolve, Dial: net.dial}, inside: inside}
+	got := execute(t, a.command(), []string{"audit", "--ca", net.ca, auditedURL}, "")
+	if !strings.Contains(got.out, "\nfail  registration  none for "+auditedURL+" -> register\n\n1 fail, ") || got.failure != "exiting with status 3" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAuditUsage(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "give the url of the webhook to check"},
+		{[]string{auditedURL, rightSecret}, "give the url of the webhook to check"},
+		{[]string{"ftp://a"}, "the url is not one such as"},
+		{[]string{auditedURL, "--ca", "/does/not/exist"}, "--ca: no such file or directory"},
+		{[]string{auditedURL, "--secret-file", rightSecret}, "--secret-file: no such file or directory"},
+	} {
+		if got := command(t, "", append([]string{"audit"}, tc.args...)...); !strings.HasPrefix(got.failure, tc.want) || got.out != "" || strings.Contains(got.err, rightSecret) {
+			t.Errorf("%q: got %+v", tc.args, got)
+		}
+	}
+}
+
+// said is what an audit says in JSON, without the remedies.
+func said(t *testing.T, got result) (lines []string) {
+	t.Helper()
+	for _, f := range findings(t, got) {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", f.Result, f.Check, f.Seen))
+	}
+	return lines
+}
+
+func findings(t *testing.T, got result) (all []probe.Finding) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(got.out), &all); err != nil {
+		t.Fatalf("%v\n%+v", err, got)
+	}
+	return all
+}

@@ -1,0 +1,80 @@
+package delivery
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+const (
+	isJSON = "Content-Type: application/json\r\n"
+	again  = "Telegram sends the update again at once, then after 2, 4, 8, 16 and 32 seconds, then every one to two minutes, until it expires"
+)
+
+// answer is one on the wire.
+func answer(status, header, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
+}
+
+func TestOf(t *testing.T) {
+	for _, test := range []struct {
+		name, answer string
+		outcome      Outcome
+		want         string
+	}{
+		{"200", answer("200 OK", "", ""), Delivered, "delivered."},
+		{"299", answer("299 x", "", ""), Delivered, "delivered."},
+		{"a call", answer("200 OK", isJSON, `{"method":"sendMessage","chat_id":1}`), Delivered,
+			"delivered, and Telegram runs the sendMessage in the answer."},
+		{"a call in a form", answer("200 OK", "Content-Type: application/x-www-form-urlencoded\r\n", "method=sendMessage"), Delivered,
+			"delivered, and Telegram runs the sendMessage in the answer."},
+		{"a call as text", answer("200 OK", "Content-Type: text/plain\r\n", `{"method":"sendMessage"}`), Delivered, "delivered."},
+		{"a call that is not run", answer("200 OK", isJSON, `{"method":"getMe"}`), Delivered,
+			"delivered. Telegram does not run getMe from an answer; call it in a request of its own."},
+		{"no length", "HTTP/1.1 200 OK\r\n" + isJSON + "\r\n" + `{"method":"sendMessage"}`, Delivered,
+			"delivered. Telegram does not look for a body, since there is neither a Content-Length nor chunked encoding."},
+		{"103", answer("103 Early Hints", "", ""), Retried,
+			"not delivered: Telegram takes the 103 as the final answer, and what follows as the answer to its next request. " + again + "."},
+		{"301", answer("301 Moved", "Location: /x\r\n", ""), Retried,
+			"not delivered: Telegram does not follow the redirect (301). " + again + "."},
+		{"403", answer("403 Forbidden", "", ""), Retried, "not delivered: 403 is not from 200 to 299. " + again + "."},
+		{"410", answer("410 Gone", "", ""), Removing,
+			"not delivered: 410 is not from 200 to 299. " + again + ". After 23 hours of nothing but 410 it removes the webhook."},
+		{"Retry-After", answer("503 x", "Retry-After: 5\r\n", ""), Retried,
+			"not delivered: 503 is not from 200 to 299. Telegram sends the update again in 5 seconds, as Retry-After says, until it expires."},
+		{"Retry-After of a day", answer("503 x", "Retry-After: 86400\r\n", ""), Retried,
+			"not delivered: 503 is not from 200 to 299. Telegram sends the update again in 3600 seconds, as Retry-After says, until it expires."},
+		{"Retry-After 0", answer("503 x", "Retry-After: 0\r\n", ""), Retried, "not delivered: 503 is not from 200 to 299. " + again + "."},
+		{"Retry-After with a date", answer("503 x", "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", ""), Retried,
+			"not delivered: 503 is not from 200 to 299. " + again + " (the Retry-After is not in whole seconds, so it does not count)."},
+		{"Retry-After on a 2xx", answer("202 x", "Retry-After: 5\r\n", ""), Delivered, "delivered."},
+		{"br", answer("200 OK", "Content-Encoding: br\r\n", "x"), Retried,
+			"not delivered: Telegram does not read the Content-Encoding br, only gzip and deflate. " + again + "."},
+		{"over 1 MiB", answer("200 OK", isJSON, strings.Repeat("x", 1<<20+1)), Retried,
+			"not delivered: an answer of JSON or of a form may have 1 MiB, and this one is longer. " + again + "."},
+		{"closed", "HTTP/1.1 200 OK\r\n", Retried,
+			"not delivered: the connection was closed without a whole answer, of which Telegram notes nothing. " + again + "."},
+		{"not HTTP", "SSH-2.0-x\r\n\r\n", Retried, `not delivered: Telegram cannot read the answer ("Not Implemented"). ` + again + "."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			outcome, got := Of(wire.ReadAnswer(bufio.NewReader(strings.NewReader(test.answer))))
+			if outcome != test.outcome || got != test.want {
+				t.Errorf("got %d, %s\nwant %d, %s", outcome, got, test.outcome, test.want)
+			}
+		})
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	for err, want := range map[error]string{
+		wire.ErrReadTimeout:  "not delivered: there was no whole answer within 60 seconds. " + again + ".",
+		wire.ErrWriteTimeout: "not delivered: the request was not taken within 60 seconds. " + again + ".",
+	} {
+		if outcome, got := Of(&wire.Answer{Err: err}); outcome != Retried || got != want {
+			t.Errorf("got %d, %s\nwant %s", outcome, got, want)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package printable
+
+import "testing"
+
+func TestLine(t *testing.T) {
+	text := Without("s3-cret_")
+	for in, want := range map[string]string{
+		"plain, ключ":                        "plain, ключ",
+		"is s3-cret_, S3-CRET_":              "is [secret], [secret]",
+		"a\x1b[31mred\nb\tc\r":               `a\x1b[31mred\nb\tc\r`,
+		"\xff\u202e\u0085":                   `\xff\u202e\u0085`,
+		"0123456789012345678901234567890":    "012345678901234567890123456789…",
+		"0123456789012345678901234s3-cret_x": "0123456789012345678901234[secr…",
+	} {
+		if got := text.Line(in, 30); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestBlock(t *testing.T) {
+	if got := (Text{}).Block("a\n\tb\r\x1b", 30); got != "a\n\tb\\r\\x1b" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestHolds(t *testing.T) {
+	if !Without("abc").Holds("xABCx") || Without("abc").Holds("ab") || (Text{}).Holds("abc") || Without("").Holds("abc") {
+		t.Error("found where it is not, or not where it is")
+	}
+}

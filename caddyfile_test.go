@@ -140,11 +140,33 @@ func TestWrongCaddyfiles(t *testing.T) {
 	}
 }
 
+// TestWrongGuards gives the listener wrapper what a user may get wrong.
+func TestWrongGuards(t *testing.T) {
+	for lines, want := range map[string]string{
+		"only":                            "only: needs telegram or address ranges",
+		"only everybody":                  `only: "everybody" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`,
+		"only telegram\nonly 203.0.113.9": "only: is given twice",
+		"penalty many":                    `penalty: "many" is not a number of refused requests`,
+		"penalty 0":                       `penalty: "0" is not a number of refused requests`,
+		"penalty 5 soon":                  `penalty: "soon" is not a duration such as 1m`,
+		"penalty 5 1m off":                `penalty: "off" is not a duration such as 1m`,
+		"penalty 5 1m 1m 1m":              "penalty: has one argument too many",
+		"penalty\npenalty":                "penalty: is given twice",
+		"bann 5":                          `unknown subdirective "bann" of the listener wrapper telegram_webhook`,
+	} {
+		_, err := adapt("{\nservers {\nlistener_wrappers {\ntelegram_webhook {\n" + lines + "\n}\ntls\n}\n}\n}\nlocalhost\n")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", lines, err, want)
+		}
+	}
+}
+
 // FuzzCaddyfile looks for a directive that panics, or that is adapted without a
 // secret to check.
 func FuzzCaddyfile(f *testing.F) {
 	f.Add("telegram_webhook abc")
 	f.Add("telegram_webhook {\nsecret {env.A} {file.b}\nhsts off\nretry_after 5s\n}")
+	f.Add("telegram_webhook {\nbot_token {env.T}\nderive_secret\nrotate 7d 1h\n}")
 	f.Add("telegram_webhook abc {\nsource telegram ::/0\nmax_body 1MiB\nforward_secret\nname x\nallow_http\n}")
 	f.Fuzz(func(t *testing.T, directive string) {
 		tokens, err := caddyfile.Tokenize([]byte(directive), "Caddyfile")
@@ -155,7 +177,7 @@ func FuzzCaddyfile(f *testing.F) {
 		if err := h.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
 			return
 		}
-		if len(h.Secret) == 0 {
+		if len(h.Secret) == 0 && h.BotToken == "" {
 			t.Errorf("adapted without a secret: %q", directive)
 		}
 	})

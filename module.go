@@ -32,6 +32,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
+	"github.com/caddy-telegram/telegramwebhook/internal/guard"
 	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
@@ -133,7 +134,8 @@ type Handler struct {
 	server  *caddyhttp.Server
 	config  lifecycle.Config
 	secrets secret.Source
-	forward []string // the header's value for the bot, if not the one that came
+	guard   *guard.Guard // of the listener; nil if there is none
+	forward []string     // the header's value for the bot, if not the one that came
 	sources source.Ranges
 	answers answer.Rules
 	refused *audit.Log
@@ -183,6 +185,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook = sync.OnceValue(h.identify)
+	h.guard = guard.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	withhold.From(ctx)

@@ -89,10 +89,10 @@ func startFleet(t *testing.T) *fleet {
 	t.Cleanup(stop)
 	bot := startBot(t, f.handle)
 
-	f.public = f.balance()
 	for i := range proofNodes {
 		f.admins[i], f.ports[i] = freePort(t), freePort(t)
 	}
+	f.public = f.balance()
 	f.config = func(node, n int) string {
 		return fmt.Sprintf(`{
 	admin localhost:%d

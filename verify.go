@@ -54,6 +54,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	h.webhook().metrics.Matched(int(role))
+	h.guard.Passed(r)
 	h.deliver(w, r, next, hsts)
 	return nil
 }
@@ -136,6 +137,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts
 	}
 	status := http.StatusForbidden
 	switch v {
+	case plainHTTP, wrongSource, noSecret, wrongSecret:
+		if h.guard.Refused(r) {
+			header.Set("Connection", "close") // no new one is accepted for a while
+		}
 	case notReady:
 		// Nobody can tell yet whether it is genuine. Telegram shall come again.
 		status = http.StatusServiceUnavailable

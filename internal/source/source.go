@@ -23,6 +23,9 @@ type Ranges []netip.Prefix
 // Telegram reports whether ip is one of Telegram's addresses.
 func Telegram(ip string) bool { return telegram.Contains(ip) }
 
+// TelegramAddr reports whether addr is one of Telegram's.
+func TelegramAddr(addr netip.Addr) bool { return telegram.ContainsAddr(addr) }
+
 // Parse reads "telegram", CIDR ranges and single addresses. An IPv6-mapped
 // range stands for the IPv4 range in it.
 func Parse(args ...string) (Ranges, error) {
@@ -65,9 +68,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // the ranges. What is not an address, such as the peer of a Unix socket, is in none.
 func (r Ranges) Contains(ip string) bool {
 	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return false
-	}
+	return err == nil && r.ContainsAddr(addr)
+}
+
+// ContainsAddr reports whether addr is in one of the ranges.
+func (r Ranges) ContainsAddr(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, prefix := range r {
 		if prefix.Contains(addr) {

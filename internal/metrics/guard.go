@@ -1,0 +1,35 @@
+package metrics
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Namespace: "caddy",
+	Subsystem: "telegram_webhook",
+	Name:      "dropped_connections_total",
+	Help:      "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often.",
+}, []string{"reason"})
+
+// Dropped counts a connection that was dropped.
+func Dropped(reason string) { dropped.WithLabelValues(reason).Inc() }
+
+// RegisterGuard adds the collectors of the listener wrapper to a configuration's
+// registry; penalized is asked how many addresses may not connect.
+func RegisterGuard(registry *prometheus.Registry, penalized func() int) error {
+	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "caddy",
+		Subsystem: "telegram_webhook",
+		Name:      "penalized_addresses",
+		Help:      "Addresses that may not connect since they have forged too often.",
+	}, func() float64 { return float64(penalized()) })
+	for _, c := range []prometheus.Collector{dropped, gauge} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}

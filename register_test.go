@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -168,48 +167,6 @@ func TestValidateCallsNothing(t *testing.T) {
 	}
 	if c.has("data/caddy/telegram_webhook") {
 		t.Error("something was written")
-	}
-}
-
-// TestFleetOfProcesses starts three Caddy processes on one storage at once, and
-// kills one while it holds the lock.
-func TestFleetOfProcesses(t *testing.T) {
-	api, address := startTelegram(t)
-	shared := t.TempDir()
-	options := fmt.Sprintf("admin off\n\tstorage file_system %s", shared)
-	port := freePort(t)
-	site := func(lines ...string) string {
-		// All are registered with the same address, as replicas behind one are.
-		return registeringSite(freePort(t), address, "127.0.0.1:9", options, append(lines, fmt.Sprintf("url https://localhost:%d/", port))...)
-	}
-	// Caddy's CA is made before: three that make it at once make three roots.
-	startCaddy(t, fmt.Sprintf("{\n\t%s\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n}\n", options, freePort(t))).stop()
-
-	var nodes sync.WaitGroup
-	for range 3 {
-		nodes.Go(func() { startCaddy(t, site()) })
-	}
-	nodes.Wait()
-	waitUntil(t, "all have looked", func() bool { return len(api.Calls("getWebhookInfo")) >= 4 }) // one looks twice
-	wantSetWebhook(t, api, 1, "three processes at once")
-
-	// One is killed in the middle of its call. Another goes on when the lock is
-	// stale, or after 20 seconds if those that held it before keep it fresh.
-	api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
-		if strings.EqualFold(method, "setWebhook") {
-			return &telegramtest.Fault{Delay: time.Minute}
-		}
-		return nil
-	})
-	killed := startCaddy(t, site("max_connections 9"))
-	waitUntil(t, "it is in the middle of its call", func() bool { return len(api.Calls("setWebhook")) > 1 })
-	api.Fail(nil)
-	_ = killed.cmd.Process.Signal(syscall.SIGKILL)
-	_ = killed.cmd.Wait()
-	next := startCaddy(t, site("max_connections 9"))
-	next.out.wait(t, "webhook registered")
-	if w := api.Webhook(botToken); w.MaxConnections != 9 {
-		t.Errorf("registered with %d connections, want 9", w.MaxConnections)
 	}
 }
 

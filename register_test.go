@@ -92,6 +92,9 @@ func TestWholeWay(t *testing.T) {
 		load(t, admin, strings.Replace(config, "certificate internal", fmt.Sprintf("certificate internal\n\t\tretry_after %ds", i%50+1), 1))
 	}
 	wantSetWebhook(t, api, 1, "after 100 reloads")
+	if n := strings.Count(get(t, admin, "/debug/pprof/goroutine?debug=2"), "registrar.(*Registrar).Run("); n != 1 {
+		t.Errorf("after 100 reloads %d registrars are at work, want 1", n)
+	}
 	for range 10 {
 		asked := len(api.Calls("getWebhookInfo"))
 		c.restart()
@@ -117,7 +120,13 @@ func TestWholeWay(t *testing.T) {
 
 func getMetrics(t *testing.T, admin int) string {
 	t.Helper()
-	resp, err := http.Get(fmt.Sprintf("http://localhost:%d/metrics", admin))
+	return get(t, admin, "/metrics")
+}
+
+// get asks Caddy's admin API.
+func get(t *testing.T, admin int, path string) string {
+	t.Helper()
+	resp, err := http.Get(fmt.Sprintf("http://localhost:%d%s", admin, path))
 	if err != nil {
 		t.Fatal(err)
 	}

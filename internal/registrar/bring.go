@@ -61,12 +61,14 @@ func (r *Registrar) keep(ctx context.Context, want botapi.Webhook, rec *record, 
 		}
 	}()
 	if r.looked && !suspect && rec.Process != r.Node.Process && within(rec.CheckedAt, r.Interval/5*4) {
+		status.contest(rec.Contested)
 		return nil
 	}
 	if err := r.look(ctx, status); err != nil {
 		return err
 	}
 	rec.lookedAt(r.Node)
+	rec.Contested = ""
 	switch changed := !rec.unchanged(status.Info, want); {
 	case !changed && !suspect:
 		r.lost = ""
@@ -75,7 +77,8 @@ func (r *Registrar) keep(ctx context.Context, want botapi.Webhook, rec *record, 
 	case changed:
 		r.tellLost(want, status.Info)
 		if !rec.repair() {
-			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(status.Info.URL)
+			rec.Contested = found(status.Info.URL)
+			status.contest(rec.Contested)
 			return r.save(ctx, *rec)
 		}
 	}

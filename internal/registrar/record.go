@@ -29,8 +29,10 @@ type record struct {
 	// Nodes are those that have taken part, the latest last.
 	Nodes []participant `json:"nodes,omitempty"`
 
-	// Repairs is when the webhook was taken back.
-	Repairs []time.Time `json:"repairs,omitempty"`
+	// Repairs is when the webhook was taken back, and Contested what was found in
+	// its place when that had been too often.
+	Repairs   []time.Time `json:"repairs,omitempty"`
+	Contested string      `json:"contested,omitempty"`
 }
 
 // participant is a node and the last registration that it had a part in. By it
@@ -84,7 +86,7 @@ func (rec *record) lookedAt(by Node) {
 
 // registered takes down a registration.
 func (rec *record) registered(sum string, w botapi.Webhook, by Node) {
-	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen = sum, w.URL, time.Now(), nil
+	rec.Fingerprint, rec.URL, rec.RegisteredAt, rec.Seen, rec.Contested = sum, w.URL, time.Now(), nil, ""
 	rec.lookedAt(by)
 }
 

@@ -68,6 +68,15 @@ type Status struct {
 	Detail string             // what went wrong, if anything
 	Result string             // what setWebhook came to in this attempt; empty if it was not called
 	Info   botapi.WebhookInfo // as Telegram last told it
+
+	found string // what a contested webhook has in its place
+}
+
+// contest makes it contested, if something was found.
+func (s *Status) contest(found string) {
+	if found != "" {
+		s.State, s.Detail, s.found = Contested, "somebody else registers this bot with "+found, found
+	}
 }
 
 // Registrar keeps one registration.

@@ -46,9 +46,9 @@ func (r *Registrar) report(status Status, err error) {
 	if err == nil && status.State != previous.State {
 		switch status.State {
 		case Contested:
-			r.Logger.Error("webhook contested", zap.String("found", found(status.Info.URL)),
+			r.Logger.Error("webhook contested", zap.String("found", status.found),
 				zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
-			r.tell("contested", map[string]any{"found": status.Info.URL})
+			r.tell("contested", map[string]any{"found": status.found})
 		case Superseded:
 			r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
 		}

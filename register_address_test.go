@@ -35,12 +35,15 @@ func TestSameAddress(t *testing.T) {
 				return strings.Join(append([]string{"telegram_webhook {env.TELEGRAM_SECRET} {", "bot_token {env." + token + "}", "certificate internal", "api " + address},
 					append(lines, "}")...), "\n\t\t")
 			}
-			config := func(path string, second []string) string {
+			site := func(handles ...string) string {
 				return fmt.Sprintf("{\n\tadmin localhost:%d\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n", admin, port) +
-					handle("/telegram", guard("TELEGRAM_TOKEN", tc.first...), "reverse_proxy 127.0.0.1:9") +
-					handle(path, guard("OTHER_TOKEN", second...), "reverse_proxy 127.0.0.1:9") + "}\n"
+					strings.Join(handles, "") + "}\n"
 			}
-			c := startCaddy(t, config(tc.path, tc.second))
+			first := handle("/telegram", guard("TELEGRAM_TOKEN", tc.first...), "reverse_proxy 127.0.0.1:9")
+			second := func(path string, lines ...string) string {
+				return handle(path, guard("OTHER_TOKEN", lines...), "reverse_proxy 127.0.0.1:9")
+			}
+			c := startCaddy(t, site(first, second(tc.path, tc.second...)))
 			state := func() string {
 				var lines []string
 				for line := range strings.Lines(getMetrics(t, admin)) {
@@ -71,14 +74,14 @@ func TestSameAddress(t *testing.T) {
 			}
 			wantSetWebhook(t, api, 1, "for two bots at one address")
 
-			load(t, admin, config("/other", nil))
+			load(t, admin, site(first, second("/other")))
 			both := fmt.Sprintf(metric+" "+metric, "123456789", 1, "987654321", 1)
 			waitUntil(t, "both are registered, each at its own address", func() bool { return state() == both })
 
-			// What is not registered any more is not measured any more.
-			load(t, admin, fmt.Sprintf("{\n\tadmin localhost:%d\n}\n", admin))
-			if got := state(); got != "" {
-				t.Errorf("without any webhook the metrics say %s", got)
+			// What is not kept registered any more is not measured any more.
+			load(t, admin, site(first))
+			if got, want := state(), fmt.Sprintf(metric, "123456789", 1); got != want {
+				t.Errorf("without the second bot the metrics say %s, want %s", got, want)
 			}
 		})
 	}

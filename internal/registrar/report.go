@@ -86,7 +86,7 @@ func (r *Registrar) tellLost(want botapi.Webhook, info botapi.WebhookInfo) {
 	}
 	r.lost = found(info.URL)
 	r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", r.lost))
-	r.tell("lost", map[string]any{"url": want.URL, "found": info.URL})
+	r.tell("lost", map[string]any{"url": want.URL, "found": r.lost})
 }
 
 func found(url string) string {

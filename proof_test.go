@@ -42,7 +42,7 @@ func TestProof(t *testing.T) {
 	t.Logf("repeat with: go test -race -run TestProof . -args -seed %d -proof %s", seed, *proofTime)
 	random := rand.New(rand.NewPCG(seed, 0))
 
-	f := startFleet(t)
+	f := startProof(t)
 	ctx, stop := context.WithTimeout(t.Context(), *proofTime)
 	defer stop()
 	var work sync.WaitGroup
@@ -59,8 +59,8 @@ func TestProof(t *testing.T) {
 	f.judge()
 }
 
-// fleet is three nodes behind one address, their bot, and Telegram.
-type fleet struct {
+// proof is three nodes behind one address, their bot, and Telegram.
+type proof struct {
 	t      *testing.T
 	api    *telegramtest.API
 	nodes  [proofNodes]*caddyProcess
@@ -76,8 +76,8 @@ type fleet struct {
 	cut, kills, reloads, mayBeStale atomic.Int64
 }
 
-func startFleet(t *testing.T) *fleet {
-	f := &fleet{t: t, shared: t.TempDir()}
+func startProof(t *testing.T) *proof {
+	f := &proof{t: t, shared: t.TempDir()}
 	f.api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{botToken}, AllowPort: true, AllowReserved: true,
 		Sender: telegramtest.Options{
@@ -122,7 +122,7 @@ https://localhost:%d {
 }
 
 // handle is the bot.
-func (f *fleet) handle(_ http.ResponseWriter, r *http.Request) {
+func (f *proof) handle(_ http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // cut off; it comes again
@@ -137,7 +137,7 @@ func (f *fleet) handle(_ http.ResponseWriter, r *http.Request) {
 	f.seen.Store(u.ID, true)
 }
 
-func (f *fleet) attempt(a telegramtest.Attempt) {
+func (f *proof) attempt(a telegramtest.Attempt) {
 	switch {
 	case a.Status == 0:
 		f.cut.Add(1)
@@ -151,7 +151,7 @@ func (f *fleet) attempt(a telegramtest.Attempt) {
 
 // balance is what stands before the nodes: it takes any that is there for each
 // connection, without looking into it.
-func (f *fleet) balance() (address string) {
+func (f *proof) balance() (address string) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		f.t.Fatal(err)
@@ -169,7 +169,7 @@ func (f *fleet) balance() (address string) {
 	return fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port)
 }
 
-func (f *fleet) connect(client net.Conn) {
+func (f *proof) connect(client net.Conn) {
 	defer client.Close()
 	for _, i := range rand.Perm(proofNodes) {
 		node, err := net.Dial("tcp", fmt.Sprintf("localhost:%d", f.ports[i]))
@@ -188,7 +188,7 @@ func (f *fleet) connect(client net.Conn) {
 
 // send lets updates happen in 80 chats, so that all of Telegram's 40 connections
 // are in use.
-func (f *fleet) send(ctx context.Context) {
+func (f *proof) send(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -203,7 +203,7 @@ func (f *fleet) send(ctx context.Context) {
 }
 
 // disturb kills and reloads nodes until the context ends.
-func (f *fleet) disturb(ctx context.Context, random *rand.Rand) {
+func (f *proof) disturb(ctx context.Context, random *rand.Rand) {
 	for n := 1; ; n++ {
 		pause := time.Duration(random.IntN(1500)) * time.Millisecond
 		node, kill := random.IntN(proofNodes), random.IntN(2) == 0
@@ -226,7 +226,7 @@ func (f *fleet) disturb(ctx context.Context, random *rand.Rand) {
 
 // forge posts with what is no accepted secret: random ones, the right one but
 // for a byte, and those whose grace period is over.
-func (f *fleet) forge(ctx context.Context) {
+func (f *proof) forge(ctx context.Context) {
 	client := f.nodes[0].clientOf(filepath.Join(f.shared, "pki/authorities/local/root.crt"))
 	var stale []string
 	used := make(map[string]time.Time) // when a secret was last seen in the record
@@ -267,7 +267,7 @@ func (f *fleet) forge(ctx context.Context) {
 	}
 }
 
-func (f *fleet) post(ctx context.Context, client *http.Client, value string) {
+func (f *proof) post(ctx context.Context, client *http.Client, value string) {
 	url := fmt.Sprintf("https://localhost:%d/", f.ports[rand.IntN(proofNodes)])
 	r := update(f.t, url, value).WithContext(ctx)
 	r.Body = io.NopCloser(strings.NewReader(`{"update_id":0,"message":{"text":"` + forgedText + `"}}`))
@@ -284,7 +284,7 @@ func (f *fleet) post(ctx context.Context, client *http.Client, value string) {
 }
 
 // judge compares what was promised with what happened.
-func (f *fleet) judge() {
+func (f *proof) judge() {
 	lost := 0
 	for id := int64(1); id <= f.sent.Load(); id++ {
 		if _, ok := f.seen.Load(id); !ok {

@@ -36,8 +36,9 @@ type Registration struct {
 	BotToken string `json:"bot_token,omitempty"`
 
 	// The webhook's public address, or its path alone. Telegram takes https on
-	// port 443, 80, 88 or 8443. Default: this site's host, port and path; a site
-	// that has none, several, or patterns needs it set.
+	// port 443, 80, 88 or 8443. Default: this site's host, port and path, in small
+	// letters; a site that has none, several, or patterns needs it set. The same
+	// address for two bots is an error.
 	URL string `json:"url,omitempty"`
 
 	// A PEM file with the certificate to upload, its public part only: a
@@ -46,8 +47,9 @@ type Registration struct {
 	// none for a publicly trusted certificate. For development. Default: none.
 	Certificate string `json:"certificate,omitempty"`
 
-	// The types of update that Telegram sends. Default: Telegram's default, all
-	// but chat_member, message_reaction and message_reaction_count.
+	// The types of update that Telegram sends; a type that it does not know it
+	// ignores. Default: Telegram's default, all but chat_member, message_reaction
+	// and message_reaction_count.
 	AllowedUpdates []string `json:"allowed_updates,omitempty"`
 
 	// How many connections Telegram may open at once, 1 to 100. Default: 40.

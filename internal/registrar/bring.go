@@ -20,7 +20,7 @@ var errConfiguration = errors.New("")
 // happens under the bot's lock, and after a fresh look at the record.
 func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	status = r.Status()
-	status.State, status.Detail, status.Result = Registered, "", ""
+	status.State, status.Detail, status.Result, status.found = Registered, "", "", ""
 	want, err := r.Webhook()
 	if err != nil {
 		return status, fmt.Errorf("%w%w", errConfiguration, err)
@@ -97,12 +97,14 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 		}
 	}()
 	if r.looked && !suspect && rec.Process != r.Node.Process && within(rec.CheckedAt, r.Interval/5*4) {
+		status.contest(rec.Contested)
 		return nil
 	}
 	if err := r.look(ctx, status); err != nil {
 		return err
 	}
 	rec.lookedAt(r.Node)
+	rec.Contested = ""
 	switch changed := !rec.unchanged(status.Info, g.Webhook); {
 	case !changed && !suspect:
 		r.lost = ""
@@ -111,7 +113,8 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 	case changed:
 		r.tellLost(g.Webhook, status.Info)
 		if !rec.repair() {
-			status.State, status.Detail = Contested, "somebody else registers this bot with "+found(status.Info.URL)
+			rec.Contested = found(status.Info.URL)
+			status.contest(rec.Contested)
 			return r.save(ctx, *rec)
 		}
 	}

@@ -32,8 +32,10 @@ type record struct {
 	// Nodes are those that have taken part, the latest last.
 	Nodes []participant `json:"nodes,omitempty"`
 
-	// Repairs is when the webhook was taken back.
-	Repairs []time.Time `json:"repairs,omitempty"`
+	// Repairs is when the webhook was taken back, and Contested what was found in
+	// its place when that had been too often.
+	Repairs   []time.Time `json:"repairs,omitempty"`
+	Contested string      `json:"contested,omitempty"`
 }
 
 // participant is a node and the last registration that it had a part in. By it
@@ -87,7 +89,7 @@ func (rec *record) lookedAt(by Node) {
 
 // registered takes down a registration.
 func (rec *record) registered(g goal, by Node) {
-	rec.Fingerprint, rec.Secret, rec.URL, rec.RegisteredAt, rec.Seen = g.sum, g.secretSum, g.URL, time.Now(), nil
+	rec.Fingerprint, rec.Secret, rec.URL, rec.RegisteredAt, rec.Seen, rec.Contested = g.sum, g.secretSum, g.URL, time.Now(), nil, ""
 	rec.RegisteredBy, rec.Deleted = by.Process, false
 	rec.lookedAt(by)
 }

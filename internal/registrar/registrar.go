@@ -86,6 +86,15 @@ type Status struct {
 	URL          string
 	RegisteredBy string
 	RegisteredAt time.Time
+
+	found string // what a contested webhook has in its place
+}
+
+// contest makes it contested, if something was found.
+func (s *Status) contest(found string) {
+	if found != "" {
+		s.State, s.Detail, s.found = Contested, "somebody else registers this bot with "+found, found
+	}
 }
 
 // Registrar keeps one registration.

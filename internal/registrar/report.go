@@ -46,9 +46,9 @@ func (r *Registrar) report(status Status, err error) {
 	if err == nil && status.State != previous.State {
 		switch status.State {
 		case Contested:
-			r.Logger.Error("webhook contested", zap.String("found", found(status.Info.URL)),
+			r.Logger.Error("webhook contested", zap.String("found", status.found),
 				zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
-			r.tell("contested", map[string]any{"found": status.Info.URL})
+			r.tell("contested", map[string]any{"found": status.found})
 		case Superseded:
 			r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
 		}
@@ -86,7 +86,7 @@ func (r *Registrar) tellLost(want botapi.Webhook, info botapi.WebhookInfo) {
 	}
 	r.lost = found(info.URL)
 	r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", r.lost))
-	r.tell("lost", map[string]any{"url": want.URL, "found": info.URL})
+	r.tell("lost", map[string]any{"url": want.URL, "found": r.lost})
 }
 
 func found(url string) string {

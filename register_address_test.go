@@ -1,0 +1,108 @@
+package telegramwebhook
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// TestSameAddress has two bots whose webhooks would have the same address, which
+// is known only once the configuration runs: the second is not registered, and
+// says which two they are.
+func TestSameAddress(t *testing.T) {
+	const otherToken = "987654321:test_token_for_loopback_only_1111111"
+	for name, tc := range map[string]struct {
+		first, second []string // more lines in the directive
+		path          string   // of the second's handle
+	}{
+		"the same path":                     {nil, nil, "/telegram"},
+		"another path, the same url":        {nil, []string{"url /telegram"}, "/other"},
+		"the first is written out in full":  {[]string{"url https://LOCALHOST:{env.PORT}/telegram"}, nil, "/telegram"},
+		"the second is written out in full": {nil, []string{"url https://localhost:{env.PORT}/telegram"}, "/other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TELEGRAM_TOKEN", botToken)
+			api := telegramtest.NewAPI(telegramtest.APIOptions{AllowPort: true, AllowReserved: true})
+			address, stop := api.Start()
+			t.Cleanup(stop)
+			admin, port := freePort(t), freePort(t)
+			t.Setenv("OTHER_TOKEN", otherToken)
+			t.Setenv("PORT", fmt.Sprint(port))
+			guard := func(token string, lines ...string) string {
+				return strings.Join(append([]string{"telegram_webhook {env.TELEGRAM_SECRET} {", "bot_token {env." + token + "}", "certificate internal", "api " + address},
+					append(lines, "}")...), "\n\t\t")
+			}
+			site := func(handles ...string) string {
+				return fmt.Sprintf("{\n\tadmin localhost:%d\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n", admin, port) +
+					strings.Join(handles, "") + "}\n"
+			}
+			first := handle("/telegram", guard("TELEGRAM_TOKEN", tc.first...), "reverse_proxy 127.0.0.1:9")
+			second := func(path string, lines ...string) string {
+				return handle(path, guard("OTHER_TOKEN", lines...), "reverse_proxy 127.0.0.1:9")
+			}
+			c := startCaddy(t, site(first, second(tc.path, tc.second...)))
+			state := func() string {
+				var lines []string
+				for line := range strings.Lines(getMetrics(t, admin)) {
+					if strings.HasPrefix(line, "caddy_telegram_webhook_registered{") {
+						lines = append(lines, strings.TrimSpace(line))
+					}
+				}
+				return strings.Join(lines, " ")
+			}
+			metric := `caddy_telegram_webhook_registered{name="%s"} %d`
+			oneOf := fmt.Sprintf(metric+" "+metric, "123456789", 1, "987654321", 0)
+			loser := "987654321"
+			if tc.second != nil && strings.Contains(tc.second[0], "://") {
+				// What is written out is known first.
+				oneOf, loser = fmt.Sprintf(metric+" "+metric, "123456789", 0, "987654321", 1), "123456789"
+			}
+			waitUntil(t, "one is registered and the other not", func() bool { return state() == oneOf })
+			told := ""
+			for line := range strings.Lines(c.out.String()) {
+				if strings.Contains(line, "webhook not registered") {
+					told += line
+				}
+			}
+			for _, want := range []string{`"name":"` + loser + `"`, "bot 123456789", "bot 987654321", "a site or a path of its own", "correct the configuration and reload"} {
+				if !strings.Contains(told, want) {
+					t.Errorf("no %s in what the log says: %s", want, told)
+				}
+			}
+			wantSetWebhook(t, api, 1, "for two bots at one address")
+
+			load(t, admin, site(first, second("/other")))
+			both := fmt.Sprintf(metric+" "+metric, "123456789", 1, "987654321", 1)
+			waitUntil(t, "both are registered, each at its own address", func() bool { return state() == both })
+
+			// What is not kept registered any more is not measured any more.
+			load(t, admin, site(first))
+			if got, want := state(), fmt.Sprintf(metric, "123456789", 1); got != want {
+				t.Errorf("without the second bot the metrics say %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestURLFromEnvironment writes the address, and what goes with it, as
+// placeholders.
+func TestURLFromEnvironment(t *testing.T) {
+	api, address := startTelegram(t)
+	port := freePort(t)
+	for name, value := range map[string]string{
+		"PUBLIC_URL": fmt.Sprintf("https://localhost:%d", port), "HOOK": "hook-7", "BOT_API": address, "CERTIFICATE": "internal", "ADDRESS": "127.0.0.1",
+	} {
+		t.Setenv(name, value)
+	}
+	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
+	config := registeringSite(port, "{env.BOT_API}", bot, "admin off", "url {env.PUBLIC_URL}/{env.HOOK}", "ip_address {env.ADDRESS}")
+	c := startCaddy(t, strings.Replace(config, "certificate internal", "certificate {env.CERTIFICATE}", 1))
+	c.out.wait(t, "webhook registered")
+	w := api.Webhook(botToken)
+	if want := fmt.Sprintf("https://localhost:%d/hook-7", port); w.URL != want || w.IPAddress != "127.0.0.1" || w.RootCAs == nil {
+		t.Errorf("registered %q at %q, with certificate: %v; want %q", w.URL, w.IPAddress, w.RootCAs != nil, want)
+	}
+}

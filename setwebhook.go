@@ -82,10 +82,9 @@ const (
 type registering struct {
 	Registration // with its placeholders replaced
 
-	token  botapi.Token
-	raw    []byte // keys the fingerprint
-	config any    // tells the configurations of this process apart
-	bot    *registry.Bot
+	token botapi.Token
+	raw   []byte // keys the fingerprint
+	bot   *registry.Bot
 
 	// What follows is known once the configuration runs.
 	address string

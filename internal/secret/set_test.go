@@ -99,7 +99,7 @@ func TestUntil(t *testing.T) {
 		want("previous", Previous, true)
 		time.Sleep(time.Minute - 1)
 		want("previous", Previous, true)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want("previous", 0, false)
 		want("current", Current, true)
 	})

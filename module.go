@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -114,6 +116,16 @@ type Handler struct {
 	// not see the header.
 	ForwardSecret *string `json:"forward_secret,omitempty"`
 
+	// How many updates to remember, 1 to 1000000, so that the bot gets each once:
+	// an update_id that it has answered with 2xx is answered 200, with the method
+	// in that answer if it was at most 64 KiB, and one that it still works on
+	// waits for that. The bot goes on when Telegram hangs up after 60 seconds, for
+	// at most ten minutes more. It takes about 60 bytes an update, and at most
+	// 1 KiB with its answer. Default: 0, every update is passed on. In a Caddyfile
+	// the default count is 10000, the updates of at least two minutes, after which
+	// Telegram has sent an update again.
+	Dedupe int `json:"dedupe,omitempty"`
+
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
 	// . _ -. Default: the bot's id, or else the first host and path that lead here.
 	Name string `json:"name,omitempty"`
@@ -133,6 +145,7 @@ type Handler struct {
 	refused *audit.Log
 	failed  *audit.Log
 	webhook func() identity
+	updates *registry.Updates
 
 	registering *registering // nil without a bot token
 	emit        func(event string, data map[string]any)
@@ -142,6 +155,7 @@ type Handler struct {
 // whole configuration is provisioned, and found at the first request.
 type identity struct {
 	name    string
+	botID   string // empty without a bot token
 	metrics *metrics.Webhook
 }
 
@@ -178,7 +192,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	withhold.From(ctx)
 	h.warn(ctx)
-	return h.provisionRegistration(ctx)
+	if err := h.provisionRegistration(ctx); err != nil {
+		return err
+	}
+	h.updates, err = registry.NewUpdates(ctx, h.Dedupe, h.botKey)
+	return err
 }
 
 // provisionSecrets takes the secrets of the configuration. Others belong to the
@@ -273,9 +291,12 @@ func (h *Handler) warnOfLiteral(field string) {
 
 // identify finds the handler's place and name.
 func (h *Handler) identify() identity {
-	name := h.Name
-	if name == "" && h.registering != nil {
-		name = h.registering.id()
+	name, botID := h.Name, ""
+	if h.registering != nil {
+		botID = h.registering.id()
+	}
+	if name == "" {
+		name = botID
 	}
 	if name == "" && h.server != nil {
 		if place, ok := site.Find(h.server, h); ok {
@@ -285,7 +306,16 @@ func (h *Handler) identify() identity {
 			name = h.server.Listen[0]
 		}
 	}
-	return identity{name: name, metrics: metrics.For(name, verdicts, secret.Roles)}
+	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
+}
+
+// botKey tells bots apart, in this process: by their tokens, or else by the
+// webhook's name and server.
+func (h *Handler) botKey() string {
+	if h.registering != nil {
+		return h.registering.key()
+	}
+	return h.webhook().name + " on " + strings.Join(h.server.Listen, " ")
 }
 
 // nameField says in a log entry which webhook it is about.
@@ -298,6 +328,7 @@ func (h *Handler) Cleanup() error {
 		h.failed.Close()
 	}
 	h.cleanupRegistration()
+	h.updates.Release()
 	return nil
 }
 

@@ -35,7 +35,7 @@ func (t *Table) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	}
 	select {
 	case <-f.done:
-		return f.answer.give(w)
+		return f.reply.give(w)
 	case <-r.Context().Done():
 		w.WriteHeader(clientClosed)
 		return nil
@@ -61,7 +61,7 @@ func (t *Table) fly(rec *recorder, r *http.Request, next caddyhttp.Handler, f *f
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(client))
 	defer cancel(nil)
 	f.cancel = cancel
-	result := &answer{err: errBroken} // unless next returns
+	result := &reply{err: errBroken} // unless next returns
 	defer func() { t.end(f, result, count) }()
 	defer context.AfterFunc(client, func() { t.abandon(f) })()
 
@@ -69,11 +69,11 @@ func (t *Table) fly(rec *recorder, r *http.Request, next caddyhttp.Handler, f *f
 	*r = *r.WithContext(ctx)
 	defer func() { *r = *r.WithContext(client) }()
 	err := next.ServeHTTP(rec, r)
-	if cause := context.Cause(ctx); cause != nil && !rec.answer.taken() {
+	if cause := context.Cause(ctx); cause != nil && !rec.reply.taken() {
 		err = caddyhttp.HandlerError{StatusCode: http.StatusServiceUnavailable, Err: cause}
-		rec.answer = answer{}
+		rec.reply = reply{}
 	}
-	rec.answer.err = err
-	result = &rec.answer
+	rec.reply.err = err
+	result = &rec.reply
 	return err
 }

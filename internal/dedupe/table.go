@@ -4,7 +4,7 @@
 //
 //   - table.go: what is remembered
 //   - deliver.go: the one delivery, and those that share its answer
-//   - answer.go: the bot's answer, as it is taken down and given again
+//   - reply.go: the bot's answer, as it is taken down and given again
 package dedupe
 
 import (
@@ -36,7 +36,7 @@ func CheckCount(n int) error {
 type Table struct {
 	mu      sync.Mutex
 	flights map[int64]*flight
-	taken   map[int64]*answer
+	taken   map[int64]*reply
 
 	order []int64 // the ids in taken, the oldest first, from head on
 	head  int
@@ -53,23 +53,23 @@ type flight struct {
 	cancel    func(cause error)
 	abandoned *time.Timer // ends it; nil while Telegram waits for it
 
-	done   chan struct{}
-	answer *answer // once done
+	done  chan struct{}
+	reply *reply // once done
 }
 
 // begin finds out what is known of an update. It returns the answer, or the
 // flight to wait for, or a new flight, that is the caller's to end.
-func (t *Table) begin(id int64) (a *answer, f *flight, first bool) {
+func (t *Table) begin(id int64) (known *reply, f *flight, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.taken[id]; a != nil {
-		return a, nil, false
+	if known := t.taken[id]; known != nil {
+		return known, nil, false
 	}
 	if f := t.flights[id]; f != nil {
 		return nil, f, false
 	}
 	if t.flights == nil {
-		t.flights, t.taken = make(map[int64]*flight), make(map[int64]*answer)
+		t.flights, t.taken = make(map[int64]*flight), make(map[int64]*reply)
 	}
 	f = &flight{id: id, done: make(chan struct{})}
 	t.flights[id] = f
@@ -78,7 +78,7 @@ func (t *Table) begin(id int64) (a *answer, f *flight, first bool) {
 
 // end tells those who wait for the flight what came of it. An update that the
 // bot has taken is remembered, with so many others; any other may be sent again.
-func (t *Table) end(f *flight, a *answer, count int) {
+func (t *Table) end(f *flight, r *reply, count int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.flights, f.id)
@@ -86,19 +86,18 @@ func (t *Table) end(f *flight, a *answer, count int) {
 		f.abandoned.Stop()
 		t.abandoned--
 	}
-	if a.taken() {
-		t.remember(f.id, a, count)
+	if r.taken() {
+		t.remember(f.id, r.remembered(), count)
 	}
-	f.answer = a
+	f.reply = r
 	close(f.done)
 }
 
 // remember puts an update at the end of the order, and forgets the oldest ones.
-func (t *Table) remember(id int64, a *answer, count int) {
-	a = a.remembered()
-	t.taken[id] = a
+func (t *Table) remember(id int64, r *reply, count int) {
+	t.taken[id] = r
 	t.order = append(t.order, id)
-	t.bytes += len(a.body)
+	t.bytes += len(r.body)
 	for len(t.order)-t.head > count {
 		oldest := t.order[t.head]
 		t.bytes -= len(t.taken[oldest].body)
@@ -108,7 +107,7 @@ func (t *Table) remember(id int64, a *answer, count int) {
 	t.bare = max(t.bare, t.head)
 	for t.bytes > bodiesFor(count) {
 		t.bytes -= len(t.taken[t.order[t.bare]].body)
-		t.taken[t.order[t.bare]] = bareAnswer
+		t.taken[t.order[t.bare]] = bareReply
 		t.bare++
 	}
 	if t.head > count {
@@ -139,7 +138,7 @@ func (t *Table) abandon(f *flight) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case f.answer != nil:
+	case f.reply != nil:
 	case t.closing:
 		f.cancel(errClosing)
 	case t.abandoned == maxAbandoned:

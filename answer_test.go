@@ -196,6 +196,50 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	}
 }
 
+// TestOtherServers has bots that check the header by themselves, on servers of
+// the same configuration that no gate guards. Caddy provisions the servers in any
+// order, so it is tried several times.
+func TestOtherServers(t *testing.T) {
+	t.Parallel()
+	var seen atomic.Pointer[http.Header]
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		h := r.Header.Clone()
+		seen.Store(&h)
+	})
+	gated, direct, invoked, failed := freePort(t), freePort(t), freePort(t), freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf(`&(other) {
+	reverse_proxy %[1]s
+}
+https://localhost:%[2]d {
+	telegram_webhook {env.TELEGRAM_SECRET}
+	reverse_proxy %[1]s
+}
+http://:%[3]d {
+	reverse_proxy %[1]s
+}
+http://:%[4]d {
+	invoke other
+}
+http://:%[5]d {
+	error 418
+	handle_errors {
+		reverse_proxy %[1]s
+	}
+}
+`, bot, gated, direct, invoked, failed))
+	for range 8 {
+		for name, port := range map[string]int{"direct": direct, "invoked": invoked, "in an error route": failed} {
+			seen.Store(new(http.Header))
+			do(t, http.DefaultClient, update(t, fmt.Sprintf("http://127.0.0.1:%d/", port), "whatever"))
+			if v := strings.Join((*seen.Load())[secret.Header], "|"); v != "whatever" {
+				t.Errorf("%s: the bot got the secret %q, want %q", name, v, "whatever")
+			}
+		}
+		http.DefaultClient.CloseIdleConnections()
+		c.restart()
+	}
+}
+
 // TestWhatTheBotSees looks at the request that reaches the bot.
 func TestWhatTheBotSees(t *testing.T) {
 	var seen atomic.Pointer[http.Header]
@@ -221,7 +265,29 @@ func TestWhatTheBotSees(t *testing.T) {
 		}
 		reverse_proxy %[2]s
 	}
+	handle /replaced_before_a_matcher {
+		telegram_webhook {env.TELEGRAM_SECRET} {
+			forward_secret for_the_bot_only_0123456789
+		}
+		@post method POST
+		reverse_proxy @post %[2]s
+	}
+	handle /set_by_the_site {
+		request_header X-Telegram-Bot-Api-Secret-Token set_by_the_site
+		@post method POST
+		reverse_proxy @post %[2]s
+	}
+	handle /unguarded_rewritten {
+		rewrite * /to
+		reverse_proxy %[2]s
+	}
+	handle /unguarded_error {
+		error 418
+	}
 	handle /unguarded {
+		reverse_proxy %[2]s
+	}
+	handle_errors 418 {
 		reverse_proxy %[2]s
 	}
 }
@@ -258,6 +324,11 @@ https://localhost:%[1]d {
 		// The gate takes the header out of every request of the server for the
 		// time of Caddy's logging. Other handlers must see it as it came.
 		{"/unguarded", "whatever", "whatever"},
+		{"/unguarded_rewritten", "whatever", "whatever"},
+		{"/unguarded_error", "whatever", "whatever"},
+		{"/unguarded", "REDACTED", "REDACTED"},
+		{"/replaced_before_a_matcher", rightSecret, "for_the_bot_only_0123456789"},
+		{"/set_by_the_site", "whatever", "set_by_the_site"},
 	} {
 		t.Run(tc.path, func(t *testing.T) {
 			got := do(t, c.client(), update(t, fmt.Sprintf("https://localhost:%d%s", port, tc.path), tc.sent))

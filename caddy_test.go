@@ -130,6 +130,18 @@ func waitUntil(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// within receives what must come.
+func within[T any](t *testing.T, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not in time: %s", what)
+		panic("unreachable")
+	}
+}
+
 // command is a Caddy command with the process's own folders.
 func (c *caddyProcess) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
+	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
@@ -52,6 +53,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		max_body        <size>               # default: 1MiB
 //		retry_after     <duration>|off       # default: 5s, when the bot cannot be reached
 //		forward_secret  [<secret>]           # hand the header on to the bot (or this value instead)
+//		dedupe          [<count>]            # default: off; 10000 updates without a count
 //		name            <name>               # default: the bot's id, or host and path
 //	}
 //
@@ -110,6 +112,7 @@ var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
 	"max_body":        (*Handler).unmarshalMaxBody,
 	"retry_after":     (*Handler).unmarshalRetryAfter,
 	"forward_secret":  (*Handler).unmarshalForwardSecret,
+	"dedupe":          (*Handler).unmarshalDedupe,
 	"name":            (*Handler).unmarshalName,
 }
 
@@ -262,6 +265,19 @@ func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
 		return d.Errf("retry_after: %w", err)
 	}
 	return nil
+}
+
+func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
+	h.Dedupe = dedupe.DefaultCount
+	if !d.NextArg() {
+		return nil
+	}
+	count, err := strconv.Atoi(d.Val())
+	if err != nil || dedupe.CheckCount(count) != nil {
+		return d.Errf("dedupe: %q is not a number of updates from 1 to %d", d.Val(), dedupe.MaxCount)
+	}
+	h.Dedupe = count
+	return args.None(d, "dedupe")
 }
 
 func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {

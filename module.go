@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,6 +121,16 @@ type Handler struct {
 	// not see the header.
 	ForwardSecret *string `json:"forward_secret,omitempty"`
 
+	// How many updates to remember, 1 to 1000000, so that the bot gets each once:
+	// an update_id that it has answered with 2xx is answered 200, with the method
+	// in that answer if it was at most 64 KiB, and one that it still works on
+	// waits for that. The bot goes on when Telegram hangs up after 60 seconds, for
+	// at most ten minutes more. It takes about 60 bytes an update, and at most
+	// 1 KiB with its answer. Default: 0, every update is passed on. In a Caddyfile
+	// the default count is 10000, the updates of at least two minutes, after which
+	// Telegram has sent an update again.
+	Dedupe int `json:"dedupe,omitempty"`
+
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
 	// . _ -. Default: the bot's id, or else the first host and path that lead here.
 	Name string `json:"name,omitempty"`
@@ -141,6 +152,7 @@ type Handler struct {
 	refused *audit.Log
 	failed  *audit.Log
 	webhook func() identity
+	updates *registry.Updates
 
 	registering *registering // nil without a bot token
 	release     []func()     // give back what this configuration has taken
@@ -150,6 +162,7 @@ type Handler struct {
 // whole configuration is provisioned, and found at the first request.
 type identity struct {
 	name    string
+	botID   string // empty without a bot token
 	metrics *metrics.Webhook
 }
 
@@ -165,11 +178,11 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // writes nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	var err error
 	if h.config, err = lifecycle.Of(ctx); err != nil {
 		return err
 	}
+	h.server = h.config.Server()
 	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
 		if err := step(); err != nil {
 			return err
@@ -193,11 +206,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err
 	}
+	if h.updates, err = registry.NewUpdates(h.config, h.Dedupe, h.botKey, h.logger); err != nil {
+		return err
+	}
 	return h.config.On(func() { h.start(ctx) }, h.stopRegistrar)
 }
 
 // start makes the webhook known to its operator, once the configuration runs.
 func (h *Handler) start(ctx caddy.Context) {
+	withhold.Complete(h.server) // before the routes are read, to find the handler's place
+	h.updates.Start()
 	h.startRegistrar(ctx)
 	h.release = append(h.release, registry.Add(&admin.Webhook{
 		Called:    h.webhook().name,
@@ -312,9 +330,12 @@ func (h *Handler) warnOfLiteral(field string) {
 
 // identify finds the handler's place and name.
 func (h *Handler) identify() identity {
-	name := h.Name
-	if name == "" && h.registering != nil {
-		name = h.registering.id()
+	name, botID := h.Name, ""
+	if h.registering != nil {
+		botID = h.registering.id()
+	}
+	if name == "" {
+		name = botID
 	}
 	if name == "" && h.server != nil {
 		if place, ok := site.Find(h.server, h); ok {
@@ -324,7 +345,20 @@ func (h *Handler) identify() identity {
 			name = h.server.Listen[0]
 		}
 	}
-	return identity{name: name, metrics: metrics.For(name, verdicts, secret.Roles)}
+	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
+}
+
+// botKey tells bots apart, in this process: by their tokens, or else by the
+// webhook's name and server.
+func (h *Handler) botKey() string {
+	if h.registering != nil {
+		return h.registering.key()
+	}
+	name := h.webhook().name
+	if h.server != nil {
+		name += " on " + strings.Join(h.server.Listen, " ")
+	}
+	return name
 }
 
 // nameField says in a log entry which webhook it is about.
@@ -340,6 +374,7 @@ func (h *Handler) Cleanup() error {
 	for _, release := range h.release {
 		release()
 	}
+	h.updates.Release()
 	return nil
 }
 

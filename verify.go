@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/placeholder"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 	"github.com/caddy-telegram/telegramwebhook/internal/withhold"
@@ -188,11 +189,13 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[secret.Header] = withhold.Values(r)
 	}
 
+	me := h.webhook()
+	body := placeholder.Provide(r, placeholder.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers
 	rules.HSTS = hsts
 	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, next)
+	outcome = rules.Deliver(w, r, h.updates.Once(body.Update, next))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.

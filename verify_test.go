@@ -218,21 +218,31 @@ func TestLongHostAndPath(t *testing.T) {
 func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 	port := freePort(t)
 	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n}\n", port))
-	conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port), &tls.Config{RootCAs: c.roots()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// Below Caddy's own bound of a minute, and far above ours of a second.
-	_ = conn.SetDeadline(time.Now().Add(patience / 2))
-	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden {
-		t.Errorf("got %d, want 403", resp.StatusCode)
+	// Whether there is a header or none, the connection must end in the same way.
+	for _, more := range []string{"Content-Length: 100\r\n", "Content-Length: 10000000\r\n", "Content-Length: 100\r\nExpect: 100-continue\r\n"} {
+		var ends []bool
+		for _, header := range []string{"", secret.Header + ": wrong\r\n"} {
+			conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port), &tls.Config{RootCAs: c.roots()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			// Below Caddy's own bound of a minute, and far above ours of a second.
+			_ = conn.SetDeadline(time.Now().Add(patience / 2))
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%s%s\r\n", header, more)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusForbidden {
+				t.Errorf("%q: got %d, want 403", more, resp.StatusCode)
+			}
+			ends = append(ends, resp.Close)
+		}
+		if ends[0] != ends[1] {
+			t.Errorf("%q: the connection is closed without a header: %v, with a wrong one: %v", more, ends[0], ends[1])
+		}
 	}
 }
 

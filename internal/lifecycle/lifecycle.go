@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // Config is the configuration of which a module is part.
@@ -28,6 +29,12 @@ func Of(ctx caddy.Context) (Config, error) {
 // Key tells the configurations of this process apart. Each has its own app of
 // events.
 func (c Config) Key() any { return c.events }
+
+// Server returns the HTTP server that the module is part of; nil if it is of none.
+func (c Config) Server() *caddyhttp.Server {
+	server, _ := c.ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return server
+}
 
 // On has started called once the whole configuration runs, and stopping before
 // it ends. Neither is called for one that is only validated. Caddy waits for

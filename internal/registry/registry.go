@@ -1,5 +1,8 @@
 // Package registry is the only state that outlives a configuration: what the
 // webhooks of one bot in this process have in common.
+//
+//   - registry.go: the bots, and who speaks for them
+//   - updates.go: what is known of their updates
 package registry
 
 import (
@@ -8,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -16,6 +20,9 @@ import (
 type Bot struct {
 	// Secrets is what this process knows of the bot's kept secrets.
 	Secrets secret.Memory
+
+	// Updates is what this process knows of the bot's updates.
+	Updates dedupe.Table
 
 	mu      sync.Mutex
 	claims  map[any]string // who has claimed it, by configuration

@@ -7,7 +7,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -20,14 +19,19 @@ type giver struct {
 	inner func() // puts givers into the inner routes, which are known only by then
 }
 
-// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
-func (g *giver) MatchWithError(r *http.Request) (bool, error) {
+// complete has the inner routes their givers, once.
+func (g *giver) complete() {
 	if g.inner != nil {
 		g.once.Do(g.inner)
 	}
+}
+
+// MatchWithError satisfies caddyhttp.RequestMatcherWithError.
+func (g *giver) MatchWithError(r *http.Request) (bool, error) {
+	g.complete() // over TCP, the first connection has seen to that
 	if _, ok := r.Header[secret.Header]; ok {
 		if c := taken(r); c != nil {
-			r.Header[secret.Header] = c.values
+			c.give(r)
 		}
 	}
 	return true, nil
@@ -49,36 +53,61 @@ func (h *hider) MatchWithError(r *http.Request) (bool, error) {
 	return true, nil
 }
 
-// prepare puts givers into the routes of a server that is about to be compiled,
-// or has been, and reports whether all of them could be given one. A compiled
-// route without matchers cannot; that matters if it is a reverse_proxy, since
-// its bot may check the header by itself.
-func prepare(server *caddyhttp.Server) bool {
-	if compiled(server.Routes) {
-		return surround(server.Routes, true, nil)
+// Complete ends what From has begun with a server. What reads its routes while
+// requests may come must call it before.
+func Complete(server *caddyhttp.Server) {
+	if server == nil {
+		return
 	}
-	g := new(giver)
+	for _, route := range server.Routes {
+		if len(route.MatcherSets) > 0 && hasGiver(route.MatcherSets[0]) {
+			route.MatcherSets[0][0].(*giver).complete()
+			return
+		}
+	}
+}
+
+// prepare puts givers into the routes of a server that is about to be compiled,
+// or has been. It reports whether all that may ask for the header is reached by
+// one: of compiled routes, those without matchers cannot be changed any more.
+func prepare(server *caddyhttp.Server) (g *giver, ok bool) {
+	g = new(giver)
+	if compiled(server.Routes) {
+		g.inner = func() { surroundNamed(server, g) }
+		ok = surround(server.Routes, true, g)
+		return g, surroundErrors(server, g) && ok
+	}
 	var hiders []*hider
 	for i := range server.Routes {
 		h := new(hider)
 		hiders = append(hiders, h)
 		enclose(&server.Routes[i], g, h)
 	}
-	// The first request of all finds the routes complete, and waits until the
-	// inner ones have their givers.
+	// The first connection finds the routes complete, and waits until the inner
+	// ones have their givers.
 	g.inner = func() {
 		for i, route := range server.Routes {
 			hiders[i].rewrites = rewrites(route)
 			surroundInner(route.Handlers, g)
 		}
-		if server.Errors != nil {
-			surround(server.Errors.Routes, true, g)
-		}
-		for _, route := range server.NamedRoutes {
-			surround(caddyhttp.RouteList{*route}, true, g)
-		}
+		surroundErrors(server, g)
+		surroundNamed(server, g)
 	}
-	return true
+	return g, true
+}
+
+// surroundErrors does it for the routes that errors take.
+func surroundErrors(server *caddyhttp.Server, g *giver) (ok bool) {
+	return server.Errors == nil || surround(server.Errors.Routes, true, g)
+}
+
+// surroundNamed does it for the routes that are invoked by name, and so compiled
+// anew for every request.
+func surroundNamed(server *caddyhttp.Server, g *giver) {
+	for _, route := range server.NamedRoutes {
+		enclose(route, g, &hider{rewrites: rewrites(*route)})
+		surroundInner(route.Handlers, g)
+	}
 }
 
 // compiled reports whether a server's routes are complete. Until then at least
@@ -103,19 +132,15 @@ func hasGiver(set caddyhttp.MatcherSet) bool {
 }
 
 // surround puts givers and hiders into complete routes and all below them. It
-// reports whether no reverse_proxy is left without: of compiled routes only the
-// elements of their sets can still be changed.
-func surround(routes caddyhttp.RouteList, compiled bool, g *giver) bool {
-	if g == nil {
-		g = new(giver)
-	}
-	ok := true
+// reports whether every handler is behind a giver that may ask for the header:
+// of compiled routes only the elements of their sets can still be changed.
+func surround(routes caddyhttp.RouteList, compiled bool, g *giver) (ok bool) {
+	ok = true
 	for i := range routes {
 		route := &routes[i]
-		switch {
-		case len(route.MatcherSets) > 0 || !compiled:
+		if len(route.MatcherSets) > 0 || !compiled {
 			enclose(route, g, &hider{rewrites: rewrites(*route)})
-		case slices.ContainsFunc(route.Handlers, is[*reverseproxy.Handler]):
+		} else if slices.ContainsFunc(route.Handlers, asks) {
 			ok = false
 		}
 		surroundInner(route.Handlers, g)
@@ -151,11 +176,21 @@ func enclose(route *caddyhttp.Route, g *giver, h *hider) {
 }
 
 // rewrites reports whether the route's handlers rewrite the request, which
-// writes it to the log at level DEBUG. One that also proxies it, with no gate
-// that knows better, keeps the header: its bot may check it by itself.
+// writes it to the log at level DEBUG. If others beside them may ask for the
+// header, such as the proxy of a bot that checks it by itself, they keep it.
 func rewrites(route caddyhttp.Route) bool {
 	return slices.ContainsFunc(route.Handlers, is[*rewrite.Rewrite]) &&
-		(slices.ContainsFunc(route.Handlers, gate) || !slices.ContainsFunc(route.Handlers, is[*reverseproxy.Handler]))
+		(slices.ContainsFunc(route.Handlers, gate) || !slices.ContainsFunc(route.Handlers, asks))
+}
+
+// asks reports whether a handler may ask for the header where it stands.
+// Subroutes and named routes have givers of their own.
+func asks(h caddyhttp.MiddlewareHandler) bool {
+	switch h.(type) {
+	case *rewrite.Rewrite, *caddyhttp.Subroute, *caddyhttp.Invoke, *caddyhttp.StaticResponse, caddyhttp.StaticResponse:
+		return false
+	}
+	return !gate(h)
 }
 
 func is[T any](h caddyhttp.MiddlewareHandler) bool {

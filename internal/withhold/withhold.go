@@ -43,8 +43,8 @@ func From(ctx caddy.Context) {
 	}
 	if app, ok := ctx.Modules()[0].(*caddyhttp.App); ok {
 		for _, server := range app.Servers {
-			if prepare(server) {
-				takeFrom(server)
+			if g, ok := prepare(server); ok {
+				takeFrom(server, g)
 			}
 		}
 	}
@@ -53,10 +53,11 @@ func From(ctx caddy.Context) {
 // takeFrom puts a taker before the server's own handler. Caddy makes its
 // http.Server only when it starts; the first connection is the first to see it.
 // No request reads the server's handler before its connection's context is made.
-func takeFrom(server *caddyhttp.Server) {
+func takeFrom(server *caddyhttp.Server, g *giver) {
 	var once sync.Once
 	server.RegisterConnContext(func(ctx context.Context, _ net.Conn) context.Context {
 		once.Do(func() {
+			g.complete()
 			if s, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok && s.Handler != nil {
 				s.Handler = taker{s.Handler}
 			}
@@ -69,10 +70,12 @@ func takeFrom(server *caddyhttp.Server) {
 type taker struct{ next http.Handler }
 
 func (t taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if values, ok := r.Header[secret.Header]; ok {
-		c := &withheld{Context: r.Context(), values: values}
+	if _, ok := r.Header[secret.Header]; ok {
+		c := &withheld{Context: r.Context()}
 		c.hide(r)
-		r = r.WithContext(c)
+		// In place: net/http goes on with its own request, and must end one that
+		// has the header in the same way as one that has not.
+		*r = *r.WithContext(c)
 	}
 	t.next.ServeHTTP(w, r)
 }
@@ -80,13 +83,28 @@ func (t taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // withheld is a request's context with the values that were taken out of it.
 type withheld struct {
 	context.Context
-	values      []string
+	hidden      []string
 	placeholder [1]string
 }
 
+// hide takes the values out of the request.
 func (c *withheld) hide(r *http.Request) {
-	c.placeholder[0] = Placeholder
-	r.Header[secret.Header] = c.placeholder[:]
+	if values := r.Header[secret.Header]; !c.hides(values) {
+		c.hidden, c.placeholder[0] = values, Placeholder
+		r.Header[secret.Header] = c.placeholder[:]
+	}
+}
+
+// give gives them back, unless another handler has set the header since.
+func (c *withheld) give(r *http.Request) {
+	if c.hides(r.Header[secret.Header]) {
+		r.Header[secret.Header] = c.hidden
+	}
+}
+
+// hides reports whether values are the placeholder, and not one that was sent.
+func (c *withheld) hides(values []string) bool {
+	return len(values) == 1 && &values[0] == &c.placeholder[0]
 }
 
 type contextKey struct{}
@@ -111,13 +129,12 @@ func Done(r *http.Request) bool {
 	return !ok || taken(r) != nil
 }
 
-// Values returns the header's values as they came, whether they have been given
-// back or not.
+// Values returns the header's values as they are, hidden or not.
 func Values(r *http.Request) []string {
 	values := r.Header[secret.Header]
 	if len(values) == 1 && values[0] == Placeholder {
-		if c := taken(r); c != nil {
-			return c.values
+		if c := taken(r); c != nil && c.hides(values) {
+			return c.hidden
 		}
 	}
 	return values

@@ -1,0 +1,169 @@
+package telegramwebhook
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// genuine is a request with that update.
+func genuine(t *testing.T, url string, body []byte) *http.Request {
+	t.Helper()
+	r := update(t, url, rightSecret)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return r
+}
+
+// TestPlaceholders uses the placeholders wherever Caddy takes some, and looks at
+// what comes of them and at what the bot gets.
+func TestPlaceholders(t *testing.T) {
+	bot := startBot(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_ = json.NewEncoder(w).Encode([]string{
+			r.Header.Get("X-Up"), r.Header.Get("X-Request"), r.Header.Get("X-Map"), fmt.Sprint(r.ContentLength), string(body),
+		})
+	})
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf(`https://localhost:%d {
+	log
+	log_append kind {http.telegram_webhook.update_type}
+	log_append who {http.telegram_webhook.name}
+	map {http.telegram_webhook.update_type} {queue} {
+		callback_query buttons
+		default other
+	}
+	@long vars {http.telegram_webhook.chat_id} 555
+	@expression expression `+"`{http.telegram_webhook.user_id} == \"204536821\" && {http.telegram_webhook.update_type} != \"message\"`"+`
+	telegram_webhook {env.TELEGRAM_SECRET} {
+		name shop
+	}
+	header >X-Kind {http.telegram_webhook.update_type}
+	request_header X-Request {http.telegram_webhook.chat_id}/{http.telegram_webhook.user_id}
+	request_header X-Map {queue}
+	handle @long {
+		respond long
+	}
+	handle @expression {
+		respond expression
+	}
+	handle {
+		reverse_proxy %s {
+			header_up X-Up {http.telegram_webhook.update_id}
+		}
+	}
+}
+`, port, bot))
+	url := fmt.Sprintf("https://localhost:%d/", port)
+
+	edited := bytes.Replace(telegramtest.Message(7, 5, "hi"), []byte(`"message":{`), []byte(`"edited_message":{`), 1)
+	large := telegramtest.Message(8, 6, strings.Repeat("x", 300<<10))
+	odd := []byte(`{"update_id":9,"evil\r\nX-Evil: 1":{"chat":{"id":5}}}`)
+	for name, tc := range map[string]struct {
+		body, want string
+		kind       string // in the answer's header
+	}{
+		"a message":           {string(telegramtest.Message(6, 5, "hi")), sees("6", "5/204536821", "other", telegramtest.Message(6, 5, "hi")), "message"},
+		"a long one":          {string(large), sees("8", "6/204536821", "other", large), "message"},
+		"a matcher":           {string(telegramtest.Message(6, 555, "hi")), "long", "message"},
+		"an expression":       {string(edited), "expression", "edited_message"},
+		"a type that is none": {string(odd), sees("9", "5/", "other", odd), ""},
+		"what is no JSON":     {"hello", sees("", "/", "other", []byte("hello")), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := do(t, c.client(), genuine(t, url, []byte(tc.body)))
+			if got.status != 200 || strings.TrimSpace(got.body) != strings.TrimSpace(tc.want) {
+				t.Errorf("got %d %.300q, want %.300q", got.status, got.body, tc.want)
+			}
+			if kind := got.header.Get("X-Kind"); kind != tc.kind {
+				t.Errorf("in a header of the answer the type is %q, want %q", kind, tc.kind)
+			}
+		})
+	}
+	c.stop()
+	for _, want := range []string{`"kind":"message"`, `"kind":"edited_message"`, `"kind":""`, `"who":"shop"`} {
+		if !strings.Contains(c.out.String(), want) {
+			t.Errorf("no %s in the access log", want)
+		}
+	}
+}
+
+// sees is what the bot of TestPlaceholders answers if it gets that.
+func sees(up, request, mapped string, body []byte) string {
+	answer, _ := json.Marshal([]string{up, request, mapped, fmt.Sprint(len(body)), string(body)})
+	return string(answer)
+}
+
+// TestLoggedAfterwards has nothing but a log_append, which asks when the update
+// is with the bot already.
+func TestLoggedAfterwards(t *testing.T) {
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf(`https://localhost:%d {
+	log
+	log_append after {http.telegram_webhook.update_id}
+	telegram_webhook {env.TELEGRAM_SECRET}
+	handle /early {
+		route {
+			log_append <early {http.telegram_webhook.update_id}
+			reverse_proxy %[2]s
+		}
+	}
+	handle {
+		reverse_proxy %[2]s
+	}
+}
+`, port, bot))
+	url := fmt.Sprintf("https://localhost:%d/", port)
+	short, long := telegramtest.Message(11, 5, "hi"), telegramtest.Message(12, 5, strings.Repeat("x", 100<<10))
+	for _, body := range [][]byte{short, long} {
+		do(t, c.client(), genuine(t, url, body))
+	}
+	do(t, c.client(), genuine(t, url+"early", long))
+	c.stop()
+	for _, want := range []string{`"after":"11"`, `"after":""`, `"after":"12"`, `"early":"12"`} {
+		if n := strings.Count(c.out.String(), want); n != 1 {
+			t.Errorf("%s is %d times in the access log, want once", want, n)
+		}
+	}
+}
+
+// TestUnaskedUpdateStreams sends a large update in two parts, and the second only
+// when the bot has got the first: nothing holds an update that nobody asks about.
+func TestUnaskedUpdateStreams(t *testing.T) {
+	half := strings.Repeat("x", 250<<10)
+	gotFirst, done := make(chan struct{}), make(chan bool, 1)
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		first := make([]byte, len(half)/2)
+		if _, err := io.ReadFull(r.Body, first); err != nil {
+			t.Error(err)
+		}
+		close(gotFirst)
+		rest, err := io.ReadAll(r.Body)
+		done <- err == nil && len(first)+len(rest) == 2*len(half)
+	})
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n\treverse_proxy %s\n}\n", port, bot))
+	conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port), &tls.Config{RootCAs: c.roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := telegramtest.Request(telegramtest.Webhook{URL: fmt.Sprintf("https://localhost:%d/", port), Secret: rightSecret}, []byte(half+half))
+	if _, err := conn.Write(request[:len(request)-len(half)]); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the bot gets the first part", gotFirst)
+	if _, err := conn.Write(request[len(request)-len(half):]); err != nil {
+		t.Fatal(err)
+	}
+	if !within(t, "the bot gets the rest", done) {
+		t.Error("the bot has not got all of it")
+	}
+}

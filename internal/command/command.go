@@ -23,7 +23,7 @@ by any command but the one that makes a new one.`,
 }
 
 // subcommands are what telegram-webhook can do.
-var subcommands = []func() *cobra.Command{newSecret, newSend, newAudit}
+var subcommands = []func() *cobra.Command{newStatus, newRotate, newRegister, newDelete, newSecret, newSend, newAudit}
 
 func configure(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs // so that an unknown command is an error

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ type auditor struct {
 	inside func(cmd *cobra.Command, url string) (insideView, error)
 }
 
-func newAudit() *cobra.Command { return auditor{inside: lookInside}.command() }
+func newAudit() *cobra.Command { return auditor{inside: insider{time.Now}.look}.command() }
 
 func (a auditor) command() *cobra.Command {
 	cmd := &cobra.Command{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,6 +174,22 @@ func TestAuditInside(t *testing.T) {
 	if got := execute(t, a.command(), []string{"audit"}, ""); got.out != "fail  registration  failing\n\n1 fail; 1 request\n" {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// The documentation shows what is printed of a webhook whose Caddy can be asked,
+// and has a public certificate.
+func TestAuditDocumented(t *testing.T) {
+	site := site{}.start(t)
+	admin := startAdmin(t, http.StatusOK, webhooks(t, "123456789"))
+	a := auditor{options: probe.Options{Lookup: site.resolve, Dial: site.dial}, inside: insider{now}.look}
+	got := execute(t, a.command(), []string{"audit", "--ca", site.ca, "--address", admin.address}, "")
+	if got.err != "" || got.failure != "" {
+		t.Errorf("got %+v", got)
+	}
+	printed := strings.Replace(got.out, "trusted by the file of --ca", "trusted", 1)
+	documented(t, "README.md", "audit", printed)
+	documented(t, "docs/command.md", "audit", printed)
+	site.check(t, got)
 }
 
 func TestAuditUsage(t *testing.T) {

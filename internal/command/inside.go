@@ -20,9 +20,12 @@ type insideView struct {
 	keeps    bool // the gate has a secret that nobody else has
 }
 
-// lookInside asks the admin API for the webhook with that url, or without one
-// for the only webhook there is.
-func lookInside(cmd *cobra.Command, url string) (insideView, error) {
+// insider looks inside.
+type insider struct{ now func() time.Time }
+
+// look asks the admin API for the webhook with that url, or without one for the
+// only webhook there is.
+func (i insider) look(cmd *cobra.Command, url string) (insideView, error) {
 	api, err := findAdminAPI(cmd)
 	if err != nil {
 		return insideView{}, err
@@ -37,7 +40,7 @@ func lookInside(cmd *cobra.Command, url string) (insideView, error) {
 	}
 	return insideView{
 		url:      cmp.Or(w.URL, w.Address),
-		findings: probe.Inside(w.Webhook, time.Now()),
+		findings: probe.Inside(w.Webhook, i.now()),
 		requests: api.requests,
 		keeps:    w.Secret.Source != "configured",
 	}, nil

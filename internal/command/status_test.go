@@ -1,11 +1,13 @@
 package command
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,10 +65,50 @@ func TestStatus(t *testing.T) {
 		if got.failure != failure || got.err != "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
-		if name == "123456789" || name == "shop" {
-			golden(t, "status_"+name+".txt", got.out)
+		if name == "shop" {
+			golden(t, "status_shop.txt", got.out)
 		}
 	}
+}
+
+// webhooks are those of that names in testdata, as the admin API lists them.
+func webhooks(t *testing.T, names ...string) string {
+	t.Helper()
+	var all, some []webhook
+	if err := json.Unmarshal([]byte(testdata(t, "webhooks.json")), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		if slices.Contains(names, w.Name) {
+			some = append(some, w)
+		}
+	}
+	list, err := json.Marshal(some)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(list)
+}
+
+// documented requires that a page shows what a command really prints.
+func documented(t *testing.T, page, command, printed string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("../..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if block := "$ caddy telegram-webhook " + command + "\n" + printed; !strings.Contains(string(content), block) {
+		t.Errorf("%s does not show\n%s", page, block)
+	}
+}
+
+// What the documentation shows is what is printed.
+func TestStatusDocumented(t *testing.T) {
+	one := startAdmin(t, http.StatusOK, webhooks(t, "123456789")).status(t)
+	documented(t, "README.md", "status", one.out)
+	documented(t, "docs/command.md", "status 123456789", one.out)
+	several := startAdmin(t, http.StatusOK, webhooks(t, "123456789", "bot.example.com/hook", "shop")).status(t)
+	documented(t, "docs/command.md", "status", several.out)
 }
 
 // One webhook is shown in full, and as JSON it is what was answered: a list, or

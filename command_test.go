@@ -19,7 +19,8 @@ import (
 func (c *caddyProcess) cli(args ...string) (stdout, stderr string, status int) {
 	c.t.Helper()
 	cmd := c.command(append([]string{"telegram-webhook"}, args...)...)
-	cmd.Env = append(cmd.Env, "TELEGRAM_WEBHOOK_SECRET="+rightSecret)
+	// Nobody is at the default address of the admin API.
+	cmd.Env = append(cmd.Env, "TELEGRAM_WEBHOOK_SECRET="+rightSecret, "CADDY_ADMIN=localhost:1")
 	if args[0] == "audit" {
 		cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+c.rootFile()) // as if the CA were public
 	}
@@ -127,7 +128,7 @@ func TestCommandAudit(t *testing.T) {
 			t.Errorf("got %+v", f)
 		}
 	}
-	if len(findings) != 14 || status != 3 || errs != "" {
+	if len(findings) != 14 || status != 3 || !regexp.MustCompile(`^No view from inside: the admin API at localhost:1 cannot be reached: .*\n$`).MatchString(errs) {
 		t.Errorf("%d findings, status %d: %s", len(findings), status, errs)
 	}
 	if got := all(updates); len(got) != 1 || !regexp.MustCompile(`^{"update_id":[0-9]+}$`).MatchString(got[0]) {

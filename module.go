@@ -219,10 +219,20 @@ func (h *Handler) start(ctx caddy.Context) {
 	h.startRegistrar(ctx)
 	h.release = append(h.release, registry.Add(&admin.Webhook{
 		Called:    h.webhook().name,
+		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
 		Registrar: h.registering.at(),
 	}))
+}
+
+// address is where the webhook is; empty if the configuration does not tell.
+func (h *Handler) address() string {
+	if g := h.registering; g != nil {
+		return g.address
+	}
+	address, _ := site.URL(h.server, h, "")
+	return address
 }
 
 // claimName takes the name, which no two webhooks of a configuration may have.

@@ -32,8 +32,8 @@ func init() { caddy.RegisterModule(API{}) }
 // Base is where the endpoints are.
 const Base = "/telegram_webhook/"
 
-// patience bounds how long an answer is waited for.
-const patience = time.Minute
+// Patience bounds how long an answer is waited for.
+const Patience = time.Minute
 
 // API is the admin endpoints. It has no state of its own: Caddy provisions one
 // for every configuration, and does not end the one before.
@@ -117,7 +117,7 @@ func change(do func(webhook registry.Live, ctx context.Context, drop bool) error
 				return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
 			}
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		ctx, cancel := context.WithTimeout(r.Context(), Patience)
 		defer cancel()
 		if err := do(webhook, ctx, drop); err != nil {
 			code := http.StatusBadGateway

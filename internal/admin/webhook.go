@@ -14,6 +14,7 @@ import (
 // Webhook is a webhook of the running configuration.
 type Webhook struct {
 	Called  string
+	Address string // by the configuration; empty if that does not tell
 	Secrets secret.Source
 	Counts  func() map[string]uint64
 
@@ -24,13 +25,11 @@ type Webhook struct {
 // Name satisfies registry.Live.
 func (w *Webhook) Name() string { return w.Called }
 
-// Unmanaged is the state of a webhook that something else registers.
-const Unmanaged = "unmanaged"
-
 // advice is what to do in a state.
 var advice = map[string]string{
-	Unmanaged:                    "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
-	string(registrar.Failing):    "See detail. It is tried again by itself; if only the configuration can mend it, correct that and reload.",
+	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
+	string(registrar.Pending):    "Wait a moment, and look again.",
+	string(registrar.Failing):    "It is tried again by itself; if only the configuration can mend it, correct that and reload.",
 	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
 	string(registrar.Superseded): "Nothing during a rolling change; else give all nodes the same configuration, or register again here.",
 	string(registrar.Deleted):    "Register it again when updates are to come.",
@@ -38,12 +37,14 @@ var advice = map[string]string{
 
 // Status satisfies registry.Live.
 func (w *Webhook) Status() status.Webhook {
-	s := status.Webhook{Name: w.Called, State: Unmanaged, Secret: w.secretStatus(), Requests: w.Counts()}
+	s := status.Webhook{Name: w.Called, Address: w.Address, State: status.Unmanaged, Secret: w.secretStatus(), Requests: w.Counts()}
 	if w.Registrar != nil {
 		r := w.Registrar.Status()
 		s.State, s.Since, s.Detail = string(r.State), r.Since, r.Detail
-		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
-		if !r.InfoAt.IsZero() {
+		if r.URL != "" {
+			s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
+		}
+		if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
 			s.Telegram = &status.Telegram{
 				At: r.InfoAt, URL: r.Info.URL, Pending: r.Info.PendingUpdateCount,
 				LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
@@ -93,7 +94,7 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 			return err
 		}
 		if state := w.Registrar.Status().State; state != registrar.Registered {
-			return errors.New("the webhook is " + string(state) + ", so its secret is not renewed: " + advice[string(state)])
+			return errors.New("the webhook is " + string(state) + "; its secret is renewed when it is registered again. " + advice[string(state)])
 		}
 		if !w.Secrets.Status().Made.Equal(before) {
 			return nil

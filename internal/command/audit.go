@@ -1,13 +1,12 @@
 package command
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,22 +21,20 @@ const (
 	exitFail = 3
 )
 
-// insideView are checks of a webhook that cannot be made from outside. What they
-// find is listed behind the rest.
-type insideView func(ctx context.Context, target wire.Target) ([]probe.Finding, error)
-
 // auditor is the command audit.
 type auditor struct {
 	options probe.Options // how the webhook is reached
-	inside  insideView    // nil for none
+
+	// inside asks the webhook's own Caddy; nil for none.
+	inside func(cmd *cobra.Command, url string) (insideView, error)
 }
 
-func newAudit() *cobra.Command { return auditor{}.command() }
+func newAudit() *cobra.Command { return auditor{inside: insider{time.Now}.look}.command() }
 
 func (a auditor) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "audit [--json] [--secret-file FILE] [--ca FILE | --insecure] URL",
-		Short: "Checks a webhook from outside, and says what to mend",
+		Use:   "audit [--json] [--secret-file FILE] [--ca FILE | --insecure] " + adminUsage + " [URL]",
+		Short: "Checks a webhook from outside and from inside, and says what to mend",
 		Long: `
 Checks a webhook from outside, whatever serves it, and prints a line for each
 check: pass, warn or fail, what was seen, and what to do.
@@ -57,23 +54,39 @@ check: pass, warn or fail, what was seen, and what to do.
   hsts          answers have Strict-Transport-Security
   strength      the secret cannot be guessed
 
-It makes at most ` + fmt.Sprint(probe.MaxRequests) + ` requests, all to the host in the url, and none to Telegram. The
-secret is read from the environment variable ` + secretEnv + `, or from
---secret-file; without one, what needs it is left out. It is not sent to a server
-whose certificate is bad.
+If the Caddy that runs here has a telegram_webhook with that url, what it knows is
+checked too:
+
+  registration  the webhook is registered, and nobody else registers the bot
+  telegram      sends to this url
+  last error    Telegram has met none for an hour
+  pending       at most 100 updates wait
+  secret        is not weak, nor overdue for its rotation
+  requests      updates pass, and none is too long
+
+Without URL, the one webhook of that Caddy is audited.
+
+It makes at most ` + fmt.Sprint(probe.MaxRequests) + ` requests, all to the host in the url, one more to the admin
+API, and none to Telegram. The secret is read from the environment variable
+` + secretEnv + `, or from --secret-file; without one, what needs it is
+left out. It is not sent to a server whose certificate is bad. A secret that the
+gate itself keeps or derives need not be given.
+` + adminHelp + `
 
 --json prints a list of objects with check, result, seen and remedy instead.
 
 Exit status:
   0  everything passes
-  1  wrong usage
+  1  wrong usage; without URL also when the admin API cannot be reached, or has
+     not one webhook
   2  at worst there are warnings
   3  something fails`,
-		Example: `  caddy telegram-webhook audit https://bot.example.com/telegram
+		Example: `  caddy telegram-webhook audit
+  caddy telegram-webhook audit https://bot.example.com/telegram
   caddy telegram-webhook audit --json --secret-file /etc/caddy/telegram_secret https://bot.example.com/`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return errors.New("give the url of the webhook to check, such as https://bot.example.com/telegram")
+			if len(args) > 1 {
+				return errors.New("give one url at most, such as https://bot.example.com/telegram")
 			}
 			return nil
 		},
@@ -83,14 +96,11 @@ Exit status:
 	cmd.Flags().Bool("json", false, "Print a list in JSON")
 	addSecretFlag(cmd)
 	addTrustFlags(cmd)
+	addAdminFlags(cmd)
 	return cmd
 }
 
 func (a auditor) run(cmd *cobra.Command, args []string) error {
-	target, err := parseURL(args[0])
-	if err != nil {
-		return err
-	}
 	trust, err := readTrust(cmd)
 	if err != nil {
 		return err
@@ -99,26 +109,55 @@ func (a auditor) run(cmd *cobra.Command, args []string) error {
 	if a.options.Secret, err = readSecret(cmd); err != nil {
 		return err
 	}
-	findings, requests := probe.Outside(cmd.Context(), target, a.options)
-	if a.inside != nil {
-		more, err := a.inside(cmd.Context(), target)
-		if err != nil {
-			return err
-		}
-		findings = append(findings, more...)
-	}
 	asJSON, err := cmd.Flags().GetBool("json")
 	if err != nil {
 		return err
 	}
-	print := table
-	if asJSON {
-		print = list
+	findings, requests, err := a.audit(cmd, args)
+	if err != nil {
+		return err
 	}
-	if err := print(cmd.OutOrStdout(), findings, requests); err != nil {
+	if asJSON {
+		err = encode(cmd.OutOrStdout(), findings)
+	} else {
+		err = table(cmd.OutOrStdout(), findings, requests)
+	}
+	if err != nil {
 		return err
 	}
 	return exit(cmd, worst(findings))
+}
+
+// audit looks from inside first: what comes from outside is counted there.
+func (a auditor) audit(cmd *cobra.Command, args []string) (findings []probe.Finding, requests int, err error) {
+	url := strings.Join(args, "")
+	var target wire.Target
+	if url != "" {
+		if target, err = parseURL(url); err != nil {
+			return nil, 0, err
+		}
+	}
+	var inside insideView
+	if a.inside != nil {
+		inside, err = a.inside(cmd, url)
+	}
+	switch {
+	case err != nil && url == "":
+		return nil, 0, err
+	case err != nil:
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "No view from inside: %v\n", err); err != nil {
+			return nil, 0, err
+		}
+	case url == "" && inside.url == "":
+		return inside.findings, inside.requests, nil // the registration says why
+	case url == "":
+		if target, err = parseURL(inside.url); err != nil {
+			return nil, 0, err
+		}
+	}
+	a.options.Kept = inside.keeps
+	findings, requests = probe.Outside(cmd.Context(), target, a.options)
+	return append(findings, inside.findings...), requests + inside.requests, nil
 }
 
 // worst is the exit status.
@@ -127,13 +166,6 @@ func worst(findings []probe.Finding) (status int) {
 		status = max(status, map[probe.Result]int{probe.Warn: exitWarn, probe.Fail: exitFail}[f.Result])
 	}
 	return status
-}
-
-func list(w io.Writer, findings []probe.Finding, _ int) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(findings)
 }
 
 func table(w io.Writer, findings []probe.Finding, requests int) error {
@@ -156,6 +188,10 @@ func table(w io.Writer, findings []probe.Finding, requests int) error {
 			counts = append(counts, fmt.Sprintf("%d %s", count[r], r))
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s; %d requests\n", strings.Join(counts, ", "), requests)
+	unit := "requests"
+	if requests == 1 {
+		unit = "request"
+	}
+	_, err := fmt.Fprintf(w, "\n%s; %d %s\n", strings.Join(counts, ", "), requests, unit)
 	return err
 }

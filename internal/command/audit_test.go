@@ -1,10 +1,11 @@
 package command
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,8 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/caddy-telegram/telegramwebhook/internal/probe"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const auditedURL = "https://bot.example.com/telegram"
@@ -134,17 +136,60 @@ func TestAuditPlainHTTP(t *testing.T) {
 	}
 }
 
-// The checks from inside are listed behind the others.
+// The checks from inside are listed behind the others. Without them, that is said.
 func TestAuditInside(t *testing.T) {
-	net := site{}.start(t)
-	inside := func(_ context.Context, target wire.Target) ([]probe.Finding, error) {
-		return []probe.Finding{{Check: "registration", Result: probe.Fail, Seen: "none for " + target.String(), Remedy: "register"}}, nil
+	site := site{}.start(t)
+	a := auditor{options: probe.Options{Lookup: site.resolve, Dial: site.dial}}
+	a.inside = func(_ *cobra.Command, url string) (insideView, error) {
+		found := probe.Finding{Check: "registration", Result: probe.Fail, Seen: "none, asked for " + url, Remedy: "register"}
+		return insideView{url: auditedURL, findings: []probe.Finding{found}, requests: 5, keeps: true}, nil
 	}
-	a := auditor{options: probe.Options{Lookup: net.resolve, Dial: net.dial}, inside: inside}
-	got := execute(t, a.command(), []string{"audit", "--ca", net.ca, auditedURL}, "")
-	if !strings.Contains(got.out, "\nfail  registration  none for "+auditedURL+" -> register\n\n1 fail, ") || got.failure != "exiting with status 3" {
+	for args, want := range map[string]string{auditedURL: auditedURL, "": ""} {
+		site.mu.Lock()
+		site.calls = nil
+		site.mu.Unlock()
+		got := execute(t, a.command(), append([]string{"audit", "--ca", site.ca}, strings.Fields(args)...), "")
+		if !strings.Contains(got.out, "\nfail  registration  none, asked for "+want+" -> register\n\n1 fail, ") || got.failure != "exiting with status 3" ||
+			!strings.HasSuffix(got.out, fmt.Sprintf(" pass; %d requests\n", len(site.dialed())+5)) {
+			t.Errorf("%q: got %+v", args, got)
+		}
+		if strings.Contains(got.out, "right secret") {
+			t.Errorf("%q: a secret is missed that nobody has:\n%s", args, got.out)
+		}
+	}
+
+	a.inside = func(*cobra.Command, string) (insideView, error) { return insideView{}, errors.New("nobody there") }
+	got := execute(t, a.command(), []string{"audit", "--ca", site.ca, auditedURL}, "")
+	if got.err != "No view from inside: nobody there\n" || !strings.Contains(got.out, "warn  right secret") || got.failure != "exiting with status 2" {
 		t.Errorf("got %+v", got)
 	}
+	if got := execute(t, a.command(), []string{"audit"}, ""); got.failure != "nobody there" || got.out != "" {
+		t.Errorf("without a url: got %+v", got)
+	}
+
+	// A webhook without a url is looked at from inside only.
+	a.inside = func(*cobra.Command, string) (insideView, error) {
+		return insideView{findings: []probe.Finding{{Check: "registration", Result: probe.Fail, Seen: "failing"}}, requests: 1}, nil
+	}
+	if got := execute(t, a.command(), []string{"audit"}, ""); got.out != "fail  registration  failing\n\n1 fail; 1 request\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// The documentation shows what is printed of a webhook whose Caddy can be asked,
+// and has a public certificate.
+func TestAuditDocumented(t *testing.T) {
+	site := site{}.start(t)
+	admin := startAdmin(t, http.StatusOK, webhooks(t, "123456789"))
+	a := auditor{options: probe.Options{Lookup: site.resolve, Dial: site.dial}, inside: insider{now}.look}
+	got := execute(t, a.command(), []string{"audit", "--ca", site.ca, "--address", admin.address}, "")
+	if got.err != "" || got.failure != "" {
+		t.Errorf("got %+v", got)
+	}
+	printed := strings.Replace(got.out, "trusted by the file of --ca", "trusted", 1)
+	documented(t, "README.md", "audit", printed)
+	documented(t, "docs/command.md", "audit", printed)
+	site.check(t, got)
 }
 
 func TestAuditUsage(t *testing.T) {
@@ -152,8 +197,7 @@ func TestAuditUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "give the url of the webhook to check"},
-		{[]string{auditedURL, rightSecret}, "give the url of the webhook to check"},
+		{[]string{auditedURL, rightSecret}, "give one url at most"},
 		{[]string{"ftp://a"}, "the url is not one such as"},
 		{[]string{auditedURL, "--ca", "/does/not/exist"}, "--ca: no such file or directory"},
 		{[]string{auditedURL, "--secret-file", rightSecret}, "--secret-file: no such file or directory"},

@@ -10,9 +10,12 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "telegram-webhook",
 		Usage: "<command>",
-		Short: "Makes secrets for Telegram webhooks, tries webhooks out and audits them",
+		Short: "Operates, audits and tries out Telegram webhooks",
 		Long: `
-Makes secrets for Telegram webhooks, tries webhooks out and audits them.
+Operates, audits and tries out Telegram webhooks.
+
+status, rotate, register and delete ask the Caddy that runs, through its admin API.
+A webhook's name is as status shows it, and may be left out when there is one.
 
 A webhook's secret is read from the environment variable ` + secretEnv + `,
 or from the file that --secret-file names (- is standard input). It is never an
@@ -23,15 +26,15 @@ by any command but the one that makes a new one.`,
 }
 
 // subcommands are what telegram-webhook can do.
-var subcommands = []func() *cobra.Command{newSecret, newSend, newAudit}
+var subcommands = []func() *cobra.Command{newStatus, newRotate, newRegister, newDelete, newSecret, newSend, newAudit}
 
 func configure(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs // so that an unknown command is an error
 	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.Example = `  caddy telegram-webhook secret
-  caddy telegram-webhook send https://bot.example.com/
-  caddy telegram-webhook audit https://bot.example.com/`
+	cmd.Example = `  caddy telegram-webhook status
+  caddy telegram-webhook audit https://bot.example.com/
+  caddy telegram-webhook send https://bot.example.com/`
 	for _, sub := range subcommands {
 		cmd.AddCommand(sub())
 	}

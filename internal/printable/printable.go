@@ -1,4 +1,5 @@
-// Package printable makes what a stranger wrote fit to be shown to people.
+// Package printable writes for people: what a stranger wrote, made fit to be
+// shown, and lengths of time.
 package printable
 
 import (

@@ -1,6 +1,9 @@
 package printable
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestLine(t *testing.T) {
 	text := Without("s3-cret_")
@@ -27,5 +30,17 @@ func TestBlock(t *testing.T) {
 func TestHolds(t *testing.T) {
 	if !Without("abc").Holds("xABCx") || Without("abc").Holds("ab") || (Text{}).Holds("abc") || Without("").Holds("abc") {
 		t.Error("found where it is not, or not where it is")
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		90*24*time.Hour - time.Second: "90 days", 48 * time.Hour: "2 days", 47*time.Hour + time.Minute: "47 hours", 2 * time.Hour: "2 hours",
+		time.Hour: "60 minutes", 2 * time.Minute: "2 minutes", 119 * time.Second: "119 seconds", 1499 * time.Millisecond: "1 second",
+		0: "0 seconds", -time.Hour: "0 seconds",
+	} {
+		if got := Span(d); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
@@ -36,9 +37,9 @@ func (a *audit) checkCertificate(ctx context.Context) bool {
 	}
 	leaf := chain[0]
 	left := time.Until(leaf.NotAfter)
-	seen := fmt.Sprintf("trusted, for this host, %s left", span(left))
+	seen := fmt.Sprintf("trusted, for this host, %s left", printable.Span(left))
 	if a.opt.Roots != nil {
-		seen = fmt.Sprintf("trusted by the file of --ca, for this host, %s left", span(left))
+		seen = fmt.Sprintf("trusted by the file of --ca, for this host, %s left", printable.Span(left))
 	}
 	if left < min(expiresSoon, leaf.NotAfter.Sub(leaf.NotBefore)/shareOfALife) {
 		a.warn(check, seen, "renew it, and find out why that did not happen by itself")
@@ -53,7 +54,7 @@ func (a *audit) untrusted(check string, leaf *x509.Certificate) {
 	var seen, remedy string
 	switch {
 	case time.Now().After(leaf.NotAfter):
-		seen, remedy = fmt.Sprintf("expired %s ago", span(time.Since(leaf.NotAfter))), "renew it; Telegram does not connect until then"
+		seen, remedy = fmt.Sprintf("expired %s ago", printable.Span(time.Since(leaf.NotAfter))), "renew it; Telegram does not connect until then"
 	case time.Now().Before(leaf.NotBefore):
 		seen, remedy = "not valid yet", "set the clock of the machine that made it, or of this one"
 	case otherHost:
@@ -80,18 +81,6 @@ func names(leaf *x509.Certificate) string {
 		return leaf.Subject.CommonName
 	}
 	return strings.Join(all, ", ")
-}
-
-// span is a length of time in whole days, or in hours if it is short.
-func span(d time.Duration) string {
-	n, unit := int(d.Hours()/24), "day"
-	if n < 3 {
-		n, unit = int(d.Hours()), "hour"
-	}
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
 }
 
 // why says why there is no connection.

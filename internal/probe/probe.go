@@ -1,5 +1,5 @@
-// Package probe audits a webhook from outside: as a stranger meets it, and as
-// Telegram does.
+// Package probe audits a webhook: from outside, as a stranger meets it, and as
+// Telegram does, and from inside, by what its Caddy knows.
 package probe
 
 import (
@@ -34,6 +34,10 @@ type Finding struct {
 type Options struct {
 	// Secret is the webhook's; without it half of the checks are left out.
 	Secret string
+
+	// Kept says that the webhook's own gate keeps the secret, so that nobody has
+	// it to give: not to have it is nothing to be warned of.
+	Kept bool
 
 	// Roots replace the system's, as an uploaded certificate does.
 	Roots *x509.CertPool

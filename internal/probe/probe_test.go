@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
@@ -86,16 +85,6 @@ func TestWeakness(t *testing.T) {
 	} {
 		if got := weakness(secret); !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("%s: got %q, want %q", secret, got, want)
-		}
-	}
-}
-
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		90*24*time.Hour - time.Second: "89 days", 72 * time.Hour: "3 days", 71 * time.Hour: "71 hours", time.Hour: "1 hour", time.Minute: "0 hours",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("%v: got %s, want %s", d, got, want)
 		}
 	}
 }

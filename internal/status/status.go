@@ -33,12 +33,16 @@ type Webhook struct {
 	// URL is the address that is registered.
 	URL string `json:"url,omitempty"`
 
+	// Address is where the webhook is by the configuration, whether it is
+	// registered or not; empty if the configuration does not tell.
+	Address string `json:"address,omitempty"`
+
 	// RegisteredAt is when that was done, and RegisteredBy the node that did it.
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	RegisteredBy string    `json:"registered_by,omitempty"`
 
-	// Telegram is what Telegram last said of the webhook; absent if it was not
-	// asked by this node.
+	// Telegram is what Telegram last said of the webhook; absent if this node has
+	// not asked yet, or does not ask, as when it is deleted or superseded.
 	Telegram *Telegram `json:"telegram,omitempty"`
 
 	Secret Secret `json:"secret"`

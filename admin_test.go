@@ -91,7 +91,7 @@ func TestAdmin(t *testing.T) {
 	waitUntil(t, "it stays deleted", func() bool { return state(t, admin, "kept").State == "deleted" })
 	c.restart()
 	waitUntil(t, "it stays deleted", func() bool { return state(t, admin, "kept").State == "deleted" })
-	if code, body := operate(t, admin, http.MethodPost, "kept/rotate"); code != http.StatusBadGateway || !strings.Contains(body, "deleted") {
+	if code, body := operate(t, admin, http.MethodPost, "kept/rotate"); code != http.StatusConflict || !strings.Contains(body, "deleted") {
 		t.Errorf("rotating what is deleted: got %d %s", code, body)
 	}
 	if code, body := operate(t, admin, http.MethodPost, "kept/register?drop_pending_updates=true"); code != http.StatusOK || api.Webhook(botToken).URL == "" {

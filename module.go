@@ -188,7 +188,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if err := cmp.Or(checkName(h.Name), h.claimName()); err != nil {
+	if err := cmp.Or(checkName(h.Name), h.claimName(h.Name)); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
 	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
@@ -215,6 +215,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // start makes the webhook known to its operator, once the configuration runs.
 func (h *Handler) start(ctx caddy.Context) {
 	withhold.Complete(h.server) // before the routes are read, to find the handler's place
+	if h.Name == "" {
+		if err := h.claimName(h.webhook().name); err != nil {
+			h.logger.Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another", h.nameField())
+		}
+	}
 	h.updates.Start()
 	h.startRegistrar(ctx)
 	h.release = append(h.release, registry.Add(&admin.Webhook{
@@ -235,14 +240,14 @@ func (h *Handler) address() string {
 	return address
 }
 
-// claimName takes the name, which no two webhooks of a configuration may have.
-func (h *Handler) claimName() error {
-	if h.Name == "" {
+// claimName takes a name, which no two webhooks of a configuration may have.
+func (h *Handler) claimName(name string) error {
+	if name == "" {
 		return nil
 	}
-	_, release, err := registry.Claim("name "+h.Name, h.config.Key(), h.Name)
+	_, release, err := registry.Claim("name "+name, h.config.Key(), name)
 	if err != nil {
-		return fmt.Errorf("%q is that of another telegram_webhook in this configuration", h.Name)
+		return fmt.Errorf("%q is that of another telegram_webhook in this configuration", name)
 	}
 	h.release = append(h.release, release)
 	return nil

@@ -96,6 +96,21 @@ type registering struct {
 // id is the bot's id, which is no secret.
 func (g *registering) id() string { return strconv.FormatInt(g.token.BotID(), 10) }
 
+// redact takes the bot token out of a path: some set-ups have it there for want
+// of a secret.
+func (g *registering) redact(path string) string {
+	if g == nil || !strings.Contains(path, g.private()) {
+		return path
+	}
+	return strings.ReplaceAll(path, g.private(), "REDACTED")
+}
+
+// private is the part of the token that is secret.
+func (g *registering) private() string {
+	_, private, _ := strings.Cut(string(g.raw), ":")
+	return private
+}
+
 // key names the bot in storage, and in this process.
 func (g *registering) key() string { return registrar.Key(g.token.BotID(), g.APITest, g.API) }
 
@@ -311,7 +326,7 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 // wanted is what Telegram is to have, with that address and that certificate.
 func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
 	g := h.registering
-	if _, private, _ := strings.Cut(string(g.raw), ":"); strings.Contains(address, private) {
+	if strings.Contains(address, g.private()) {
 		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w = botapi.Webhook{

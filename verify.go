@@ -65,7 +65,7 @@ func (h *Handler) verify(r *http.Request) (verdict, secret.Role) {
 	if !h.AllowHTTP && !secure(r) {
 		return plainHTTP, 0
 	}
-	if h.sources != nil && !h.sources.Contains(clientIP(r)) {
+	if h.sources != nil && (early(r) || !h.sources.Contains(clientIP(r))) {
 		return wrongSource, 0
 	}
 	values := withhold.Values(r)
@@ -109,6 +109,12 @@ func secure(r *http.Request) bool {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	proto := r.Header["X-Forwarded-Proto"]
 	return trusted && len(proto) == 1 && strings.EqualFold(proto[0], "https")
+}
+
+// early reports whether the request came before the handshake was over, as it may
+// over HTTP/3: its sender may not be at the address that it names.
+func early(r *http.Request) bool {
+	return r.ProtoMajor == 3 && r.TLS != nil && !r.TLS.HandshakeComplete
 }
 
 // clientIP is the client's address by Caddy's trusted-proxy rule. It may be empty.
@@ -223,7 +229,7 @@ func (h *Handler) describe(r *http.Request) []zap.Field {
 	return []zap.Field{
 		zap.String("client_ip", clientIP(r)),
 		zap.String("host", shorten(r.Host)),
-		zap.String("path", shorten(r.URL.Path)),
+		zap.String("path", shorten(h.registering.redact(r.URL.Path))),
 	}
 }
 

@@ -213,6 +213,21 @@ func TestLongHostAndPath(t *testing.T) {
 	}
 }
 
+// TestTokenInPath keeps a bot token out of the log that a path holds.
+func TestTokenInPath(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	h := provision(t, new(Handler))
+	h.registering = &registering{raw: []byte(botToken)}
+	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, verdicts...)
+	r := request(somebody)
+	r.URL.Path = "/bot" + botToken + "/update"
+	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
+	if path := logs.All()[0].ContextMap()["path"]; path != "/bot123456789:REDACTED/update" {
+		t.Errorf("the log has %v", path)
+	}
+	h.registering = nil
+}
+
 // TestRefusalDoesNotWaitForTheBody gets the answer to a forgery whose body never
 // comes: net/http would wait for it.
 func TestRefusalDoesNotWaitForTheBody(t *testing.T) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -81,20 +82,20 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 
 // Rotate satisfies registry.Live.
 func (w *Webhook) Rotate(ctx context.Context) error {
-	before := w.Secrets.Status().Made
-	if err := w.Secrets.Rotate(); err != nil {
-		return Impossible{err}
-	}
 	if w.Registrar == nil {
-		return errUnmanaged
+		return cmp.Or(impossible(w.Secrets.Rotate()), error(errUnmanaged))
+	}
+	if err := w.look(ctx); err != nil { // before anything is asked for that would happen later
+		return err
+	}
+	before := w.Secrets.Status().Made
+	if err := impossible(w.Secrets.Rotate()); err != nil {
+		return err
 	}
 	// The next secret is stored by one attempt, and registered by a later one.
 	for {
-		if err := w.Registrar.Look(ctx); err != nil {
+		if err := w.look(ctx); err != nil {
 			return err
-		}
-		if state := w.Registrar.Status().State; state != registrar.Registered {
-			return errors.New("the webhook is " + string(state) + "; its secret is renewed when it is registered again. " + advice[string(state)])
 		}
 		if !w.Secrets.Status().Made.Equal(before) {
 			return nil
@@ -105,6 +106,24 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 		case <-time.After(lookAgain):
 		}
 	}
+}
+
+func impossible(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Impossible{err}
+}
+
+// look has the registrar make an attempt, after which the webhook must be registered.
+func (w *Webhook) look(ctx context.Context) error {
+	if err := w.Registrar.Look(ctx); err != nil {
+		return err
+	}
+	if state := w.Registrar.Status().State; state != registrar.Registered {
+		return Impossible{errors.New("the webhook is " + string(state) + ", so its secret is not renewed. " + advice[string(state)])}
+	}
+	return nil
 }
 
 // lookAgain is between two looks whether a rotation has ended.

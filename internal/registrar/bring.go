@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -103,6 +104,7 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 	if err := r.look(ctx, status); err != nil {
 		return err
 	}
+	suspect = suspect || refused(status.Info, rec)
 	rec.lookedAt(r.Node)
 	rec.Contested = ""
 	switch changed := !rec.unchanged(status.Info, g.Webhook); {
@@ -119,6 +121,13 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 		}
 	}
 	return r.register(ctx, g, rec, status)
+}
+
+// refused reports whether Telegram has met a 403 since it was told the secret,
+// which it then does not have: that happens when storage was put back.
+func refused(info botapi.WebhookInfo, rec *record) bool {
+	return info.LastErrorDate.After(rec.RegisteredAt) && strings.Contains(info.LastErrorMessage, "403") &&
+		!within(rec.RegisteredAt, suspicionInterval)
 }
 
 // replace registers a new configuration. It asks first what there is: if that

@@ -23,7 +23,7 @@ const (
 	remove                 // call deleteWebhook, and register nothing until told
 )
 
-var errStopped = errors.New("the configuration has just been replaced; ask again")
+var errStopped = errors.New("the configuration has just been replaced; what had begun goes on, so look at the status before you ask again")
 
 // Look makes an attempt now.
 func (r *Registrar) Look(ctx context.Context) error { return r.order(ctx, order{do: look}) }

@@ -389,3 +389,25 @@ func TestDeliveryErrors(t *testing.T) {
 		}
 	})
 }
+
+// TestSecretOutOfStep has Telegram meet refusals, though it has what the record
+// says: storage was put back from a backup.
+func TestSecretOutOfStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage := new(telegram), newMemory()
+		n := run(t, "a", api, storage, wanted)
+		defer n.stop()
+		settle(2 * time.Minute)
+		meets := func(message string) {
+			api.change(func(a *telegram) { a.info.LastErrorDate, a.info.LastErrorMessage = time.Now(), message })
+		}
+		meets("Wrong response from the webhook: 502 Bad Gateway")
+		settle(2 * interval)
+		wantCalls(t, api, 1, "after another error")
+		meets("Wrong response from the webhook: 403 Forbidden")
+		settle(2 * interval)
+		wantCalls(t, api, 2, "after refusals")
+		settle(2 * interval)
+		wantCalls(t, api, 2, "long after that") // the error is older than the registration
+	})
+}

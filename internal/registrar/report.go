@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 // event is one that is yet to be emitted.
@@ -114,7 +115,7 @@ func remedy(err error) string {
 	switch {
 	case errors.Is(err, errConfiguration):
 		return "correct the configuration and reload"
-	case errors.Is(err, errNewer):
+	case errors.Is(err, errNewer), errors.Is(err, secret.ErrNewer):
 		return "update this node; or, if all have gone back to this version, delete the record from storage"
 	case !refused || refusal.Code >= 500:
 		return "none needed if it passes: it is tried again"

@@ -55,7 +55,7 @@ func TestStorageAway(t *testing.T) {
 				}
 				time.Sleep(readTimeout)
 				knows.wantLog("secrets in storage cannot be read; those in memory stay in force", 1)
-				fresh.wantLog("secrets in storage cannot be read; those in memory stay in force", 1)
+				fresh.wantLog("secrets in storage cannot be read, and none are in memory; requests get 503", 1)
 
 				storage.Set(nil)
 				time.Sleep(readTimeout + readInterval)
@@ -190,8 +190,8 @@ func TestNewerRecord(t *testing.T) {
 	for _, content := range []string{newer, later} {
 		_ = storage.Store(t.Context(), recordKey, []byte(content))
 		for _, n := range []*node{knows, fresh} {
-			if _, _, err := n.Advance(t.Context()); !errors.Is(err, errNewer) {
-				t.Errorf("%s: got %v, want %v", content, err, errNewer)
+			if _, _, err := n.Advance(t.Context()); !errors.Is(err, ErrNewer) {
+				t.Errorf("%s: got %v, want %v", content, err, ErrNewer)
 			}
 		}
 		if got, _ := storage.Load(t.Context(), recordKey); string(got) != content {

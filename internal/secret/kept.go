@@ -158,10 +158,13 @@ func (k *Kept) reportReading(err error) {
 	if k.Memory.failing.Swap(failing) == failing {
 		return
 	}
-	if failing {
-		k.Logger.Error("secrets in storage cannot be read; those in memory stay in force", zap.Error(err))
-	} else {
+	switch {
+	case !failing:
 		k.Logger.Info("secrets in storage can be read again")
+	case k.Memory.known.Load() == nil:
+		k.Logger.Error("secrets in storage cannot be read, and none are in memory; requests get 503", zap.Error(err))
+	default:
+		k.Logger.Error("secrets in storage cannot be read; those in memory stay in force", zap.Error(err))
 	}
 }
 

@@ -71,7 +71,9 @@ func (rec *record) check() error {
 
 var (
 	errDamaged = errors.New("the secrets in storage are damaged")
-	errNewer   = errors.New("the secrets in storage were written by a newer version of this module; update this node")
+
+	// ErrNewer is a record that is left to the nodes that understand it.
+	ErrNewer = errors.New("the secrets in storage were written by a newer version of this module; update this node")
 )
 
 // store keeps a bot's record in Caddy's storage, beside the keys of the
@@ -105,7 +107,7 @@ func decode(content []byte) (*record, error) {
 		return nil, errDamaged
 	}
 	if head.Version > recordVersion {
-		return nil, errNewer
+		return nil, ErrNewer
 	}
 	rec := new(record)
 	if json.Unmarshal(content, rec) != nil || rec.check() != nil {

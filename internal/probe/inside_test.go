@@ -89,7 +89,12 @@ func TestInside(t *testing.T) {
 		"a quiet one": {func(s *status.Webhook) { s.Requests = map[string]uint64{"passed": 0, "no_secret": 0} }, map[string]string{
 			"requests": "pass 0 passed, refused none",
 		}},
-		"strangers only": {func(s *status.Webhook) { s.Requests["passed"] = 0 }, map[string]string{"requests": "pass 0 passed, refused 5 (5 no_secret)"}},
+		"strangers only": {func(s *status.Webhook) { s.Requests["passed"], s.Requests["wrong_secret"] = 0, 6 }, map[string]string{
+			"requests": "pass 0 passed, refused 11 (6 wrong_secret, 5 no_secret)",
+		}},
+		"some by http": {func(s *status.Webhook) { s.Requests["plain_http"] = 2 }, map[string]string{
+			"requests": "pass 9 passed, refused 7 (5 no_secret, 2 plain_http)",
+		}},
 	} {
 		s := status.Webhook{
 			State: "registered", URL: "https://bot.example.com/", RegisteredAt: now.Add(-12 * day), RegisteredBy: "web-1",

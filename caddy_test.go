@@ -240,11 +240,15 @@ func startBot(t *testing.T, handler http.HandlerFunc) (address string) {
 }
 
 // freePort is a port that nobody listens on. It is below the range from which
-// the system takes the ports of outgoing connections, so that none gets in between.
+// the system takes the ports of outgoing connections, so that none gets in between,
+// and it is given out once, since tests run side by side.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port := 10000 + rand.IntN(20000)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			_ = l.Close()
 			return port
@@ -253,6 +257,8 @@ func freePort(t *testing.T) int {
 	t.Fatal("no free port")
 	return 0
 }
+
+var givenPorts sync.Map
 
 // globals is the options block of a test's Caddyfile.
 func globals(more ...string) string {

@@ -25,6 +25,7 @@ import (
 
 // TestRenewedRoot gives Caddy's own CA a new root: it is uploaded again.
 func TestRenewedRoot(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	c := startCaddy(t, registeringSite(freePort(t), address, "127.0.0.1:9", "admin off"))
 	c.out.wait(t, "webhook registered")
@@ -42,6 +43,7 @@ func TestRenewedRoot(t *testing.T) {
 
 // TestCertificateWarning has a site whose certificate nobody trusts.
 func TestCertificateWarning(t *testing.T) {
+	t.Parallel()
 	_, address := startTelegram(t)
 	port := freePort(t)
 	config := registeringSite(port, address, "127.0.0.1:9", "admin off", "check 10s")

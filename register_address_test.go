@@ -5,35 +5,30 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestSameAddress has two bots whose webhooks would have the same address, which
 // is known only once the configuration runs: the second is not registered, and
 // says which two they are.
 func TestSameAddress(t *testing.T) {
-	const otherToken = "987654321:test_token_for_loopback_only_1111111"
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		first, second []string // more lines in the directive
 		path          string   // of the second's handle
 	}{
 		"the same path":                     {nil, nil, "/telegram"},
 		"another path, the same url":        {nil, []string{"url /telegram"}, "/other"},
-		"the first is written out in full":  {[]string{"url https://LOCALHOST:{env.PORT}/telegram"}, nil, "/telegram"},
-		"the second is written out in full": {nil, []string{"url https://localhost:{env.PORT}/telegram"}, "/other"},
+		"the first is written out in full":  {[]string{"url https://LOCALHOST:PORT/telegram"}, nil, "/telegram"},
+		"the second is written out in full": {nil, []string{"url https://localhost:PORT/telegram"}, "/other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("TELEGRAM_TOKEN", botToken)
-			api := telegramtest.NewAPI(telegramtest.APIOptions{AllowPort: true, AllowReserved: true})
-			address, stop := api.Start()
-			t.Cleanup(stop)
+			t.Parallel()
+			api, address := startTelegram(t)
 			admin, port := freePort(t), freePort(t)
-			t.Setenv("OTHER_TOKEN", otherToken)
-			t.Setenv("PORT", fmt.Sprint(port))
 			guard := func(token string, lines ...string) string {
-				return strings.Join(append([]string{"telegram_webhook {env.TELEGRAM_SECRET} {", "bot_token {env." + token + "}", "certificate internal", "api " + address},
+				text := strings.Join(append([]string{"telegram_webhook {env.TELEGRAM_SECRET} {", "bot_token {env." + token + "}", "certificate internal", "api " + address},
 					append(lines, "}")...), "\n\t\t")
+				return strings.ReplaceAll(text, "PORT", fmt.Sprint(port))
 			}
 			site := func(handles ...string) string {
 				return fmt.Sprintf("{\n\tadmin localhost:%d\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n", admin, port) +
@@ -41,7 +36,7 @@ func TestSameAddress(t *testing.T) {
 			}
 			first := handle("/telegram", guard("TELEGRAM_TOKEN", tc.first...), "reverse_proxy 127.0.0.1:9")
 			second := func(path string, lines ...string) string {
-				return handle(path, guard("OTHER_TOKEN", lines...), "reverse_proxy 127.0.0.1:9")
+				return handle(path, guard("TELEGRAM_OTHER_TOKEN", lines...), "reverse_proxy 127.0.0.1:9")
 			}
 			c := startCaddy(t, site(first, second(tc.path, tc.second...)))
 			state := func() string {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,17 +78,20 @@ var troubles = map[string]trouble{
 // patient is a bot in trouble.
 type patient struct {
 	trouble
-	name, token string
-	api         *telegramtest.API
-	address     string // of the stand-in
-	configured  string // as the Bot API server's
+	name, token, tokenFile string
+	api                    *telegramtest.API
+	address                string // of the stand-in
+	configured             string // as the Bot API server's
 }
 
 // newPatient makes a stand-in for Telegram for one bot.
 func newPatient(t *testing.T, n int, name string, tr trouble) *patient {
 	t.Helper()
 	p := &patient{trouble: tr, name: name, token: fmt.Sprintf("%d:test_token_for_loopback_only_0000%03d", 200000000+n, n)}
-	t.Setenv(fmt.Sprintf("TOKEN_%d", n), p.token)
+	p.tokenFile = filepath.Join(t.TempDir(), "token")
+	if err := writeFile(p.tokenFile, p.token); err != nil {
+		t.Fatal(err)
+	}
 	p.api = telegramtest.NewAPI(telegramtest.APIOptions{Tokens: []string{p.token}, AllowPort: true, AllowReserved: true})
 	if tr.server == "nobody" {
 		p.address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -146,6 +150,7 @@ func (p *patient) metric(name, labels string) string {
 // is gone it recovers. A clock that jumps, and recovery after errors that are
 // tried again rarely, are tested under a fake clock in internal/registrar.
 func TestEveryTrouble(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	admin, port := freePort(t), freePort(t)
 	var patients []*patient
@@ -155,10 +160,10 @@ func TestEveryTrouble(t *testing.T) {
 	config := func(retryAfter int) string {
 		var b strings.Builder
 		fmt.Fprintf(&b, "{\n\tadmin localhost:%d\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n", admin, port)
-		for n, p := range patients {
+		for _, p := range patients {
 			b.WriteString(handle("/"+p.name,
 				"telegram_webhook {env.TELEGRAM_SECRET} {",
-				fmt.Sprintf("bot_token {env.TOKEN_%d}", n), "api "+p.configured, "name "+p.name, "certificate internal",
+				"bot_token {file."+p.tokenFile+"}", "api "+p.configured, "name "+p.name, "certificate internal",
 				fmt.Sprintf("retry_after %ds", retryAfter), "}", "reverse_proxy "+bot))
 		}
 		return b.String() + "}\n"

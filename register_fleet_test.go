@@ -35,6 +35,14 @@ type fleetNode struct {
 func startFleet(t *testing.T, lines ...string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, storage: t.TempDir(), port: freePort(t)}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for i, n := range f.nodes {
+			t.Logf("node %d wrote:\n%s", i, n.out)
+		}
+	})
 	f.api, f.address = startTelegram(t)
 	// Caddy's CA is made before: three that make it at once make three roots.
 	startCaddy(t, fmt.Sprintf("{\n\tadmin off\n\tstorage file_system %s\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n}\n",
@@ -105,6 +113,7 @@ func (f *fleet) wantSet(n int, when string) {
 // TestRollOut changes the configuration of three nodes one by one, each time in
 // another field, with the old ones at work, reloaded, and restarted meanwhile.
 func TestRollOut(t *testing.T) {
+	t.Parallel()
 	const check = "check 10s"
 	f := startFleet(t, check)
 	f.wantSet(1, "three nodes at once")
@@ -163,6 +172,7 @@ func TestRollOut(t *testing.T) {
 
 // TestKilledNode starts three nodes at once, and kills one while it holds the lock.
 func TestKilledNode(t *testing.T) {
+	t.Parallel()
 	f := startFleet(t)
 	f.wantSet(1, "three nodes at once")
 
@@ -193,6 +203,7 @@ func (f *fleet) delaySetWebhook(by time.Duration) {
 // TestStoppedInTheMiddle reloads a node and stops one while they call Telegram:
 // what is under way is finished and not done again, and no lock is left behind.
 func TestStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
 	f := startFleet(t)
 	reloaded, stopped, other := f.nodes[0], f.nodes[1], f.nodes[2]
 	other.stop()

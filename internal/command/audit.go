@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/probe"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // The exit statuses of audit, besides 0 when everything passes and 1 for wrong
@@ -129,35 +129,39 @@ func (a auditor) run(cmd *cobra.Command, args []string) error {
 }
 
 // audit looks from inside first: what comes from outside is counted there.
-func (a auditor) audit(cmd *cobra.Command, args []string) (findings []probe.Finding, requests int, err error) {
-	url := strings.Join(args, "")
-	var target wire.Target
-	if url != "" {
-		if target, err = parseURL(url); err != nil {
+func (a auditor) audit(c *cobra.Command, args []string) (findings []probe.Finding, requests int, err error) {
+	url := ""
+	if len(args) == 1 {
+		url = args[0]
+		if _, err := parseURL(url); err != nil {
 			return nil, 0, err
 		}
 	}
-	var inside insideView
-	if a.inside != nil {
-		inside, err = a.inside(cmd, url)
-	}
-	switch {
-	case err != nil && url == "":
+	view, err := a.look(c, url)
+	if err != nil {
 		return nil, 0, err
-	case err != nil:
-		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "No view from inside: %v\n", err); err != nil {
-			return nil, 0, err
-		}
-	case url == "" && inside.url == "":
-		return inside.findings, inside.requests, nil // the registration says why
-	case url == "":
-		if target, err = parseURL(inside.url); err != nil {
-			return nil, 0, err
-		}
 	}
-	a.options.Kept = inside.keeps
-	findings, requests = probe.Outside(cmd.Context(), target, a.options)
-	return append(findings, inside.findings...), requests + inside.requests, nil
+	if url = cmp.Or(url, view.url); url == "" {
+		return view.findings, view.requests, nil // the registration says why there is none
+	}
+	target, err := parseURL(url)
+	if err != nil {
+		return nil, 0, err
+	}
+	a.options.Kept = view.keeps
+	findings, requests = probe.Outside(c.Context(), target, a.options)
+	return append(findings, view.findings...), requests + view.requests, nil
+}
+
+// look looks inside. A webhook of which the url is given is audited without that too.
+func (a auditor) look(cmd *cobra.Command, url string) (view insideView, err error) {
+	if a.inside == nil {
+		return view, nil
+	}
+	if view, err = a.inside(cmd, url); err != nil && url != "" {
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "No view from inside: %v\n", err)
+	}
+	return view, err
 }
 
 // worst is the exit status.

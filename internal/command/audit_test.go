@@ -199,6 +199,7 @@ func TestAuditUsage(t *testing.T) {
 	}{
 		{[]string{auditedURL, rightSecret}, "give one url at most"},
 		{[]string{"ftp://a"}, "the url is not one such as"},
+		{[]string{""}, "the url is not one such as"},
 		{[]string{auditedURL, "--ca", "/does/not/exist"}, "--ca: no such file or directory"},
 		{[]string{auditedURL, "--secret-file", rightSecret}, "--secret-file: no such file or directory"},
 	} {

@@ -39,15 +39,15 @@ type Node struct {
 	Process string // is another one after a restart
 }
 
-// ThisNode names this one.
+// ThisNode names this one. Caddy's own instance ID would not do: of those that
+// ask for it first, at the same time, each gets another one.
 func ThisNode() Node {
-	name, err := os.Hostname()
+	host, err := os.Hostname()
 	if err != nil {
-		name = "unnamed"
+		host = "unnamed"
 	}
-	if id, err := caddy.InstanceID(); err == nil {
-		name += "-" + id.String()[:8]
-	}
+	folder := sha256.Sum256([]byte(caddy.AppDataDir()))
+	name := host + "-" + hex.EncodeToString(folder[:4])
 	return Node{Name: name, Process: name + "-" + strconv.Itoa(os.Getpid())}
 }
 

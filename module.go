@@ -217,7 +217,7 @@ func (h *Handler) start(ctx caddy.Context) {
 	withhold.Complete(h.server) // before the routes are read, to find the handler's place
 	if h.Name == "" {
 		if err := h.claimName(h.webhook().name); err != nil {
-			h.logger.Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another", zap.String("name", h.webhook().name))
+			h.logger.With(h.nameField()).Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
 		}
 	}
 	h.updates.Start()

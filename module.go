@@ -16,17 +16,14 @@ package telegramwebhook
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
@@ -242,64 +239,11 @@ func (h *Handler) address() string {
 
 // claimName takes a name, which no two webhooks of a configuration may have.
 func (h *Handler) claimName(name string) error {
-	if name == "" {
-		return nil
+	release, err := registry.ClaimName(h.config.Key(), name)
+	if err == nil {
+		h.release = append(h.release, release)
 	}
-	_, release, err := registry.Claim("name "+name, h.config.Key(), name)
-	if err != nil {
-		return fmt.Errorf("%q is that of another telegram_webhook in this configuration", name)
-	}
-	h.release = append(h.release, release)
-	return nil
-}
-
-// provisionSecrets takes the secrets of the configuration. Others belong to the
-// bot, and are provisioned with the registration.
-func (h *Handler) provisionSecrets() error {
-	if len(h.Secret) == 0 {
-		if h.BotToken == "" {
-			return h.fieldError("secret", secret.ErrMissing)
-		}
-		return nil
-	}
-	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
-		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
-	}
-	values := make([]string, len(h.Secret))
-	for i, configured := range h.Secret {
-		value, err := secret.Resolve(configured)
-		if err != nil {
-			return h.fieldError("secret", err)
-		}
-		values[i] = value
-		if len(value) < secret.StrongLen {
-			h.logger.Warn("weak secret", zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
-		}
-	}
-	h.secrets = secret.NewConfigured(values...)
-	return nil
-}
-
-func (h *Handler) provisionForward() error {
-	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
-		return nil
-	}
-	value, err := secret.Resolve(*h.ForwardSecret)
-	if err != nil {
-		return h.fieldError("forward_secret", err)
-	}
-	h.forward = []string{value}
-	return nil
-}
-
-func (h *Handler) provisionSources() (err error) {
-	if len(h.Source) == 0 {
-		return nil
-	}
-	if h.sources, err = source.Parse(h.Source...); err != nil {
-		return h.fieldError("source", err)
-	}
-	return nil
+	return err
 }
 
 // checkName checks a name; empty is the default.
@@ -317,30 +261,6 @@ func (h *Handler) fieldError(field string, err error) error {
 		return fmt.Errorf("%s: %w, at %s", field, err, at)
 	}
 	return fmt.Errorf("%s: %w", field, err)
-}
-
-// warn tells what loads but is not as safe as it could be.
-func (h *Handler) warn(ctx caddy.Context) {
-	if slices.ContainsFunc(h.Secret, secret.Literal) {
-		h.warnOfLiteral("secret")
-	}
-	if h.BotToken != "" && secret.Literal(h.BotToken) {
-		h.warnOfLiteral("bot_token")
-	}
-	if h.ForwardSecret == nil {
-		return
-	}
-	if *h.ForwardSecret != "" && secret.Literal(*h.ForwardSecret) {
-		h.warnOfLiteral("forward_secret")
-	}
-	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
-		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
-	}
-}
-
-func (h *Handler) warnOfLiteral(field string) {
-	h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-		zap.String("field", field))
 }
 
 // identify finds the handler's place and name.

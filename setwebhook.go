@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -99,16 +98,10 @@ func (g *registering) id() string { return strconv.FormatInt(g.token.BotID(), 10
 // redact takes the bot token out of a path: some set-ups have it there for want
 // of a secret.
 func (g *registering) redact(path string) string {
-	if g == nil || !strings.Contains(path, g.private()) {
+	if g == nil {
 		return path
 	}
-	return strings.ReplaceAll(path, g.private(), "REDACTED")
-}
-
-// private is the part of the token that is secret.
-func (g *registering) private() string {
-	_, private, _ := strings.Cut(string(g.raw), ":")
-	return private
+	return g.token.Redact(path)
 }
 
 // key names the bot in storage, and in this process.
@@ -326,7 +319,7 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 // wanted is what Telegram is to have, with that address and that certificate.
 func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
 	g := h.registering
-	if strings.Contains(address, g.private()) {
+	if g.token.Redact(address) != address {
 		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w = botapi.Webhook{

@@ -1,11 +1,15 @@
 package telegramwebhook
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
@@ -39,7 +43,7 @@ var verdicts = []string{
 // anything else. It answers every request itself and returns no error.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	hsts := ""
-	if secure(r) {
+	if source.Secure(r) {
 		hsts = h.answers.HSTS
 	}
 	if !withhold.Done(r) {
@@ -62,10 +66,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
 func (h *Handler) verify(r *http.Request) (verdict, secret.Role) {
-	if !h.AllowHTTP && !secure(r) {
+	if !h.AllowHTTP && !source.Secure(r) {
 		return plainHTTP, 0
 	}
-	if h.sources != nil && (early(r) || !h.sources.Contains(clientIP(r))) {
+	if h.sources != nil && (source.Early(r) || !h.sources.Contains(source.ClientIP(r))) {
 		return wrongSource, 0
 	}
 	values := withhold.Values(r)
@@ -98,29 +102,6 @@ func (h *Handler) verifyForm(r *http.Request) verdict {
 		return tooLarge
 	}
 	return passed
-}
-
-// secure reports whether the client speaks TLS: to Caddy, or to a proxy that the
-// server trusts and that says so.
-func secure(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	proto := r.Header["X-Forwarded-Proto"]
-	return trusted && len(proto) == 1 && strings.EqualFold(proto[0], "https")
-}
-
-// early reports whether the request came before the handshake was over, as it may
-// over HTTP/3: its sender may not be at the address that it names.
-func early(r *http.Request) bool {
-	return r.ProtoMajor == 3 && r.TLS != nil && !r.TLS.HandshakeComplete
-}
-
-// clientIP is the client's address by Caddy's trusted-proxy rule. It may be empty.
-func clientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return ip
 }
 
 // isJSON reports whether the one Content-Type is application/json, with whatever
@@ -175,7 +156,7 @@ const drainTime = time.Second
 // record counts a refusal and writes it to the audit log.
 func (h *Handler) record(r *http.Request, v verdict) {
 	h.webhook().metrics.Count(int(v))
-	telegram := source.Telegram(clientIP(r))
+	telegram := source.Telegram(source.ClientIP(r))
 	if telegram && (v == noSecret || v == wrongSecret) {
 		h.suspect()
 	}
@@ -227,7 +208,7 @@ const maxLogged = 256
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
 	return []zap.Field{
-		zap.String("client_ip", clientIP(r)),
+		zap.String("client_ip", source.ClientIP(r)),
 		zap.String("host", shorten(r.Host)),
 		zap.String("path", shorten(h.registering.redact(r.URL.Path))),
 	}
@@ -243,4 +224,77 @@ func shorten(s string) string {
 // skipAccessLog keeps the request out of the site's access log.
 func skipAccessLog(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+}
+
+// provisionSecrets takes the secrets of the configuration. Others belong to the
+// bot, and are provisioned with the registration.
+func (h *Handler) provisionSecrets() error {
+	if len(h.Secret) == 0 {
+		if h.BotToken == "" {
+			return h.fieldError("secret", secret.ErrMissing)
+		}
+		return nil
+	}
+	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
+		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
+	}
+	values := make([]string, len(h.Secret))
+	for i, configured := range h.Secret {
+		value, err := secret.Resolve(configured)
+		if err != nil {
+			return h.fieldError("secret", err)
+		}
+		values[i] = value
+		if len(value) < secret.StrongLen {
+			h.logger.Warn("weak secret", zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
+		}
+	}
+	h.secrets = secret.NewConfigured(values...)
+	return nil
+}
+
+func (h *Handler) provisionForward() error {
+	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
+		return nil
+	}
+	value, err := secret.Resolve(*h.ForwardSecret)
+	if err != nil {
+		return h.fieldError("forward_secret", err)
+	}
+	h.forward = []string{value}
+	return nil
+}
+
+func (h *Handler) provisionSources() (err error) {
+	if len(h.Source) == 0 {
+		return nil
+	}
+	if h.sources, err = source.Parse(h.Source...); err != nil {
+		return h.fieldError("source", err)
+	}
+	return nil
+}
+
+// warn tells what loads but is not as safe as it could be.
+func (h *Handler) warn(ctx caddy.Context) {
+	if slices.ContainsFunc(h.Secret, secret.Literal) {
+		h.warnOfLiteral("secret")
+	}
+	if h.BotToken != "" && secret.Literal(h.BotToken) {
+		h.warnOfLiteral("bot_token")
+	}
+	if h.ForwardSecret == nil {
+		return
+	}
+	if *h.ForwardSecret != "" && secret.Literal(*h.ForwardSecret) {
+		h.warnOfLiteral("forward_secret")
+	}
+	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
+		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
+	}
+}
+
+func (h *Handler) warnOfLiteral(field string) {
+	h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
+		zap.String("field", field))
 }

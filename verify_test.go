@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -217,12 +218,13 @@ func TestLongHostAndPath(t *testing.T) {
 func TestTokenInPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	h.registering = &registering{raw: []byte(botToken)}
+	token, _ := botapi.ParseToken(botToken)
+	h.registering = &registering{token: token}
 	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, verdicts...)
 	r := request(somebody)
 	r.URL.Path = "/bot" + botToken + "/update"
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
-	if path := logs.All()[0].ContextMap()["path"]; path != "/bot123456789:REDACTED/update" {
+	if path := logs.All()[0].ContextMap()["path"]; path != "/bot[hidden]/update" {
 		t.Errorf("the log has %v", path)
 	}
 	h.registering = nil

@@ -87,3 +87,6 @@ var (
 	_ fmt.Formatter  = Token{}
 	_ fmt.GoStringer = Token{}
 )
+
+// Redact takes the token, and its secret half alone, out of a text.
+func (t Token) Redact(s string) string { return newRedactor(t).value(s) }

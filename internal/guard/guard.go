@@ -149,7 +149,7 @@ func (g *Guard) Refused(r *http.Request) bool {
 		return false
 	}
 	peer, ok := peer(r)
-	if !ok || trustedProxy(r) || source.TelegramAddr(peer) {
+	if !ok || source.TrustedProxy(r) || source.TelegramAddr(peer) {
 		return false
 	}
 	barred := penalties.refused(subject(peer), *g.Penalty, time.Now())
@@ -181,11 +181,6 @@ func Penalized() int { return penalties.count(time.Now()) }
 func peer(r *http.Request) (netip.Addr, bool) {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	return ap.Addr(), err == nil
-}
-
-func trustedProxy(r *http.Request) bool {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted
 }
 
 // UnmarshalCaddyfile sets up the wrapper from Caddyfile tokens. Syntax, in the

@@ -6,6 +6,7 @@
 package registry
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -65,6 +66,19 @@ func Claim(key string, config any, who string) (*Bot, func(), error) {
 		_, _ = bots.Delete(key)
 	})
 	return b, release, nil
+}
+
+// ClaimName takes a webhook's name for a configuration, and returns what gives it
+// back. An empty one is nobody's.
+func ClaimName(config any, name string) (release func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	_, release, err = Claim("name "+name, config, name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is that of another telegram_webhook in this configuration", name)
+	}
+	return release, nil
 }
 
 // Destruct satisfies caddy.Destructor.

@@ -1,0 +1,36 @@
+package source
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// ClientIP is the client's address by Caddy's trusted-proxy rule. It may be empty.
+func ClientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// TrustedProxy reports whether the request came by a proxy that the server trusts.
+func TrustedProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
+// Secure reports whether the client speaks TLS: to Caddy, or to a proxy that the
+// server trusts and that says so.
+func Secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	proto := r.Header["X-Forwarded-Proto"]
+	return len(proto) == 1 && strings.EqualFold(proto[0], "https") && TrustedProxy(r)
+}
+
+// Early reports whether the request came before the handshake was over, as it may
+// over HTTP/3: its sender may not be at the address that it names.
+func Early(r *http.Request) bool {
+	return r.ProtoMajor == 3 && r.TLS != nil && !r.TLS.HandshakeComplete
+}

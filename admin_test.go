@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // operate asks the admin API.
@@ -39,6 +40,13 @@ func state(t *testing.T, admin int, name string) (s status.Webhook) {
 		t.Fatalf("GET %s: got %d, %v: %s", name, code, err, body)
 	}
 	return s
+}
+
+// untilTaken waits until Telegram takes setWebhook again, once a second.
+func untilTaken(t *testing.T, api *telegramtest.API) {
+	t.Helper()
+	calls := api.Calls("setWebhook")
+	waitUntil(t, "a second has passed", func() bool { return time.Since(calls[len(calls)-1].At) > time.Second+100*time.Millisecond })
 }
 
 // TestAdmin operates webhooks through Caddy's admin API.
@@ -94,6 +102,7 @@ func TestAdmin(t *testing.T) {
 	if code, body := operate(t, admin, http.MethodPost, "kept/rotate"); code != http.StatusConflict || !strings.Contains(body, "deleted") {
 		t.Errorf("rotating what is deleted: got %d %s", code, body)
 	}
+	untilTaken(t, api)
 	if code, body := operate(t, admin, http.MethodPost, "kept/register?drop_pending_updates=true"); code != http.StatusOK || api.Webhook(botToken).URL == "" {
 		t.Errorf("register: got %d %s", code, body)
 	}

@@ -34,7 +34,8 @@ func says(status int, contentType, body string) *bot {
 		w.Header().Set("X-Other", "of the first answer")
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(status)
-		_, err := io.WriteString(w, body)
+		_, _ = io.WriteString(w, body[:len(body)/2])
+		_, err := io.WriteString(w, body[len(body)/2:])
 		return err
 	}}
 }

@@ -280,3 +280,40 @@ func TestUpdatesWithoutID(t *testing.T) {
 		t.Errorf("a body that is too long: got %d, want 413", got.status)
 	}
 }
+
+// TestBotThatAnswersEarly answers before it has read the update, which the proxy
+// still sends then, while others ask what the update is.
+func TestBotThatAnswersEarly(t *testing.T) {
+	bot := startBot(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, methodBody)
+		_ = http.NewResponseController(w).Flush()
+	})
+	port := freePort(t)
+	c := startCaddy(t, globals()+fmt.Sprintf(`https://localhost:%[1]d {
+	log
+	log_append update {http.telegram_webhook.update_id}
+	handle /once {
+		telegram_webhook {env.TELEGRAM_SECRET} {
+			dedupe
+		}
+		reverse_proxy %[2]s
+	}
+	handle {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		reverse_proxy %[2]s
+	}
+}
+`, port, bot))
+	client := c.client()
+	for id := range int64(100) {
+		for _, path := range []string{"once", "often"} {
+			// Whether the bot's connection breaks before its answer is read is a
+			// matter of luck.
+			do(t, client, genuine(t, fmt.Sprintf("https://localhost:%d/%s", port, path), telegramtest.Message(id, 1, strings.Repeat("x", 200<<10))))
+		}
+	}
+	c.stop()
+	if strings.Contains(c.out.String(), "DATA RACE") {
+		t.Errorf("%s", c.out)
+	}
+}

@@ -90,6 +90,12 @@ func TestBodies(t *testing.T) {
 	if got, want := table.figures(), (figures{taken: someCount, bytes: someCount * len("short")}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	for id := range int64(someCount) {
+		table.take(-someCount-id-1, long, someCount)
+	}
+	if got, want := table.figures(), (figures{taken: someCount, bytes: whole * maxBody}); got != want {
+		t.Errorf("long ones again: got %+v, want %+v", got, want)
+	}
 }
 
 // TestMillion takes a million updates with an answer of more than 1 KiB

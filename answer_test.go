@@ -19,6 +19,7 @@ const methodBody = "{\"method\":\"sendMessage\",\n \"chat_id\":1, \"text\":\"\\u
 // TestAnswers sends updates through the real reverse_proxy to bots that do each
 // thing that an answer's rules are about.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, misbehave)
 	dead := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	port := freePort(t)
@@ -151,6 +152,7 @@ func raw(w http.ResponseWriter, answer string) {
 // TestAnswersThatBreakOff counts and logs an answer that ends in the middle, and
 // one for which Telegram has not waited.
 func TestAnswersThatBreakOff(t *testing.T) {
+	t.Parallel()
 	arrived := make(chan struct{}, 1)
 	bot := startBot(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/broken" {
@@ -242,6 +244,7 @@ http://:%[5]d {
 
 // TestWhatTheBotSees looks at the request that reaches the bot.
 func TestWhatTheBotSees(t *testing.T) {
+	t.Parallel()
 	var seen atomic.Pointer[http.Header]
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		h := r.Header.Clone()

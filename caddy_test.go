@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		caddycmd.Main()
 		return
 	}
+	flag.Parse()
+	// Most tests wait for something: more of them than there are processors may.
+	_ = flag.Set("test.parallel", "8")
 	os.Exit(m.Run())
 }
 

@@ -89,6 +89,7 @@ func TestNeedlessUpload(t *testing.T) {
 // TestCertificateFile uploads a self-signed certificate that the site serves. The
 // stand-in trusts that one alone.
 func TestCertificateFile(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	dir, port := t.TempDir(), freePort(t)

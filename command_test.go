@@ -69,6 +69,7 @@ func all(c chan string) (got []string) {
 }
 
 func TestCommandSecret(t *testing.T) {
+	t.Parallel()
 	c := &caddyProcess{t: t, dir: t.TempDir()}
 	first, errs, status := c.cli("secret")
 	second, _, _ := c.cli("secret")
@@ -78,6 +79,7 @@ func TestCommandSecret(t *testing.T) {
 }
 
 func TestCommandSend(t *testing.T) {
+	t.Parallel()
 	updates := make(chan string, 10)
 	c, url := gated(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -112,6 +114,7 @@ func TestCommandSend(t *testing.T) {
 // port and an address that Telegram takes, and a secret without words. The page on the other paths of the
 // site is not taken for the bot.
 func TestCommandAudit(t *testing.T) {
+	t.Parallel()
 	updates := make(chan string, 10)
 	c, url := gated(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -138,6 +141,7 @@ func TestCommandAudit(t *testing.T) {
 
 // A guarded path beside an unguarded way to the same bot is a hole.
 func TestCommandAuditFindsTheHole(t *testing.T) {
+	t.Parallel()
 	address := fmt.Sprintf("localhost:%d", freePort(t))
 	c := startCaddy(t, globals()+fmt.Sprintf(`
 https://%s {

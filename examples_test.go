@@ -133,6 +133,7 @@ func (e *example) send(update []byte, bots ...*replica) *replica {
 // TestExampleByType sends an update of every type to the examples that part them
 // by type.
 func TestExampleByType(t *testing.T) {
+	t.Parallel()
 	for name, apart := range map[string]map[string]bool{
 		"payments.Caddyfile":       {"pre_checkout_query": true, "shipping_query": true},
 		"inline-queries.Caddyfile": {"inline_query": true, "chosen_inline_result": true},
@@ -157,6 +158,7 @@ func TestExampleByType(t *testing.T) {
 
 // TestExampleABTest parts users by their id.
 func TestExampleABTest(t *testing.T) {
+	t.Parallel()
 	common, fifth := startReplica(t), startReplica(t)
 	e := startExample(t, "ab-test.Caddyfile", map[string]*replica{"127.0.0.1:8080": common, "127.0.0.1:8081": fifth})
 	for user := range 40 {
@@ -173,6 +175,7 @@ func TestExampleABTest(t *testing.T) {
 // TestExampleStickyChats has three replicas that keep their conversations in
 // memory. One of them goes away and comes back.
 func TestExampleStickyChats(t *testing.T) {
+	t.Parallel()
 	const chats, rounds = 60, 4
 	bots := []*replica{startReplica(t), startReplica(t), startReplica(t)}
 	// It is forgotten sooner that one was away, so that the test does not wait long.
@@ -257,6 +260,7 @@ func TestExampleStickyChats(t *testing.T) {
 
 // TestExampleSlowBot runs, and answers the second time from memory.
 func TestExampleSlowBot(t *testing.T) {
+	t.Parallel()
 	bot := startReplica(t)
 	e := startExample(t, "slow-bot.Caddyfile", map[string]*replica{"127.0.0.1:8080": bot})
 	e.send(telegramtest.Message(1, 1, "hello"), bot)

@@ -27,6 +27,7 @@ var planted = []string{rightSecret, staleSecret, forgedSecret, botToken, otherTo
 // TestNoSecretInAnyLog sends right, stale and forged secrets by every way
 // through a server that logs all that it can, and searches all that it wrote.
 func TestNoSecretInAnyLog(t *testing.T) {
+	t.Parallel()
 	t.Run("by default", func(t *testing.T) { searchLogs(t, "", "") })
 	t.Run("debug", func(t *testing.T) { searchLogs(t, "debug", "") })
 	// Caddy puts its redirects into a site that is there on the port for HTTP.

@@ -57,6 +57,7 @@ func TestFlood(t *testing.T) {
 
 // TestMetrics counts for two webhooks of one configuration, over a reload.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	admin, port := freePort(t), freePort(t)
 	config := fmt.Sprintf(`{

@@ -222,3 +222,17 @@ func TestNames(t *testing.T) {
 		})
 	}
 }
+
+// TestSameName has two webhooks of one configuration called the same.
+func TestSameName(t *testing.T) {
+	t.Parallel()
+	c := startCaddy(t, globals()) // for its folders and commands
+	site := "\thandle /%s {\n\t\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\t\tname same\n\t\t}\n\t}\n"
+	if err := writeFile(c.file("Other"), "localhost {\n"+fmt.Sprintf(site, "one")+fmt.Sprintf(site, "two")+"}\n"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.command("validate", "--adapter", "caddyfile", "--config", c.file("Other")).CombinedOutput()
+	if want := `name: \"same\" is that of another telegram_webhook in this configuration`; err == nil || !strings.Contains(string(out), strings.ReplaceAll(want, `\"`, `"`)) && !strings.Contains(string(out), want) {
+		t.Errorf("got %v, want %s:\n%s", err, want, out)
+	}
+}

@@ -11,6 +11,7 @@ import (
 // TestBehindProxy takes the test for the proxy before Caddy, once trusted and
 // once a stranger, and says who the client is and how it came.
 func TestBehindProxy(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	for name, tc := range map[string]struct {
 		trusted    string

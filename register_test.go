@@ -69,6 +69,7 @@ func wantSetWebhook(t *testing.T, api *telegramtest.API, n int, when string) {
 // TestWholeWay goes from a Caddyfile to a registered webhook, over which an
 // update reaches the bot; then through reloads and restarts without another call.
 func TestWholeWay(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	var handled atomic.Int64
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) { handled.Add(1) })
@@ -142,6 +143,7 @@ func get(t *testing.T, admin int, path string) string {
 
 // TestFailedLoad keeps the running registration through a reload that fails.
 func TestFailedLoad(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	admin, port := freePort(t), freePort(t)
 	config := registeringSite(port, address, "127.0.0.1:9", fmt.Sprintf("admin localhost:%d", admin))
@@ -163,6 +165,7 @@ func TestFailedLoad(t *testing.T) {
 
 // TestValidateCallsNothing validates and adapts: neither calls nor writes.
 func TestValidateCallsNothing(t *testing.T) {
+	t.Parallel()
 	api, address := startTelegram(t)
 	c := startCaddy(t, globals()) // for its folders and commands
 	if err := writeFile(c.file("Other"), registeringSite(freePort(t), address, "127.0.0.1:9", "admin off")); err != nil {

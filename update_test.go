@@ -24,6 +24,7 @@ func genuine(t *testing.T, url string, body []byte) *http.Request {
 // TestPlaceholders uses the placeholders wherever Caddy takes some, and looks at
 // what comes of them and at what the bot gets.
 func TestPlaceholders(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_ = json.NewEncoder(w).Encode([]string{
@@ -108,6 +109,7 @@ func sees(up, request, mapped string, body []byte) string {
 // TestLoggedAfterwards has nothing but a log_append, which asks when the update
 // is with the bot already.
 func TestLoggedAfterwards(t *testing.T) {
+	t.Parallel()
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	port := freePort(t)
 	c := startCaddy(t, globals()+fmt.Sprintf(`https://localhost:%d {
@@ -142,6 +144,7 @@ func TestLoggedAfterwards(t *testing.T) {
 // TestUnaskedUpdateStreams sends a large update in two parts, and the second only
 // when the bot has got the first: nothing holds an update that nobody asks about.
 func TestUnaskedUpdateStreams(t *testing.T) {
+	t.Parallel()
 	half := strings.Repeat("x", 250<<10)
 	gotFirst, done := make(chan struct{}), make(chan bool, 1)
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -233,6 +233,7 @@ func TestTokenInPath(t *testing.T) {
 // TestRefusalDoesNotWaitForTheBody gets the answer to a forgery whose body never
 // comes: net/http would wait for it.
 func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	c := startCaddy(t, globals()+fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n}\n", port))
 	// Whether there is a header or none, the connection must end in the same way.
@@ -265,6 +266,7 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 
 // TestUnannouncedBody bounds a body whose length is not in the header.
 func TestUnannouncedBody(t *testing.T) {
+	t.Parallel()
 	const maximum = 1000
 	got := make(chan int, 1)
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {

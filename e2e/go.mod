@@ -8,3 +8,5 @@ require (
 	github.com/caddy-telegram/telegramwebhook v0.0.0
 	github.com/go-telegram/bot v1.19.0
 )
+
+require github.com/grafana/grafana-foundation-sdk/go v0.0.18

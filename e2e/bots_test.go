@@ -156,8 +156,8 @@ func (b *bot) mustHaveSeen(secret string) {
 }
 
 // newBotAPI is a Bot API that takes messages.
-func newBotAPI() *telegramtest.API {
-	api := telegramtest.NewAPI(telegramtest.APIOptions{})
+func newBotAPI(o telegramtest.APIOptions) *telegramtest.API {
+	api := telegramtest.NewAPI(o)
 	api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
 		if !strings.EqualFold(method, "sendMessage") {
 			return nil

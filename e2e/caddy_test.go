@@ -50,28 +50,35 @@ https://%s:%d {
 
 // caddy is a Caddy that may be started more than once, with storage of its own.
 type caddy struct {
-	t       *testing.T
-	site    site
-	dir     string
-	port    int
-	roots   *x509.CertPool
-	process *process
+	t         *testing.T
+	site      site
+	caddyfile func() string
+	dir       string
+	port      int
+	roots     *x509.CertPool
+	process   *process
+}
+
+// newCaddy is a Caddy that has not been told what to serve.
+func newCaddy(t *testing.T) *caddy {
+	t.Helper()
+	return &caddy{t: t, dir: t.TempDir(), port: freePort(t)}
 }
 
 // startCaddy runs Caddy and returns once it serves the site.
 func startCaddy(t *testing.T, s site) *caddy {
 	t.Helper()
-	c := &caddy{t: t, site: s, dir: t.TempDir(), port: freePort(t)}
+	c := newCaddy(t)
+	c.site = s
+	c.caddyfile = func() string {
+		forward := ""
+		if s.forwardSecret {
+			forward = "forward_secret"
+		}
+		return fmt.Sprintf(caddyfile, s.admin, host, c.port, c.site.generation, forward, s.bot.address)
+	}
 	c.start()
 	return c
-}
-
-func (c *caddy) caddyfile() string {
-	forward := ""
-	if c.site.forwardSecret {
-		forward = "forward_secret"
-	}
-	return fmt.Sprintf(caddyfile, c.site.admin, host, c.port, c.site.generation, forward, c.site.bot.address)
 }
 
 func (c *caddy) file(name string) string { return filepath.Join(c.dir, name) }
@@ -83,7 +90,7 @@ func (c *caddy) start() {
 		c.t.Fatal(err)
 	}
 	cmd := exec.Command(caddyBinary, "run", "--config", c.file("Caddyfile"))
-	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+secret,
+	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+secret, "TELEGRAM_BOT_TOKEN="+botToken,
 		"XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
 	c.process = startProcess(c.t, cmd, func([]byte) {})
 	eventually(c.t, "Caddy serves the site", c.serves)

@@ -52,7 +52,7 @@ func (a arrangement) set(t *testing.T, api *telegramtest.API) (*bot, *caddy, *te
 func TestBotAnswersThroughTheBotAPI(t *testing.T) {
 	for _, a := range arrangements(goTelegram) {
 		t.Run(a.String(), func(t *testing.T) {
-			api := newBotAPI()
+			api := newBotAPI(telegramtest.APIOptions{})
 			bot, _, telegram := a.set(t, api)
 
 			telegram.text(1, chat, "say "+saying)

@@ -135,4 +135,13 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
+// listens reports whether somebody takes connections at that address.
+func listens(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

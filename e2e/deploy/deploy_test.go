@@ -1,0 +1,163 @@
+package deploy
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/yaml"
+)
+
+const examples = "../../examples"
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(examples, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The Dockerfile builds Caddy with the very command of the README, which
+// .ci/run has run.
+func TestDockerfile(t *testing.T) {
+	const begin = "go run github.com/caddyserver/xcaddy/"
+	_, line, _ := strings.Cut(read(t, "../README.md"), begin)
+	line, _, _ = strings.Cut(line, "\n")
+	if line == "" || !strings.Contains(read(t, "docker/Dockerfile"), begin+line) {
+		t.Errorf("the README builds with %q, and the Dockerfile does not", line)
+	}
+}
+
+// Docker Compose's own loader takes the file, and what it names is there.
+func TestCompose(t *testing.T) {
+	options, err := cli.NewProjectOptions([]string{filepath.Join(examples, "docker/compose.yml")}, cli.WithName("example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := project.Services["caddy"].Build
+	for _, file := range []string{filepath.Join(build.Context, build.Dockerfile), project.Services["caddy"].Volumes[0].Source} {
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, service := range project.Services {
+		if len(service.Secrets) != 1 || len(service.Environment) != 0 {
+			t.Errorf("%s: secrets %v, environment %v; want the token as a file", service.Name, service.Secrets, service.Environment)
+		}
+	}
+	mustBeRead(t, "docker/Caddyfile", "/run/secrets/telegram_bot_token")
+}
+
+// Kubernetes' own types take the manifests, which agree with each other.
+func TestKubernetes(t *testing.T) {
+	var deployment appsv1.Deployment
+	var claim corev1.PersistentVolumeClaim
+	var service corev1.Service
+	var budget policyv1.PodDisruptionBudget
+	documents := strings.Split(read(t, "kubernetes/bot.yaml"), "\n---\n")
+	objects := []any{&deployment, &claim, &service, &budget}
+	if len(documents) != len(objects) {
+		t.Fatalf("there are %d objects, want %d", len(documents), len(objects))
+	}
+	for i, document := range documents {
+		if err := yaml.UnmarshalStrict([]byte(document), objects[i]); err != nil {
+			t.Fatalf("object %d: %v", i+1, err)
+		}
+	}
+
+	pod := deployment.Spec.Template
+	for name, selector := range map[string]map[string]string{
+		"the deployment": deployment.Spec.Selector.MatchLabels,
+		"the service":    service.Spec.Selector,
+		"the budget":     budget.Spec.Selector.MatchLabels,
+	} {
+		if len(selector) == 0 || !subset(selector, pod.Labels) {
+			t.Errorf("%s selects %v, and the pods are %v", name, selector, pod.Labels)
+		}
+	}
+	caddy := pod.Spec.Containers[0]
+	for _, name := range []string{service.Spec.Ports[0].TargetPort.StrVal, caddy.ReadinessProbe.HTTPGet.Port.StrVal} {
+		if !slices.ContainsFunc(caddy.Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
+			t.Errorf("Caddy has no port %q", name)
+		}
+	}
+	volumes := make(map[string]corev1.Volume)
+	for _, v := range pod.Spec.Volumes {
+		volumes[v.Name] = v
+	}
+	for _, m := range caddy.VolumeMounts {
+		if _, ok := volumes[m.Name]; !ok {
+			t.Errorf("there is no volume %q", m.Name)
+		}
+		delete(volumes, m.Name)
+		if m.Name == "token" {
+			mustBeRead(t, "kubernetes/Caddyfile", m.MountPath+"/token")
+		}
+	}
+	if len(volumes) > 0 {
+		t.Errorf("nobody mounts %v", volumes)
+	}
+	if *deployment.Spec.Replicas != 2 || !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteMany) {
+		t.Error("want two replicas with one storage")
+	}
+}
+
+// systemd takes the units, with another program in place of those that they start.
+func TestSystemd(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := []string{"caddy.service", "bot.service"}
+	args := []string{"verify", "--man=no"}
+	for _, unit := range units {
+		text := strings.NewReplacer("/usr/bin/caddy", self, "/usr/local/bin/bot", self).Replace(read(t, "systemd/"+unit))
+		if strings.Contains(text, "\n"+"Environment=") {
+			t.Errorf("%s has an environment in a file that everybody can read", unit)
+		}
+		args = append(args, filepath.Join(dir, unit))
+		if err := os.WriteFile(args[len(args)-1], []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What it does not know it only warns about.
+	if out, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	}
+	_, credential, _ := strings.Cut(read(t, "systemd/caddy.service"), "LoadCredential=")
+	name, _, _ := strings.Cut(credential, ":")
+	mustBeRead(t, "systemd/Caddyfile", "/run/credentials/caddy.service/"+name)
+}
+
+// mustBeRead checks that a Caddyfile takes the token from that file.
+func mustBeRead(t *testing.T, caddyfile, file string) {
+	t.Helper()
+	if !strings.Contains(read(t, caddyfile), "bot_token {file."+file+"}\n") {
+		t.Errorf("%s does not take the token from %s", caddyfile, file)
+	}
+}
+
+// subset reports whether all the labels of one are the other's too.
+func subset(some, all map[string]string) bool {
+	for key, value := range some {
+		if all[key] != value {
+			return false
+		}
+	}
+	return true
+}

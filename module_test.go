@@ -95,6 +95,8 @@ func TestWrongJSON(t *testing.T) {
 		"check":                     {`"secret": ["abc"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
 		"certificate":               {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
 		"certificate, by path":      {`"secret": ["abc"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
+		"dedupe: negative":          {`"secret": ["abc"], "dedupe": -1`, `dedupe: -1 is not a number of updates from 1 to 1000000`},
+		"dedupe: too many":          {`"secret": ["abc"], "dedupe": 1000001`, `dedupe: 1000001 is not a number of updates from 1 to 1000000`},
 		"name":                      {`"secret": ["abc"], "name": "my bot"`, `name: "my bot" is not 1 to 64 characters of A-Z a-z 0-9 . _ -`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,7 +40,8 @@ func TestPlaceholders(t *testing.T) {
 		default other
 	}
 	@long vars {http.telegram_webhook.chat_id} 555
-	@expression expression `+"`{http.telegram_webhook.user_id} == \"204536821\" && {http.telegram_webhook.update_type} != \"message\"`"+`
+	@odd expression `+"`{http.telegram_webhook.user_id} != \"\" && int({http.telegram_webhook.user_id}) %% 2 == 1`"+`
+	@edited vars {http.telegram_webhook.update_type} edited_message
 	telegram_webhook {env.TELEGRAM_SECRET} {
 		name shop
 	}
@@ -50,8 +51,11 @@ func TestPlaceholders(t *testing.T) {
 	handle @long {
 		respond long
 	}
-	handle @expression {
-		respond expression
+	handle @edited {
+		handle @odd {
+			respond expression
+		}
+		respond even
 	}
 	handle {
 		reverse_proxy %s {
@@ -73,6 +77,7 @@ func TestPlaceholders(t *testing.T) {
 		"a long one":          {string(large), sees("8", "6/204536821", "other", large), "message"},
 		"a matcher":           {string(telegramtest.Message(6, 555, "hi")), "long", "message"},
 		"an expression":       {string(edited), "expression", "edited_message"},
+		"… of what is absent": {`{"update_id":6,"edited_message":{}}`, "even", "edited_message"},
 		"a type that is none": {string(odd), sees("9", "5/", "other", odd), ""},
 		"what is no JSON":     {"hello", sees("", "/", "other", []byte("hello")), ""},
 	} {

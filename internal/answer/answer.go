@@ -63,6 +63,7 @@ const clientClosed = 499
 // The errors of next are answered here, so that none reaches Caddy's error log
 // and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) Outcome {
+	client := r.Context() // a handler may give r another one
 	body := limit(r, rules.MaxBody)
 	aw := newWriter(w, rules.HSTS)
 	err := next.ServeHTTP(aw, r)
@@ -71,7 +72,7 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 		err = errUnhandled
 	}
 	if err == nil {
-		if aw.status == clientClosed && r.Context().Err() != nil {
+		if aw.status == clientClosed && client.Err() != nil {
 			return Outcome{Kind: Abandoned, Status: clientClosed, Err: errAbandoned}
 		}
 		return Outcome{Kind: aw.kind(), Status: aw.status}

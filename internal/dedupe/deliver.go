@@ -24,7 +24,7 @@ const clientClosed = 499
 //
 // The delivery does not end when r's client hangs up, as Telegram does after 60
 // seconds: the bot has the update and goes on with it, and Telegram comes again
-// for the answer.
+// for the answer. r has another context afterwards.
 func (t *Table) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, id int64, count int) error {
 	known, f, first := t.begin(id)
 	switch {
@@ -46,7 +46,7 @@ func (t *Table) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 func (t *Table) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, f *flight, count int) error {
 	client := r.Context()
 	rec := &recorder{w: w}
-	err := t.fly(rec, r, next, f, count)
+	err := t.fly(client, rec, r, next, f, count)
 	if err == nil && client.Err() != nil {
 		w.WriteHeader(clientClosed)
 		return nil
@@ -56,8 +56,7 @@ func (t *Table) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 }
 
 // fly is the flight. It ends even if next panics.
-func (t *Table) fly(rec *recorder, r *http.Request, next caddyhttp.Handler, f *flight, count int) error {
-	client := r.Context()
+func (t *Table) fly(client context.Context, rec *recorder, r *http.Request, next caddyhttp.Handler, f *flight, count int) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(client))
 	defer cancel(nil)
 	f.cancel = cancel
@@ -65,9 +64,9 @@ func (t *Table) fly(rec *recorder, r *http.Request, next caddyhttp.Handler, f *f
 	defer func() { t.end(f, result, count) }()
 	defer context.AfterFunc(client, func() { t.abandon(f) })()
 
-	// It stays the same request, since Caddy's placeholders hold on to it.
+	// It stays the same request, since Caddy's placeholders hold on to it. Its
+	// context is not put back: a transport may still read the request.
 	*r = *r.WithContext(ctx)
-	defer func() { *r = *r.WithContext(client) }()
 	err := next.ServeHTTP(rec, r)
 	if cause := context.Cause(ctx); cause != nil && !rec.reply.taken() {
 		err = caddyhttp.HandlerError{StatusCode: http.StatusServiceUnavailable, Err: cause}

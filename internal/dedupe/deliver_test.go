@@ -278,13 +278,16 @@ func (s stuck) Write(b []byte) (int, error) {
 }
 
 // TestSameRequest hands the bot the request that came, with a context that does
-// not end with the client and has its values.
+// not end with the client and has its values. As a transport may, the bot reads
+// the request on when it has answered.
 func TestSameRequest(t *testing.T) {
 	type key struct{}
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	defer cancel()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
+	read := make(chan http.Header)
 	b := &bot{answer: func(_ int64, w http.ResponseWriter, got *http.Request) error {
+		go func() { read <- got.Trailer }()
 		if got != r {
 			t.Error("it is another request")
 		}
@@ -303,6 +306,7 @@ func TestSameRequest(t *testing.T) {
 	if err := new(Table).Deliver(w, r, b, someID, someCount); err != nil || w.Code != clientClosed {
 		t.Fatalf("got %d, %v", w.Code, err)
 	}
+	<-read
 	if r.Context().Value(key{}) != "value" || r.Context().Err() == nil || r.Method != "CHANGED" {
 		t.Errorf("afterwards its context has ended: %v, and its method is %s", r.Context().Err() != nil, r.Method)
 	}

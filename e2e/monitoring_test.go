@@ -40,7 +40,11 @@ func TestMonitoring(t *testing.T) {
 	bot.start()
 	i.awaitDelivered()
 
+	manual := readExample(t, "../docs/monitoring.md")
 	for _, r := range p.rules() {
+		if !strings.Contains(manual, "| `"+r.Name+"` |") {
+			t.Errorf("docs/monitoring.md does not explain %s", r.Name)
+		}
 		for _, selector := range selectors.FindAllString(r.Query, -1) {
 			if len(p.query(selector)) == 0 {
 				t.Errorf("%s looks at %s, and there is none", r.Name, selector)

@@ -111,6 +111,9 @@ func TestKubernetes(t *testing.T) {
 	if len(volumes) > 0 {
 		t.Errorf("nobody mounts %v", volumes)
 	}
+	if ports := pod.Spec.SecurityContext.Sysctls[0]; ports.Name != "net.ipv4.ip_unprivileged_port_start" || ports.Value != "80" {
+		t.Errorf("%s=%s: Caddy opens ports 80 and 443", ports.Name, ports.Value)
+	}
 	if *deployment.Spec.Replicas != 2 || !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteMany) {
 		t.Error("want two replicas with one storage")
 	}

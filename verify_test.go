@@ -285,9 +285,7 @@ func TestUnannouncedBody(t *testing.T) {
 			t.Errorf("%d bytes: the bot got %d", n, passed)
 		}
 	}
-	if want := `"reason":"too_large"`; !strings.Contains(c.out.String(), want) {
-		t.Errorf("no %s in the log", want)
-	}
+	c.out.wait(t, `"reason":"too_large"`)
 }
 
 // countingReader is a body that counts what is read of it.

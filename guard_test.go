@@ -115,8 +115,11 @@ https://localhost:%d {
 		return strings.Contains(all, `caddy_telegram_webhook_dropped_connections_total{reason="penalty"} 2`) &&
 			strings.Contains(all, "caddy_telegram_webhook_penalized_addresses 1")
 	})
+	if answer := get(t, admin, "/telegram_webhook/"); !strings.Contains(answer, `"guard":{"penalized":1,"dropped":{"address":0,"penalty":2}}`) {
+		t.Errorf("the admin API does not say so: %s", answer)
+	}
 	c.stop()
-	for _, want := range []string{`"msg":"address barred for forging"`, `"address":"127.0.0.5/32"`, `"msg":"connection dropped"`} {
+	for _, want := range []string{`"msg":"address barred for forging"`, `"remote_ip":"127.0.0.5/32"`, `"msg":"connection dropped"`} {
 		if !strings.Contains(c.out.String(), want) {
 			t.Errorf("no %s in the log", want)
 		}

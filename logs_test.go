@@ -188,7 +188,10 @@ func isLogger(x ast.Expr) bool {
 		return strings.EqualFold(x.Sel.Name, "logger")
 	case *ast.CallExpr:
 		fun, ok := x.Fun.(*ast.SelectorExpr)
-		return ok && (fun.Sel.Name == "Logger" || fun.Sel.Name == "Log" || isLogger(fun.X))
+		if !ok {
+			return isLogger(x.Fun) // a function of that name
+		}
+		return strings.HasSuffix(fun.Sel.Name, "Logger") || fun.Sel.Name == "Log" || isLogger(fun.X)
 	}
 	return false
 }

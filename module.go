@@ -203,7 +203,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err
 	}
-	if h.updates, err = registry.NewUpdates(h.config, h.Dedupe, h.botKey, h.logger); err != nil {
+	if h.updates, err = registry.NewUpdates(h.config, h.Dedupe, h.botKey, h.namedLogger); err != nil {
 		return err
 	}
 	return h.config.On(func() { h.start(ctx) }, h.stopRegistrar)
@@ -214,7 +214,7 @@ func (h *Handler) start(ctx caddy.Context) {
 	withhold.Complete(h.server) // before the routes are read, to find the handler's place
 	if h.Name == "" {
 		if err := h.claimName(h.webhook().name); err != nil {
-			h.logger.With(h.nameField()).Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
+			h.namedLogger().Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
 		}
 	}
 	h.updates.Start()
@@ -224,6 +224,7 @@ func (h *Handler) start(ctx caddy.Context) {
 		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
+		Guard:     h.guard.Status,
 		Registrar: h.registering.at(),
 	}))
 }
@@ -298,6 +299,8 @@ func (h *Handler) botKey() string {
 
 // nameField says in a log entry which webhook it is about.
 func (h *Handler) nameField() zap.Field { return zap.String("name", h.webhook().name) }
+
+func (h *Handler) namedLogger() *zap.Logger { return h.logger.With(h.nameField()) }
 
 // Cleanup writes what the logs have held back.
 func (h *Handler) Cleanup() error {

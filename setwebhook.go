@@ -174,15 +174,17 @@ func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
 		return err
 	}
 	g := h.registering
+	logger := h.logger.With(zap.String("name", cmp.Or(h.Name, g.id())))
 	if h.DeriveSecret {
 		h.secrets = secret.NewDerived(secret.DerivedConfig{
-			Token: string(g.raw), Webhook: cmp.Or(h.Name, g.id()), Every: every, Grace: grace, Rotated: h.rotated,
+			Token: string(g.raw), Webhook: cmp.Or(h.Name, g.id()), Every: every, Grace: grace,
+			Rotated: h.rotated, Logger: logger,
 		})
 		return nil
 	}
 	h.secrets = secret.NewKept(secret.KeptConfig{
-		Storage: ctx.Storage(), Prefix: g.key(), Memory: &g.bot.Secrets, Every: every, Grace: grace, Rotated: h.rotated,
-		Logger: h.logger.With(zap.String("name", cmp.Or(h.Name, g.id()))),
+		Storage: ctx.Storage(), Prefix: g.key(), Memory: &g.bot.Secrets, Every: every, Grace: grace,
+		Rotated: h.rotated, Logger: logger,
 	})
 	return nil
 }

@@ -246,7 +246,7 @@ func (h *Handler) provisionSecrets() error {
 		}
 		values[i] = value
 		if len(value) < secret.StrongLen {
-			h.logger.Warn("weak secret", zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
+			h.logger.Warn("weak secret", zap.String("at", h.Caddyfile["secret"]), zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
 		}
 	}
 	h.secrets = secret.NewConfigured(values...)
@@ -290,11 +290,12 @@ func (h *Handler) warn(ctx caddy.Context) {
 		h.warnOfLiteral("forward_secret")
 	}
 	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
-		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
+		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log",
+			zap.String("at", h.Caddyfile["forward_secret"]))
 	}
 }
 
 func (h *Handler) warnOfLiteral(field string) {
 	h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-		zap.String("field", field))
+		zap.String("field", field), zap.String("at", h.Caddyfile[field]))
 }

@@ -30,6 +30,14 @@ const loopbackOptions = `{
 	skip_install_trust
 	local_certs
 	auto_https disable_redirects
+	servers {
+		listener_wrappers {
+			telegram_webhook {
+				penalty
+			}
+			tls
+		}
+	}
 }
 `
 

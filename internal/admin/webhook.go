@@ -19,6 +19,9 @@ type Webhook struct {
 	Secrets secret.Source
 	Counts  func() map[string]uint64
 
+	// Guard is asked what the listener wrapper does; nil if there is none.
+	Guard func() *status.Guard
+
 	// Registrar is nil for a webhook that something else registers.
 	Registrar *registrar.Running
 }
@@ -52,6 +55,9 @@ func (w *Webhook) Status() status.Webhook {
 				MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
 			}
 		}
+	}
+	if w.Guard != nil {
+		s.Guard = w.Guard()
 	}
 	s.Advice = advice[s.State]
 	return s

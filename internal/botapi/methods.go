@@ -44,15 +44,15 @@ func (w Webhook) Format(f fmt.State, verb rune) {
 // empty, for what it does not mention. It never holds the bot token, whatever
 // somebody else has registered: that is replaced.
 type WebhookInfo struct {
-	URL                          string // empty if there is no webhook
-	HasCustomCertificate         bool
-	PendingUpdateCount           int
-	IPAddress                    string
-	LastErrorDate                time.Time // of the last failure; stays after later successes
-	LastErrorMessage             string
-	LastSynchronizationErrorDate time.Time
-	MaxConnections               int
-	AllowedUpdates               []string // empty for Telegram's default
+	URL                          string    `json:"url"` // empty if there is no webhook
+	HasCustomCertificate         bool      `json:"has_custom_certificate"`
+	PendingUpdateCount           int       `json:"pending_update_count"`
+	IPAddress                    string    `json:"ip_address,omitempty"`
+	LastErrorDate                time.Time `json:"last_error_date,omitzero"` // of the last failure; stays after later successes
+	LastErrorMessage             string    `json:"last_error_message,omitempty"`
+	LastSynchronizationErrorDate time.Time `json:"last_synchronization_error_date,omitzero"`
+	MaxConnections               int       `json:"max_connections,omitempty"`
+	AllowedUpdates               []string  `json:"allowed_updates,omitempty"` // empty for Telegram's default
 }
 
 // SetWebhook registers a webhook. It refuses a URL that holds the bot token, as

@@ -25,6 +25,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func init() { caddy.RegisterModule(new(Guard)) }
@@ -100,7 +101,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("telegram_webhook: penalty: %w", err)
 		}
 	}
-	if err := metrics.RegisterGuard(ctx.GetMetricsRegistry(), Penalized); err != nil {
+	if err := metrics.RegisterGuard(ctx.GetMetricsRegistry(), reasons, penalized); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	logger := ctx.Logger()
@@ -155,7 +156,7 @@ func (g *Guard) Refused(r *http.Request) bool {
 	barred := penalties.refused(subject(peer), *g.Penalty, time.Now())
 	if barred {
 		g.barred.Add(0, func() []zap.Field {
-			return []zap.Field{zap.Stringer("address", subject(peer)), zap.Duration("for", time.Duration(g.Penalty.Duration))}
+			return []zap.Field{zap.Stringer("remote_ip", subject(peer)), zap.Duration("for", time.Duration(g.Penalty.Duration))}
 		})
 	}
 	return barred
@@ -174,8 +175,16 @@ func (g *Guard) Passed(r *http.Request) {
 // skip is for logs whose entries are about no webhook.
 func skip() zap.Field { return zap.Skip() }
 
-// Penalized is how many addresses may not connect now.
-func Penalized() int { return penalties.count(time.Now()) }
+// penalized is how many addresses may not connect now.
+func penalized() int { return penalties.count(time.Now()) }
+
+// Status is what the guards of this process do; nil for a server without one.
+func (g *Guard) Status() *status.Guard {
+	if g == nil {
+		return nil
+	}
+	return &status.Guard{Penalized: penalized(), Dropped: metrics.DroppedBy(reasons)}
+}
 
 // peer is the address of the connection that a request came on.
 func peer(r *http.Request) (netip.Addr, bool) {

@@ -45,7 +45,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		_ = conn.Close()
 		metrics.Dropped(reasons[reason])
 		l.guard.dropped.Add(reason, func() []zap.Field {
-			return []zap.Field{zap.String("address", conn.RemoteAddr().String())}
+			return []zap.Field{zap.Stringer("remote_ip", conn.RemoteAddr().(*net.TCPAddr).IP)}
 		})
 	}
 }

@@ -16,9 +16,22 @@ var dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
 // Dropped counts a connection that was dropped.
 func Dropped(reason string) { dropped.WithLabelValues(reason).Inc() }
 
+// DroppedBy returns how many connections were dropped for each of the reasons.
+func DroppedBy(reasons []string) map[string]uint64 {
+	counts := make(map[string]uint64, len(reasons))
+	for _, reason := range reasons {
+		counts[reason] = value(dropped.WithLabelValues(reason))
+	}
+	return counts
+}
+
 // RegisterGuard adds the collectors of the listener wrapper to a configuration's
-// registry; penalized is asked how many addresses may not connect.
-func RegisterGuard(registry *prometheus.Registry, penalized func() int) error {
+// registry, with a count for each reason; penalized is asked how many addresses
+// may not connect.
+func RegisterGuard(registry *prometheus.Registry, reasons []string, penalized func() int) error {
+	for _, reason := range reasons {
+		dropped.WithLabelValues(reason)
+	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "caddy",
 		Subsystem: "telegram_webhook",

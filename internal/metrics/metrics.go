@@ -33,7 +33,7 @@ var (
 // Register adds the collectors to a configuration's registry. Every webhook of
 // the configuration asks for it; the first is enough.
 func Register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, pending, lastError, matches, rotations, ages} {
+	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, contested, pending, lastError, matches, rotations, ages} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return err
@@ -70,12 +70,15 @@ func (m *Webhook) Count(result int) { m.results[result].Inc() }
 func (m *Webhook) Counts(results []string) map[string]uint64 {
 	counts := make(map[string]uint64, len(results))
 	for i, result := range results {
-		var metric dto.Metric
-		if m.results[i].Write(&metric) == nil {
-			counts[result] = uint64(metric.GetCounter().GetValue())
-		}
+		counts[result] = value(m.results[i])
 	}
 	return counts
+}
+
+func value(c prometheus.Counter) uint64 {
+	var metric dto.Metric
+	_ = c.Write(&metric) // a counter has no error
+	return uint64(metric.GetCounter().GetValue())
 }
 
 // Matched counts a request with the secret of that index.

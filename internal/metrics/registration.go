@@ -18,6 +18,7 @@ var (
 	}, []string{"name", "result"})
 
 	registered = gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0.")
+	contested  = gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0.")
 	pending    = gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said.")
 	lastError  = gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never.")
 )
@@ -53,7 +54,7 @@ func Use(name string) (giveBack func()) {
 			return
 		}
 		delete(uses.of, name)
-		for _, gauge := range []*prometheus.GaugeVec{registered, pending, lastError} {
+		for _, gauge := range []*prometheus.GaugeVec{registered, contested, pending, lastError} {
 			gauge.DeleteLabelValues(name)
 		}
 	})
@@ -61,16 +62,20 @@ func Use(name string) (giveBack func()) {
 
 // Observe records how the registration of the webhook of that name stands.
 func Observe(name string, s registrar.Status) {
-	up := 0.0
-	if s.State == registrar.Registered {
-		up = 1
-	}
-	registered.WithLabelValues(name).Set(up)
+	registered.WithLabelValues(name).Set(one(s.State == registrar.Registered))
+	contested.WithLabelValues(name).Set(one(s.State == registrar.Contested))
 	pending.WithLabelValues(name).Set(float64(s.Info.PendingUpdateCount))
 	lastError.WithLabelValues(name).Set(unix(s.Info.LastErrorDate))
 	if s.Result != "" {
 		setWebhook.WithLabelValues(name, s.Result).Inc()
 	}
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func unix(t time.Time) float64 {

@@ -21,7 +21,7 @@ var errConfiguration = errors.New("")
 // happens under the bot's lock, and after a fresh look at the record.
 func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	status = r.Status()
-	status.State, status.Detail, status.Result, status.found = Registered, "", "", ""
+	status.State, status.Detail, status.Result, status.found, status.failedAnew = Registered, "", "", "", false
 	want, err := r.Webhook()
 	if err != nil {
 		return status, fmt.Errorf("%w%w", errConfiguration, err)
@@ -38,6 +38,9 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	rec, err := r.load(ctx)
 	if err != nil {
 		return status, err
+	}
+	if rec.Told != nil && rec.ToldAt.After(status.InfoAt) {
+		status.Info, status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
 	}
 	g := goal{Webhook: want, sum: fingerprint(r.MACKey, want)}
 	mine := rec.Fingerprint == g.sum
@@ -101,20 +104,19 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 		status.contest(rec.Contested)
 		return nil
 	}
-	if err := r.look(ctx, status); err != nil {
+	if err := r.look(ctx, rec, status); err != nil {
 		return err
 	}
 	suspect = suspect || refused(status.Info, rec)
 	rec.lookedAt(r.Node)
-	rec.Contested = ""
 	switch changed := !rec.unchanged(status.Info, g.Webhook); {
 	case !changed && !suspect:
-		r.lost = ""
+		r.lost, rec.Contested = "", ""
 		rec.see(status.Info)
 		return r.save(ctx, *rec)
 	case changed:
 		r.tellLost(g.Webhook, status.Info)
-		if !rec.repair() {
+		if !rec.repair(repairWindow(r.Interval)) {
 			rec.Contested = found(status.Info.URL)
 			status.contest(rec.Contested)
 			return r.save(ctx, *rec)
@@ -133,7 +135,7 @@ func refused(info botapi.WebhookInfo, rec *record) bool {
 // replace registers a new configuration. It asks first what there is: if that
 // cannot be had, nor can a registration be, which might break off half-way.
 func (r *Registrar) replace(ctx context.Context, g goal, rec *record, status *Status) error {
-	if err := r.look(ctx, status); err != nil {
+	if err := r.look(ctx, rec, status); err != nil {
 		return err
 	}
 	r.suspect.Store(false)
@@ -141,12 +143,15 @@ func (r *Registrar) replace(ctx context.Context, g goal, rec *record, status *St
 }
 
 // look asks what Telegram has.
-func (r *Registrar) look(ctx context.Context, status *Status) error {
+func (r *Registrar) look(ctx context.Context, rec *record, status *Status) error {
 	info, err := r.API.GetWebhookInfo(ctx)
-	if err == nil {
-		r.looked, status.Info, status.InfoAt = true, info, time.Now()
+	if err != nil {
+		return err
 	}
-	return err
+	r.looked = true
+	status.failedAnew = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
+	status.told(info, rec)
+	return nil
 }
 
 // register calls setWebhook, and takes down what Telegram has then.
@@ -160,7 +165,7 @@ func (r *Registrar) register(ctx context.Context, g goal, rec *record, status *S
 	rec.registered(g, r.Node)
 	if info, err := r.API.GetWebhookInfo(ctx); err == nil && info.URL == g.URL {
 		rec.see(info)
-		status.Info, status.InfoAt = info, time.Now()
+		status.told(info, rec)
 	}
 	return r.save(ctx, *rec)
 }

@@ -3,8 +3,6 @@ package registrar
 import (
 	"context"
 	"errors"
-
-	"go.uber.org/zap"
 )
 
 // order is what a person asks for. It is carried out at once, whatever the
@@ -66,6 +64,5 @@ func (r *Registrar) remove(ctx context.Context, sum string, rec *record, status 
 	r.owned, r.lost = sum, ""
 	rec.lookedAt(r.Node)
 	status.State = Deleted
-	r.Logger.Warn("webhook deleted on demand; it is not registered until that is asked for", zap.Bool("drop_pending_updates", r.asked.drop))
 	return r.save(ctx, *rec)
 }

@@ -29,6 +29,10 @@ type record struct {
 	// is its default, and forgets types that it does not know.
 	Seen *seen `json:"seen,omitempty"`
 
+	// Told is what Telegram last said, at ToldAt, for the nodes that have not asked.
+	Told   *botapi.WebhookInfo `json:"told,omitempty"`
+	ToldAt time.Time           `json:"told_at,omitzero"`
+
 	// Nodes are those that have taken part, the latest last.
 	Nodes []participant `json:"nodes,omitempty"`
 
@@ -101,15 +105,17 @@ func (rec *record) had(node Node, sum string) bool {
 
 // A bot whose webhook is taken over again and again is contested: somebody else
 // registers it too, and repairing it is a fight that loses updates.
-const (
-	maxRepairs   = 3
-	repairWindow = 10 * time.Minute
-)
+const maxRepairs = 3
+
+// repairWindow is the time within which that many repairs are a fight. Repairs
+// are an interval apart, so it is longer when the interval is.
+func repairWindow(interval time.Duration) time.Duration { return max(10*time.Minute, 4*interval) }
 
 // repair reports whether the registration may be repaired now, and counts it.
-func (rec *record) repair() bool {
-	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, repairWindow) })
-	if len(rec.Repairs) >= maxRepairs {
+// Once there is a fight, it is left alone until the last repair is that long ago.
+func (rec *record) repair(window time.Duration) bool {
+	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, window) })
+	if len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0 {
 		return false
 	}
 	rec.Repairs = append(rec.Repairs, time.Now())

@@ -87,7 +87,14 @@ type Status struct {
 	RegisteredBy string
 	RegisteredAt time.Time
 
-	found string // what a contested webhook has in its place
+	found      string // what a contested webhook has in its place
+	failedAnew bool   // Telegram has met an error that no node has told of yet
+}
+
+// told takes down what Telegram says, for this node and all others.
+func (s *Status) told(info botapi.WebhookInfo, rec *record) {
+	s.Info, s.InfoAt = info, time.Now()
+	rec.Told, rec.ToldAt = &info, s.InfoAt
 }
 
 // contest makes it contested, if something was found.

@@ -38,7 +38,9 @@ func (r *Registrar) set(status Status) (previous Status) {
 func (r *Registrar) report(status Status, err error) {
 	previous := r.set(status)
 	r.Observe(status)
-	r.reportDelivery(previous.Info, status.Info)
+	if status.failedAnew {
+		r.reportDelivery(previous.Info, status.Info)
+	}
 	if err != nil {
 		r.reportError(err)
 	} else {
@@ -46,10 +48,16 @@ func (r *Registrar) report(status Status, err error) {
 	}
 	if err == nil && status.State != previous.State {
 		switch status.State {
+		case Registered:
+			if status.Result == "" {
+				r.Logger.Info("webhook as configured; nothing to register", zap.String("url", status.URL))
+			}
 		case Contested:
 			r.Logger.Error("webhook contested", zap.String("found", status.found),
 				zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
 			r.tell("contested", map[string]any{"found": status.found})
+		case Deleted:
+			r.Logger.Warn("webhook deleted on demand; it is not registered until that is asked for")
 		case Superseded:
 			r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
 		}

@@ -25,7 +25,7 @@ type Updates struct {
 // NewUpdates is to be called in Provision. So many updates are remembered; with
 // none it returns nil. The bot's key is asked for once the whole configuration
 // runs, before the one that it replaces lets go.
-func NewUpdates(config lifecycle.Config, count int, key func() string, logger *zap.Logger) (*Updates, error) {
+func NewUpdates(config lifecycle.Config, count int, key func() string, logger func() *zap.Logger) (*Updates, error) {
 	if count == 0 {
 		return nil, nil
 	}
@@ -53,11 +53,10 @@ func (u *Updates) Start() {
 
 // claim takes the table of that key. Two webhooks of one configuration that are
 // called the same may be of two bots, whose updates must not meet.
-func (u *Updates) claim(config lifecycle.Config, key string, logger *zap.Logger) *dedupe.Table {
+func (u *Updates) claim(config lifecycle.Config, key string, logger func() *zap.Logger) *dedupe.Table {
 	bot, release, err := Claim("updates of "+key, config.Key(), key)
 	if err != nil {
-		logger.Warn("updates are remembered only until the next reload: another telegram_webhook with dedupe has the same name; give each one of its own",
-			zap.String("webhook", key))
+		logger().Warn("updates are remembered only until the next reload: another telegram_webhook with dedupe has the same name; give each one of its own")
 		return new(dedupe.Table)
 	}
 	u.release = release

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Derived is secrets that follow from the bot token, for nodes that share no
@@ -33,6 +35,7 @@ type DerivedConfig struct {
 
 	// Rotated is told what a rotation came to: ok or failed.
 	Rotated func(result string)
+	Logger  *zap.Logger
 }
 
 // NewDerived makes a source of derived secrets.
@@ -155,6 +158,7 @@ func (d *Derived) Registered(_ context.Context, value string, failure error) (ro
 	d.accepted.Store(nil)
 	if !first {
 		d.Rotated("ok")
+		d.Logger.Info("secret rotated", zap.Time("old_accepted_until", d.lastUse(epoch)))
 	}
 	return !first, nil
 }

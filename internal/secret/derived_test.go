@@ -5,12 +5,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 func newDerived(results *[]string) *Derived {
 	return NewDerived(DerivedConfig{
 		Token: "123456789:test_token_for_loopback_only_0000000", Webhook: "123456789", Every: every, Grace: grace,
 		Rotated: func(result string) { *results = append(*results, result) },
+		Logger:  zap.NewNop(),
 	})
 }
 

@@ -50,6 +50,21 @@ type Webhook struct {
 	// Requests counts the requests since the process started by their result:
 	// passed, or why they were refused.
 	Requests map[string]uint64 `json:"requests"`
+
+	// Guard is what the listener wrapper does, for all webhooks of this process;
+	// absent if this webhook's server has none.
+	Guard *Guard `json:"guard,omitempty"`
+}
+
+// Guard is what the listener wrapper does.
+type Guard struct {
+	// Penalized is how many addresses may not connect now since they have forged
+	// too often.
+	Penalized int `json:"penalized"`
+
+	// Dropped counts the connections that were dropped since the process started:
+	// penalty for those of such addresses, address for those that are not let in.
+	Dropped map[string]uint64 `json:"dropped"`
 }
 
 // Telegram is what getWebhookInfo said.

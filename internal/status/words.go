@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -78,10 +79,23 @@ func (w Webhook) Passed() uint64 { return w.Requests[passed] }
 // Refused is how many requests were refused, and why, the most frequent reason
 // first: "12 (10 no_secret, 2 wrong_secret)".
 func (w Webhook) Refused() string {
+	refused := maps.Clone(w.Requests)
+	delete(refused, passed)
+	return byReason(refused)
+}
+
+// Words says how many connections were dropped, and why, and how many addresses
+// may not connect now.
+func (g Guard) Words() string {
+	return fmt.Sprintf("%s; %d addresses barred now", byReason(g.Dropped), g.Penalized)
+}
+
+// byReason adds counts up and lists them, the highest first.
+func byReason(counts map[string]uint64) string {
 	var reasons []string
 	total := uint64(0)
-	for reason, n := range w.Requests {
-		if reason != passed && n > 0 {
+	for reason, n := range counts {
+		if n > 0 {
 			reasons = append(reasons, reason)
 			total += n
 		}
@@ -90,10 +104,10 @@ func (w Webhook) Refused() string {
 		return "none"
 	}
 	slices.SortFunc(reasons, func(a, b string) int {
-		return cmp.Or(cmp.Compare(w.Requests[b], w.Requests[a]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	for i, reason := range reasons {
-		reasons[i] = fmt.Sprintf("%d %s", w.Requests[reason], reason)
+		reasons[i] = fmt.Sprintf("%d %s", counts[reason], reason)
 	}
 	return fmt.Sprintf("%d (%s)", total, strings.Join(reasons, ", "))
 }

@@ -49,10 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !withhold.Done(r) {
 		skipAccessLog(r)
 	}
-	v, role := h.verify(r)
-	if (v == wrongSecret || v == notReady) && h.secrets.Refresh(r.Context()) {
-		v, role = h.verify(r) // another node may have made a new one
-	}
+	v, role := h.judge(r)
 	if v != passed {
 		skipAccessLog(r)
 		h.refuse(w, r, v, hsts)
@@ -62,6 +59,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.guard.Passed(r)
 	h.deliver(w, r, next, hsts)
 	return nil
+}
+
+// RefuseEarly refuses a request without an accepted secret where Caddy has done
+// nothing for it yet. All else is left to ServeHTTP.
+func (h *Handler) RefuseEarly(w http.ResponseWriter, r *http.Request) bool {
+	if r.TLS == nil {
+		return false // Caddy may know better
+	}
+	v, _ := h.judge(r)
+	if v != wrongSource && v != noSecret && v != wrongSecret {
+		return false
+	}
+	h.refuse(w, r, v, h.answers.HSTS)
+	return true
+}
+
+// judge is verify, with another look at the secrets before one is refused.
+func (h *Handler) judge(r *http.Request) (verdict, secret.Role) {
+	v, role := h.verify(r)
+	if (v == wrongSecret || v == notReady) && h.secrets.Refresh(r.Context()) {
+		v, role = h.verify(r) // another node may have made a new one
+	}
+	return v, role
 }
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.

@@ -1,16 +1,21 @@
 package source
 
 import (
+	"net"
 	"net/http"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// ClientIP is the client's address by Caddy's trusted-proxy rule. It may be empty.
+// ClientIP is the client's address by Caddy's trusted-proxy rule, or the
+// connection's own where Caddy has not applied that yet. It may be empty.
 func ClientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return ip
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
+		return ip
+	}
+	peer, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return peer
 }
 
 // TrustedProxy reports whether the request came by a proxy that the server trusts.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
@@ -17,6 +16,7 @@ import (
 type giver struct {
 	once  sync.Once
 	inner func() // puts givers into the inner routes, which are known only by then
+	gates gates  // known by then too
 }
 
 // complete has the inner routes their givers, once.
@@ -73,7 +73,10 @@ func Complete(server *caddyhttp.Server) {
 func prepare(server *caddyhttp.Server) (g *giver, ok bool) {
 	g = new(giver)
 	if compiled(server.Routes) {
-		g.inner = func() { surroundNamed(server, g) }
+		g.inner = func() {
+			surroundNamed(server, g)
+			g.gates = findGates(server)
+		}
 		ok = surround(server.Routes, true, g)
 		return g, surroundErrors(server, g) && ok
 	}
@@ -92,6 +95,7 @@ func prepare(server *caddyhttp.Server) (g *giver, ok bool) {
 		}
 		surroundErrors(server, g)
 		surroundNamed(server, g)
+		g.gates = findGates(server)
 	}
 	return g, true
 }
@@ -201,8 +205,8 @@ func is[T any](h caddyhttp.MiddlewareHandler) bool {
 // gate reports whether h is a telegram_webhook, which knows where to look for
 // the values.
 func gate(h caddyhttp.MiddlewareHandler) bool {
-	m, ok := h.(caddy.Module)
-	return ok && m.CaddyModule().ID == "http.handlers.telegram_webhook"
+	_, ok := h.(Gate)
+	return ok
 }
 
 // Interface guards

@@ -11,6 +11,7 @@
 //
 //   - withhold.go: taking and giving back
 //   - routes.go: where in the routes that happens
+//   - early.go: a gate that refuses a request where a taker sees it
 //
 // It rests on four things that net/http and Caddy export: the *http.Server in a
 // connection's context, RegisterConnContext, a server's routes, and that the
@@ -59,17 +60,23 @@ func takeFrom(server *caddyhttp.Server, g *giver) {
 		once.Do(func() {
 			g.complete()
 			if s, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok && s.Handler != nil {
-				s.Handler = taker{s.Handler}
+				s.Handler = taker{s.Handler, g.gates}
 			}
 		})
 		return ctx
 	})
 }
 
-// taker takes the header's values out of a request.
-type taker struct{ next http.Handler }
+// taker takes the header's values out of a request that its gate does not refuse.
+type taker struct {
+	next  http.Handler
+	gates gates
+}
 
 func (t taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if gate := t.gates.of(r); gate != nil && gate.RefuseEarly(w, r) {
+		return
+	}
 	if _, ok := r.Header[secret.Header]; ok {
 		c := &withheld{Context: r.Context()}
 		c.hide(r)

@@ -33,6 +33,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/guard"
 	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/readahead"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
@@ -149,6 +150,7 @@ type Handler struct {
 	refused *audit.Log
 	failed  *audit.Log
 	webhook func() identity
+	arrange func() // the proxies behind, once
 	updates *registry.Updates
 
 	registering *registering // nil without a bot token
@@ -195,6 +197,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook = sync.OnceValue(h.identify)
+	h.arrange = sync.OnceFunc(func() { readahead.Arrange(h.server, h) })
 	h.guard = guard.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)

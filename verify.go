@@ -196,6 +196,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[secret.Header] = withhold.Values(r)
 	}
 
+	h.arrange()
 	me := h.webhook()
 	body := placeholder.Provide(r, placeholder.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers

@@ -68,12 +68,18 @@ func firstGate(handlers []caddyhttp.MiddlewareHandler) Gate {
 		return nil
 	}
 	if sub, ok := handlers[0].(*caddyhttp.Subroute); ok && len(sub.Routes) > 0 {
-		if hosts, ok := onlyHosts(sub.Routes[0]); ok && len(hosts) == 0 {
+		if Always(sub.Routes[0]) {
 			return firstGate(sub.Routes[0].Handlers)
 		}
 	}
 	gate, _ := handlers[0].(Gate)
 	return gate
+}
+
+// Always reports whether every request that comes to a route passes its matchers.
+func Always(route caddyhttp.Route) bool {
+	hosts, ok := onlyHosts(route)
+	return ok && len(hosts) == 0
 }
 
 // onlyHosts returns the hosts that a route is for, in small letters: none if it

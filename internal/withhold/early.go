@@ -3,6 +3,7 @@ package withhold
 import (
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -38,7 +39,7 @@ func (g gates) of(r *http.Request) Gate {
 // findGates reads a server's routes until one of them may take requests of any
 // host. Behind trusted proxies only Caddy knows who the client is.
 func findGates(server *caddyhttp.Server) gates {
-	if server.TrustedProxiesRaw != nil || server.TrustedProxiesUnix {
+	if trustsProxies(server) {
 		return nil
 	}
 	found := make(gates)
@@ -59,6 +60,14 @@ func findGates(server *caddyhttp.Server) gates {
 		}
 	}
 	return found
+}
+
+// trustsProxies reports whether a server has trusted proxies. Caddy keeps to
+// itself what it has made of the configuration; where it cannot be seen, it is
+// taken for granted.
+func trustsProxies(server *caddyhttp.Server) bool {
+	ranges := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
+	return server.TrustedProxiesUnix || ranges.Kind() != reflect.Interface || !ranges.IsNil()
 }
 
 // firstGate is the gate that is the first of all these handlers; nil if another

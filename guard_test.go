@@ -119,7 +119,7 @@ https://localhost:%d {
 		t.Errorf("the admin API does not say so: %s", answer)
 	}
 	c.stop()
-	for _, want := range []string{`"msg":"address barred for forging"`, `"remote_ip":"127.0.0.5/32"`, `"msg":"connection dropped"`} {
+	for _, want := range []string{`"msg":"address barred for forging"`, `"range":"127.0.0.5/32"`, `"msg":"connection dropped"`} {
 		if !strings.Contains(c.out.String(), want) {
 			t.Errorf("no %s in the log", want)
 		}

@@ -114,8 +114,15 @@ $`).MatchString(out) || errs != "" || status != 0 {
 
 	// What Telegram refuses is told, and seen afterwards.
 	o.api.Fail(failSetWebhook(&telegramtest.Fault{Status: http.StatusUnauthorized, Body: []byte(`{"ok":false,"error_code":401,"description":"Unauthorized"}`)}))
-	o.want("register kept", 1, "Error: kept: setWebhook: refused with 401: Unauthorized\n")
+	o.want("register kept", 1, "Error: kept: setWebhook: refused with 401: Unauthorized (remedy: check bot_token: Telegram does not know it)\n")
 	o.want("status kept", 2, "name        kept\nstate       failing for ")
+	o.api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		if method == "deleteWebhook" {
+			return &telegramtest.Fault{Status: http.StatusBadGateway}
+		}
+		return nil
+	})
+	o.want("delete --yes kept", 1, "Error: kept: deleteWebhook: ")
 }
 
 // TestCommandAuditsInside adds what the webhook's own Caddy knows.

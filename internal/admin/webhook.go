@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
@@ -33,9 +35,8 @@ func (w *Webhook) Name() string { return w.Called }
 var advice = map[string]string{
 	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
 	string(registrar.Pending):    "Wait a moment, and look again.",
-	string(registrar.Failing):    "It is tried again by itself; if only the configuration can mend it, correct that and reload.",
 	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
-	string(registrar.Superseded): "Nothing during a rolling change; else give all nodes the same configuration, or register again here.",
+	string(registrar.Superseded): "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
 	string(registrar.Deleted):    "Register it again when updates are to come.",
 }
 
@@ -44,7 +45,7 @@ func (w *Webhook) Status() status.Webhook {
 	s := status.Webhook{Name: w.Called, Address: w.Address, State: status.Unmanaged, Secret: w.secretStatus(), Requests: w.Counts()}
 	if w.Registrar != nil {
 		r := w.Registrar.Status()
-		s.State, s.Since, s.Detail = string(r.State), r.Since, r.Detail
+		s.State, s.Since, s.Detail, s.Advice = string(r.State), r.Since, r.Detail, sentence(r.Remedy)
 		if r.URL != "" {
 			s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
 		}
@@ -59,8 +60,21 @@ func (w *Webhook) Status() status.Webhook {
 	if w.Guard != nil {
 		s.Guard = w.Guard()
 	}
-	s.Advice = advice[s.State]
+	if s.Advice == "" {
+		s.Advice = advice[s.State]
+	}
+	if t := s.Telegram; s.Advice == "" && t != nil && t.Pending > 0 && t.Recently(time.Now()) {
+		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."
+	}
 	return s
+}
+
+// sentence makes one of a remedy.
+func sentence(remedy string) string {
+	if remedy == "" {
+		return ""
+	}
+	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
 func (w *Webhook) secretStatus() status.Secret {
@@ -75,7 +89,7 @@ func (w *Webhook) Register(ctx context.Context, drop bool) error {
 	if w.Registrar == nil {
 		return errUnmanaged
 	}
-	return w.Registrar.Register(ctx, drop)
+	return explain(w.Registrar.Register(ctx, drop))
 }
 
 // Delete satisfies registry.Live.
@@ -83,7 +97,10 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if w.Registrar == nil {
 		return errUnmanaged
 	}
-	return w.Registrar.Remove(ctx, drop)
+	if err := explain(w.Registrar.Remove(ctx, drop)); err != nil {
+		return fmt.Errorf("%w; what Telegram has is as it was", err)
+	}
+	return nil
 }
 
 // Rotate satisfies registry.Live.
@@ -101,7 +118,7 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 	// The next secret is stored by one attempt, and registered by a later one.
 	for {
 		if err := w.look(ctx); err != nil {
-			return err
+			return fmt.Errorf("%w; the rotation has begun, and goes on by itself: see status", err)
 		}
 		if !w.Secrets.Status().Made.Equal(before) {
 			return nil
@@ -121,10 +138,18 @@ func impossible(err error) error {
 	return Impossible{err}
 }
 
+// explain adds to an error what can be done about it, if something can.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (remedy: %s)", err, registrar.Remedy(err))
+}
+
 // look has the registrar make an attempt, after which the webhook must be registered.
 func (w *Webhook) look(ctx context.Context) error {
 	if err := w.Registrar.Look(ctx); err != nil {
-		return err
+		return explain(err)
 	}
 	if state := w.Registrar.Status().State; state != registrar.Registered {
 		return Impossible{errors.New("the webhook is " + string(state) + ", so its secret is not renewed. " + advice[string(state)])}

@@ -49,6 +49,9 @@ func findAdminAPI(cmd *cobra.Command) (*adminAPI, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--config: the address of the admin API cannot be found: %w", err)
 	}
+	if strings.Contains(address, "://") {
+		return nil, errors.New("--address: give it as host:port or unix//path, without http://")
+	}
 	return &adminAPI{address: address}, nil
 }
 

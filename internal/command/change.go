@@ -23,20 +23,22 @@ const changeStatus = `
 
 Exit status:
   0  done
-  1  not done: wrong usage, no answer, or what the error says`
+  1  not done, or not yet: what the error says`
 
 func newRotate() *cobra.Command {
 	return changing(&cobra.Command{
 		Use:   "rotate " + adminUsage + " [NAME]",
-		Short: "Has another secret take the place of a webhook's kept one",
+		Short: "Puts a new secret in the place of a webhook's kept one",
 		Long: `
-Has another secret take the place of a webhook's current one, and waits until
-Telegram has it, a few seconds. The one before is accepted for the grace period
-of ` + "`rotate`" + `. No update is lost.
+Puts a new secret in the place of a webhook's current one, and waits until Telegram
+has it, a few seconds. The one before is accepted for the grace period of ` + "`rotate`" + `.
+No update is lost. A rotation that has begun goes on by itself, also after an error.
 
 Only a secret that the gate has made and keeps can be renewed so. NAME may be left
 out when there is one webhook.
 ` + adminHelp + changeStatus,
+		Example: `  caddy telegram-webhook rotate
+  caddy telegram-webhook rotate --config /etc/caddy/Caddyfile 123456789`,
 	}, func(c changer) error {
 		w, err := c.do(http.MethodPost, "/rotate", false)
 		if err != nil {
@@ -58,6 +60,8 @@ func newRegister() *cobra.Command {
 Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
 take it back from somebody else. NAME may be left out when there is one webhook.
 ` + adminHelp + changeStatus,
+		Example: `  caddy telegram-webhook register
+  caddy telegram-webhook register --drop-pending-updates 123456789`,
 	}, func(c changer) error {
 		w, err := c.do(http.MethodPost, "/register", c.drop)
 		if err != nil {
@@ -81,6 +85,8 @@ another configuration: no reload or restart, on any node.
 It asks first; the answer y is read from standard input. NAME may be left out when
 there is one webhook.
 ` + adminHelp + changeStatus,
+		Example: `  caddy telegram-webhook delete
+  caddy telegram-webhook delete --yes 123456789`,
 	}, func(c changer) error {
 		if err := c.confirm(); err != nil {
 			return err

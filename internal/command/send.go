@@ -40,7 +40,8 @@ does not arrive. There is one of each type:
 ` + types + `.
 
 The secret is read from the environment variable ` + secretEnv + `, or
-from --secret-file. Without one the header is not sent.
+from --secret-file. Without one the header is not sent. A secret that the gate keeps
+is nobody's to give: try the bot itself, at its address on this machine.
 
 An http:// URL works too: a bot on this machine, or a webhook of a local Bot API
 server.
@@ -141,7 +142,10 @@ func (a attempt) unreachable(err error) error {
 		reason = text.Line(cause.Error(), maxLine)
 	}
 	hint := ""
-	if strings.Contains(reason, "x509:") {
+	switch {
+	case strings.Contains(reason, "first record does not look like a TLS handshake"):
+		hint = "; nothing speaks TLS there, so write http:// if that is meant"
+	case strings.Contains(reason, "x509:"):
 		hint = "; --ca trusts the file of an uploaded certificate, --insecure any certificate"
 	}
 	return fmt.Errorf("the webhook cannot be reached: %s%s. Telegram would note %q, and try again and again", reason, hint, noted)
@@ -186,5 +190,8 @@ func (a attempt) report(w io.Writer, answer *wire.Answer, sentence string) error
 		}
 	}
 	row("result", text.Line(sentence, 2*maxLine))
+	if a.secret == "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
+		row("hint", "no secret was given: set "+secretEnv+", or --secret-file; one that the gate keeps is nobody's to give, so send to the bot itself, such as http://localhost:8080/")
+	}
 	return table.Flush()
 }

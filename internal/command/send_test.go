@@ -153,7 +153,7 @@ func TestSendUsage(t *testing.T) {
 		{"a url that Telegram never sends to", "", []string{url + strings.Repeat("x", 4000)}, "never sends anything"},
 		{"both from standard input", "x", []string{url, "--secret-file", "-", "--update", "-"}, "cannot both read standard input"},
 		{"type and file", "", []string{url, "--type", "poll", "--update", "x"}, "none of the others can be"},
-		{"unknown type", "", []string{url, "--type", "letter"}, `no built-in update of the type "letter"`},
+		{"unknown type", "", []string{url, "--type", "letter"}, `no built-in update of this type`},
 		{"no such file", "", []string{url, "--update", "/does/not/exist"}, "--update: no such file or directory"},
 		{"a folder", "", []string{url, "--update", "/"}, "--update: is a directory"},
 		{"not JSON", "{\"update_id\":1,}", []string{url, "--update", "-"}, "--update: is not JSON, from byte 16 on"},

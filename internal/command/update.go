@@ -51,8 +51,8 @@ func readUpdate(cmd *cobra.Command) ([]byte, error) {
 	}
 	update, ok := samples.Update(kind)
 	if !ok {
-		return nil, fmt.Errorf("--%s: there is no built-in update of the type %q, only: %s; any other can be sent with --%s",
-			typeFlag, kind, strings.ReplaceAll(types, "\n", " "), updateFlag)
+		return nil, fmt.Errorf("--%s: there is no built-in update of this type, only: %s; any other can be sent with --%s",
+			typeFlag, strings.ReplaceAll(types, "\n", " "), updateFlag)
 	}
 	return update, nil
 }

@@ -91,7 +91,7 @@ func For(server *caddyhttp.Server) *Guard {
 // Provision checks what was configured.
 func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if len(g.Only) == 0 && g.Penalty == nil {
-		return errors.New("telegram_webhook: has neither only nor penalty, and so would drop nothing")
+		return errors.New("telegram_webhook: has neither only nor penalty, and so would drop nothing; give it one of them, or take it out")
 	}
 	if g.only, err = source.Parse(g.Only...); err != nil {
 		return fmt.Errorf("telegram_webhook: only: %w", err)
@@ -156,7 +156,7 @@ func (g *Guard) Refused(r *http.Request) bool {
 	barred := penalties.refused(subject(peer), *g.Penalty, time.Now())
 	if barred {
 		g.barred.Add(0, func() []zap.Field {
-			return []zap.Field{zap.Stringer("remote_ip", subject(peer)), zap.Duration("for", time.Duration(g.Penalty.Duration))}
+			return []zap.Field{zap.Stringer("range", subject(peer)), zap.Duration("for", time.Duration(g.Penalty.Duration))}
 		})
 	}
 	return barred

@@ -64,8 +64,13 @@ func Use(name string) (giveBack func()) {
 func Observe(name string, s registrar.Status) {
 	registered.WithLabelValues(name).Set(one(s.State == registrar.Registered))
 	contested.WithLabelValues(name).Set(one(s.State == registrar.Contested))
-	pending.WithLabelValues(name).Set(float64(s.Info.PendingUpdateCount))
-	lastError.WithLabelValues(name).Set(unix(s.Info.LastErrorDate))
+	if s.InfoAt.IsZero() || s.State == registrar.Deleted {
+		pending.DeleteLabelValues(name) // nobody has said
+		lastError.DeleteLabelValues(name)
+	} else {
+		pending.WithLabelValues(name).Set(float64(s.Info.PendingUpdateCount))
+		lastError.WithLabelValues(name).Set(unix(s.Info.LastErrorDate))
+	}
 	if s.Result != "" {
 		setWebhook.WithLabelValues(name, s.Result).Inc()
 	}

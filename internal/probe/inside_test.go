@@ -79,7 +79,7 @@ func TestInside(t *testing.T) {
 		"weak": {func(s *status.Webhook) { s.Secret = status.Secret{Source: "configured", Weak: true} }, map[string]string{
 			"secret": "warn configured, weak -> take a random one, as `secret` prints it",
 		}},
-		"never renewed": {func(s *status.Webhook) { s.Secret.Due = time.Time{} }, map[string]string{"secret": "pass kept, never renewed"}},
+		"never renewed": {func(s *status.Webhook) { s.Secret.Due = time.Time{} }, map[string]string{"secret": "pass kept, 12 days old, not renewed by itself"}},
 		"too large": {func(s *status.Webhook) { s.Requests["too_large"] = 1 }, map[string]string{
 			"requests": "warn 9 passed, refused 6 (5 no_secret, 1 too_large) -> updates with the right secret are longer than max_body; raise it",
 		}},

@@ -21,7 +21,8 @@ var errConfiguration = errors.New("")
 // happens under the bot's lock, and after a fresh look at the record.
 func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	status = r.Status()
-	status.State, status.Detail, status.Result, status.found, status.failedAnew = Registered, "", "", "", false
+	status.State, status.Detail, status.Remedy, status.Result = Registered, "", "", ""
+	status.found, status.failedAnew = "", false
 	want, err := r.Webhook()
 	if err != nil {
 		return status, fmt.Errorf("%w%w", errConfiguration, err)
@@ -63,6 +64,9 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 		r.suspect.Store(false) // the other configuration has another secret, perhaps
 		status.State = Superseded
 		status.Detail = fmt.Sprintf("node %s has registered another configuration, with %s", rec.Process, rec.URL)
+		if rec.Deleted {
+			status.Detail = fmt.Sprintf("node %s, which has another configuration, has deleted the webhook on demand", rec.Process)
+		}
 		return status, nil
 	}
 	var trouble error // with the secret, which keeps nothing else from being done

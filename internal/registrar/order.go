@@ -55,10 +55,15 @@ func (r *Registrar) order(ctx context.Context, o order) error {
 	}
 }
 
+// notDeleted is the error of a webhook that was not deleted on demand.
+type notDeleted struct{ error }
+
+func (e notDeleted) Unwrap() error { return e.error }
+
 // remove carries the order out, under the bot's lock.
 func (r *Registrar) remove(ctx context.Context, sum string, rec *record, status *Status) error {
 	if err := r.API.DeleteWebhook(ctx, r.asked.drop); err != nil {
-		return err
+		return notDeleted{err}
 	}
 	rec.Fingerprint, rec.Deleted, rec.URL, rec.Seen = sum, true, "", nil
 	r.owned, r.lost = sum, ""

@@ -78,6 +78,7 @@ type Status struct {
 	State  State
 	Since  time.Time
 	Detail string             // what went wrong, if anything
+	Remedy string             // what a person can do about it
 	Result string             // what setWebhook came to in this attempt; empty if it was not called
 	Info   botapi.WebhookInfo // as Telegram last told it
 	InfoAt time.Time          // when that was
@@ -226,6 +227,12 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 		}
 		defer func() { r.asked.done <- answer }()
 	}
+	if _, ok := errors.AsType[notDeleted](err); ok && !replaced {
+		// All is as it was, and there is nothing to try again.
+		r.Logger.Error("webhook not deleted", zap.Error(err))
+		r.events = nil
+		return r.backoff.after(err), false
+	}
 	if replaced && (err != nil || status.Result == "") {
 		// What the attempt came to is nobody's business any more.
 		r.events = nil
@@ -233,7 +240,7 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 		return jitter(r.Interval), true
 	}
 	if err != nil {
-		status.State, status.Detail = Failing, err.Error()
+		status.State, status.Detail, status.Remedy = Failing, err.Error(), Remedy(err)
 	}
 	r.report(status, err)
 	if err != nil {

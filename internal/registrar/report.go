@@ -80,7 +80,7 @@ const retellAfter = 10 * time.Minute
 
 // reportError logs an error once.
 func (r *Registrar) reportError(err error) {
-	now := errorTold{err.Error(), remedy(err), time.Now()}
+	now := errorTold{err.Error(), Remedy(err), time.Now()}
 	if now.remedy == r.told.remedy && (now.text == r.told.text || within(r.told.at, retellAfter)) {
 		return
 	}
@@ -117,8 +117,8 @@ func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
 	r.tell("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
 }
 
-// remedy says what a person can do about an error.
-func remedy(err error) string {
+// Remedy says what a person can do about an error.
+func Remedy(err error) string {
 	refusal, refused := errors.AsType[*botapi.Error](err)
 	switch {
 	case errors.Is(err, errConfiguration):
@@ -126,7 +126,7 @@ func remedy(err error) string {
 	case errors.Is(err, errNewer), errors.Is(err, secret.ErrNewer):
 		return "update this node; or, if all have gone back to this version, delete the record from storage"
 	case !refused || refusal.Code >= 500:
-		return "none needed if it passes: it is tried again"
+		return "none at first: it is tried again; if it goes on, see whether this machine reaches the Bot API and Caddy's storage"
 	case refusal.Code == 401 || refusal.Code == 404:
 		return "check bot_token: Telegram does not know it"
 	case refusal.Code == 429 || refusal.Code == 409:

@@ -76,7 +76,7 @@ func ClaimName(config any, name string) (release func(), err error) {
 	}
 	_, release, err = Claim("name "+name, config, name)
 	if err != nil {
-		return nil, fmt.Errorf("%q is that of another telegram_webhook in this configuration", name)
+		return nil, fmt.Errorf("%q is that of another telegram_webhook in this configuration; give each a name of its own", name)
 	}
 	return release, nil
 }

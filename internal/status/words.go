@@ -60,8 +60,10 @@ func (s Secret) Words(now time.Time) string {
 	case s.Source == "configured":
 	case s.Made.IsZero() && s.Source == "kept":
 		words = append(words, "none yet")
+	case s.Due.IsZero() && s.Made.IsZero():
+		words = append(words, "not renewed by itself")
 	case s.Due.IsZero():
-		words = append(words, "never renewed")
+		words = append(words, printable.Span(now.Sub(s.Made))+" old", "not renewed by itself")
 	case s.Overdue(now):
 		words = append(words, printable.Span(now.Sub(s.Made))+" old", "overdue by "+printable.Span(now.Sub(s.Due)))
 	default:
@@ -85,9 +87,9 @@ func (w Webhook) Refused() string {
 }
 
 // Words says how many connections were dropped, and why, and how many addresses
-// may not connect now.
+// are barred now.
 func (g Guard) Words() string {
-	return fmt.Sprintf("%s; %d addresses barred now", byReason(g.Dropped), g.Penalized)
+	return fmt.Sprintf("%s; barred now: %d", byReason(g.Dropped), g.Penalized)
 }
 
 // byReason adds counts up and lists them, the highest first.

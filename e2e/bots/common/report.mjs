@@ -56,6 +56,8 @@ export function serve(webhook) {
 
   process.on("SIGTERM", () => {
     server.close(() => process.exit());
+    // Otherwise Node waits until a connection was idle for 5 seconds.
+    setInterval(() => server.closeIdleConnections(), 20);
     report({ event: "stopping" });
   });
   const stdin = createInterface({ input: process.stdin });

@@ -71,7 +71,7 @@ func startCaddy(t *testing.T, s site) *caddy {
 	c := newCaddy(t)
 	c.site = s
 	c.caddyfile = func() string {
-		options := strings.Join(s.options, "\n\t\t")
+		options := strings.Join(c.site.options, "\n\t\t")
 		return fmt.Sprintf(caddyfile, s.admin, host, c.port, c.site.generation, options, s.bot.address)
 	}
 	c.start()

@@ -41,7 +41,14 @@ function gate(name) {
 // serve hands requests to the framework, and ends by SIGTERM once those under way
 // are answered.
 export function serve(webhook) {
+  const atWork = new Set();
+  let stopping = false;
   const server = createServer((req, res) => {
+    atWork.add(res);
+    res.on("close", () => {
+      atWork.delete(res);
+      if (stopping && atWork.size === 0) process.exit();
+    });
     // Before the framework sees it, so that what it turns away shows too.
     report({ event: "arrived", path: req.url, secret: req.headers["x-telegram-bot-api-secret-token"] });
     const end = res.end;
@@ -55,10 +62,11 @@ export function serve(webhook) {
   server.listen(Number(port), host, () => report({ event: "listening" }));
 
   process.on("SIGTERM", () => {
-    server.close(() => process.exit());
-    // Otherwise Node waits until a connection was idle for 5 seconds.
-    setInterval(() => server.closeIdleConnections(), 20);
+    // The callback of close waits for connections that are kept open, too.
+    server.close();
+    stopping = true;
     report({ event: "stopping" });
+    if (atWork.size === 0) process.exit();
   });
   const stdin = createInterface({ input: process.stdin });
   stdin.on("line", (name) => gate(name).open());

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,16 +18,20 @@ const botToken = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qc0"
 // its lives.
 type bot struct {
 	t       *testing.T
-	command func() *exec.Cmd
+	kind    *kind
+	api     *telegramtest.API
+	apiURL  string
+	secret  string // that it checks for itself; "" if it leaves that to the gate
 	address string
-	env     []string
 	process *process
 
-	mu      sync.Mutex
-	lives   int // how many times it has begun to listen
-	arrived []arrival
-	handled map[int64]int // how many times, by update_id
-	answers []string      // the bodies, where there was one
+	mu       sync.Mutex
+	lives    int // how many times it has begun to listen
+	stopping int // how many times it has taken note of SIGTERM
+	arrived  []arrival
+	began    map[int64]int // how many times its handler has, by update_id
+	handled  map[int64]int // how many times its handler came to its end
+	answers  []string      // the bodies, where there was one
 }
 
 // arrival is a request that came to the bot, whatever the bot made of it.
@@ -38,27 +40,17 @@ type arrival struct {
 	Secret *string // nil without the header
 }
 
-// library is what a bot is made with.
-type library struct {
-	name    string
-	command func() *exec.Cmd
-}
-
-var (
-	goTelegram = library{"go-telegram", func() *exec.Cmd { return exec.Command(goBotBinary) }}
-	grammy     = library{"grammy", func() *exec.Cmd { return exec.Command("node", filepath.Join(grammyFolder, "bot.js")) }}
-)
-
-// startBot runs a bot. With a secret, its library checks the header too.
-func startBot(t *testing.T, l library, api *telegramtest.API, secret string) *bot {
+// startBot runs a bot, with a Bot API for it. With a secret, the bot checks the
+// header too.
+func startBot(t *testing.T, k *kind, secret string) *bot {
 	t.Helper()
-	b := &bot{t: t, command: l.command, address: loopback(freePort(t)), handled: make(map[int64]int)}
-	b.env = append(os.Environ(), "BOT_LISTEN="+b.address, "BOT_TOKEN="+botToken, "BOT_SECRET="+secret)
-	if api != nil {
-		url, stop := api.Start()
-		t.Cleanup(stop)
-		b.env = append(b.env, "BOT_API="+url)
+	b := &bot{
+		t: t, kind: k, api: newBotAPI(telegramtest.APIOptions{}), secret: secret, address: loopback(freePort(t)),
+		began: make(map[int64]int), handled: make(map[int64]int),
 	}
+	var stop func()
+	b.apiURL, stop = b.api.Start()
+	t.Cleanup(stop)
 	b.start()
 	return b
 }
@@ -67,10 +59,33 @@ func startBot(t *testing.T, l library, api *telegramtest.API, secret string) *bo
 func (b *bot) start() {
 	b.t.Helper()
 	lives := b.count(func() int { return b.lives })
-	cmd := b.command()
-	cmd.Env = b.env
+	cmd := b.kind.run(b.t)
+	cmd.Env = append(cmd.Env, "BOT_LISTEN="+b.address, "BOT_TOKEN="+botToken, "BOT_SECRET="+b.secret, "BOT_API="+b.apiURL)
 	b.process = startProcess(b.t, cmd, b.report)
 	eventually(b.t, "the bot listens", func() bool { return b.count(func() int { return b.lives }) > lives })
+}
+
+// terminate ends the bot as a service manager does: it may let a handler go on
+// first. It returns once the bot is gone.
+func (b *bot) terminate(handler string) {
+	b.t.Helper()
+	stopping := b.count(func() int { return b.stopping })
+	if err := b.process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.t.Fatal(err)
+	}
+	if !b.kind.endsAtOnce {
+		eventually(b.t, "the bot has the signal", func() bool { return b.count(func() int { return b.stopping }) > stopping })
+		b.goOn(handler)
+	}
+	b.process.awaitEnd(syscall.SIGTERM)
+}
+
+// goOn lets the handlers of "slow" and that name end.
+func (b *bot) goOn(handler string) {
+	b.t.Helper()
+	if _, err := io.WriteString(b.process.stdin, handler+"\n"); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // kill ends the bot without warning.
@@ -95,6 +110,10 @@ func (b *bot) report(line []byte) {
 	switch e.Event {
 	case "listening":
 		b.lives++
+	case "stopping":
+		b.stopping++
+	case "began":
+		b.began[e.UpdateID]++
 	case "arrived":
 		b.arrived = append(b.arrived, e.arrival)
 	case "handled":
@@ -110,18 +129,36 @@ func (b *bot) count(what func() int) int {
 	return what()
 }
 
+// lastAnswer is the body of the bot's last answer that had one.
+func (b *bot) lastAnswer() (body string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.answers); n > 0 {
+		body = b.answers[n-1]
+	}
+	return body
+}
+
 // updates is how many different updates the bot has handled.
 func (b *bot) updates() int {
 	return b.count(func() int { return len(b.handled) })
 }
 
-// awaitHandled returns once the bot has handled an update.
-func (b *bot) awaitHandled(id int64) {
+// awaitBegan returns once the bot has begun with an update so many times.
+func (b *bot) awaitBegan(id int64, times int) {
 	b.t.Helper()
-	eventually(b.t, "the bot handles the update", func() bool {
-		return b.count(func() int { return b.handled[id] }) > 0
-	})
+	eventually(b.t, "the bot begins with the update", func() bool { return b.beginnings(id) >= times })
 }
+
+// awaitHandled returns once the bot has handled an update so many times.
+func (b *bot) awaitHandled(id int64, times int) {
+	b.t.Helper()
+	eventually(b.t, "the bot handles the update", func() bool { return b.ends(id) >= times })
+}
+
+func (b *bot) beginnings(id int64) int { return b.count(func() int { return b.began[id] }) }
+
+func (b *bot) ends(id int64) int { return b.count(func() int { return b.handled[id] }) }
 
 // awaitAll returns once the bot has handled every update from 1 to last.
 func (b *bot) awaitAll(last int64) {
@@ -136,35 +173,41 @@ func (b *bot) awaitAll(last int64) {
 	}
 }
 
-// mustHaveSeen checks every request that came to the bot: the gate let nothing
-// forged through, and the header came along or did not.
-func (b *bot) mustHaveSeen(secret string) {
-	b.t.Helper()
+// mustHaveSeenOnlyGenuine checks every request that came to the bot: the gate let
+// nothing forged through, and handed the secret to a bot that checks it, and to no
+// other.
+func (b *bot) mustHaveSeenOnlyGenuine(t *testing.T) {
+	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.arrived {
 		if a.Path != genuinePath {
-			b.t.Fatalf("a request to %s reached the bot", a.Path)
+			t.Fatalf("a request to %s reached the bot", a.Path)
 		}
 		switch {
-		case secret == "" && a.Secret != nil:
-			b.t.Fatal("the secret reached the bot")
-		case secret != "" && (a.Secret == nil || *a.Secret != secret):
-			b.t.Fatal("the secret did not reach the bot")
+		case b.secret == "" && a.Secret != nil:
+			t.Fatal("the secret reached the bot")
+		case b.secret != "" && (a.Secret == nil || *a.Secret != b.secret):
+			t.Fatal("the secret did not reach the bot")
 		}
 	}
 }
 
-// newBotAPI is a Bot API that takes messages.
+// newBotAPI is a Bot API that takes messages, and answers to buttons.
 func newBotAPI(o telegramtest.APIOptions) *telegramtest.API {
+	results := map[string]string{
+		"sendmessage":         `{"message_id":1,"date":1767225600,"chat":{"id":1,"type":"private"}}`,
+		"answercallbackquery": `true`,
+	}
 	api := telegramtest.NewAPI(o)
 	api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
-		if !strings.EqualFold(method, "sendMessage") {
+		result := results[strings.ToLower(method)]
+		if result == "" {
 			return nil
 		}
 		return &telegramtest.Fault{
 			Header: http.Header{"Content-Type": {"application/json"}},
-			Body:   []byte(`{"ok":true,"result":{"message_id":1,"date":1767225600,"chat":{"id":1,"type":"private"}}}`),
+			Body:   []byte(`{"ok":true,"result":` + result + `}`),
 		}
 	})
 	return api

@@ -25,10 +25,10 @@ const (
 
 // site is what the Caddyfile depends on.
 type site struct {
-	bot           *bot
-	forwardSecret bool
-	admin         string // address, or "off"
-	generation    int    // told in the header X-Generation of every answer
+	bot        *bot
+	options    []string // of the gate
+	admin      string   // address, or "off"
+	generation int      // told in the header X-Generation of every answer
 }
 
 const caddyfile = `{
@@ -71,11 +71,8 @@ func startCaddy(t *testing.T, s site) *caddy {
 	c := newCaddy(t)
 	c.site = s
 	c.caddyfile = func() string {
-		forward := ""
-		if s.forwardSecret {
-			forward = "forward_secret"
-		}
-		return fmt.Sprintf(caddyfile, s.admin, host, c.port, c.site.generation, forward, s.bot.address)
+		options := strings.Join(c.site.options, "\n\t\t")
+		return fmt.Sprintf(caddyfile, s.admin, host, c.port, c.site.generation, options, s.bot.address)
 	}
 	c.start()
 	return c

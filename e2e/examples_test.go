@@ -15,7 +15,7 @@ import (
 // example is a bot below examples/bots, with the Caddyfile that is meant for it.
 type example struct {
 	name      string
-	command   func(t *testing.T, address string) *exec.Cmd
+	command   func(t *testing.T, source, address string) *exec.Cmd
 	caddyfile string // below examples
 	upstream  string // the bot, in the Caddyfile
 
@@ -25,32 +25,61 @@ type example struct {
 }
 
 var examples = []example{
-	{"go", goBot, "bot.Caddyfile", "127.0.0.1:8080", false},
-	{"grammy", program("node", "bot.js"), "bot.Caddyfile", "127.0.0.1:8080", true},
-	{"telegraf", program("node", "bot.js"), "bot.Caddyfile", "127.0.0.1:8080", false},
-	{"python-telegram-bot", program(python, "bot.py"), "bot.Caddyfile", "127.0.0.1:8080", false},
-	{"flask", program(python, "bot.py"), "bot.Caddyfile", "127.0.0.1:8080", true},
+	{"go", compiled, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"grammy", typeScript, "bot.Caddyfile", "127.0.0.1:8080", true},
+	{"telegraf", typeScript, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"python-telegram-bot", interpreted, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"flask", interpreted, "bot.Caddyfile", "127.0.0.1:8080", true},
 	{"php", phpFPM, "bots/php/Caddyfile", "unix//run/php/php-fpm.sock", true},
 }
 
-// program listens on the port that the environment names.
-func program(name string, args ...string) func(*testing.T, string) *exec.Cmd {
-	return func(*testing.T, string) *exec.Cmd {
-		return exec.Command(name, args...)
+func compiled(t *testing.T, source, _ string) *exec.Cmd {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "bot")
+	if err := command(source, "go", "build", "-o", program, "."); err != nil {
+		t.Fatal(err)
 	}
+	return exec.Command(program)
 }
 
-func goBot(*testing.T, string) *exec.Cmd { return exec.Command(exampleBotBinary) }
+// typeScript checks the types, and makes JavaScript.
+func typeScript(t *testing.T, source, _ string) *exec.Cmd {
+	t.Helper()
+	folder := t.TempDir()
+	err := os.CopyFS(folder, os.DirFS(source))
+	if err == nil {
+		err = npmInstall(folder)
+	}
+	if err == nil {
+		err = command(folder, "npm", "run", "build")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command("node", filepath.Join(folder, "bot.js"))
+}
+
+func interpreted(t *testing.T, source, _ string) *exec.Cmd {
+	t.Helper()
+	if err := needPython(); err != nil {
+		t.Fatal(err)
+	}
+	return exec.Command(python, filepath.Join(source, "bot.py"))
+}
 
 // phpFPM is a PHP-FPM with a pool of its own.
-func phpFPM(t *testing.T, address string) *exec.Cmd {
+func phpFPM(t *testing.T, _, address string) *exec.Cmd {
 	t.Helper()
+	found, _ := filepath.Glob("/usr/sbin/php-fpm*") // its name has its version
+	if len(found) == 0 {
+		t.Fatal("this test needs php-fpm in /usr/sbin")
+	}
 	config := filepath.Join(t.TempDir(), "php-fpm.conf")
 	pool := "[global]\nerror_log = /dev/stderr\n[bot]\nlisten = " + address + "\npm = static\npm.max_children = 2\nuser = nobody\n"
 	if err := os.WriteFile(config, []byte(pool), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return exec.Command(phpFPMBinary, "--nodaemonize", "--allow-to-run-as-root", "--fpm-config", config)
+	return exec.Command(found[len(found)-1], "--nodaemonize", "--allow-to-run-as-root", "--fpm-config", config)
 }
 
 func (e example) folder() string {
@@ -63,8 +92,7 @@ func (e example) folder() string {
 func (e example) set(t *testing.T) (*installation, *relay) {
 	t.Helper()
 	i, port := newInstallation(t), freePort(t)
-	bot := e.command(t, loopback(port))
-	bot.Dir = e.folder()
+	bot := e.command(t, e.folder(), loopback(port))
 	bot.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "TELEGRAM_BOT_TOKEN="+botToken, "TELEGRAM_API="+i.apiURL)
 	startProcess(t, bot, func([]byte) {})
 	eventually(t, "the bot listens", func() bool { return listens(loopback(port)) })
@@ -84,6 +112,7 @@ func (e example) set(t *testing.T) (*installation, *relay) {
 func TestExamples(t *testing.T) {
 	for _, e := range examples {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			i, bot := e.set(t)
 
 			i.forge()

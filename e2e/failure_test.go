@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,41 +12,12 @@ func withStatus(status int) func(telegramtest.Attempt) bool {
 	return func(a telegramtest.Attempt) bool { return a.Status == status }
 }
 
-// A handler throws twice. The framework's status goes through as it is, with
-// nothing that shortens Telegram's growing pauses, and the update comes again
-// until the handler takes it.
-func TestUpdateThatThrowsComesAgain(t *testing.T) {
-	for _, a := range arrangements(grammy) {
-		t.Run(a.String(), func(t *testing.T) {
-			bot, _, telegram := a.set(t, nil)
-
-			telegram.text(1, chat, "throw 2")
-			telegram.awaitDelivered()
-			bot.awaitHandled(1)
-
-			var statuses []int
-			var pauses []time.Duration
-			for _, try := range telegram.attempts {
-				statuses, pauses = append(statuses, try.Status), append(pauses, try.Pause)
-				if try.Header.Get("Retry-After") != "" {
-					t.Error("the framework's answer got a Retry-After")
-				}
-			}
-			if !slices.Equal(statuses, []int{500, 500, 200}) {
-				t.Errorf("Telegram was answered %v", statuses)
-			}
-			if !slices.Equal(pauses, []time.Duration{0, 2 * time.Second, 0}) {
-				t.Errorf("Telegram paused for %v", pauses)
-			}
-		})
-	}
-}
-
 // The bot is killed in the midst of work and comes back later. grammY answers
 // after its handlers are through, so not even what it was working on is lost;
 // the Go library answers before, and so is no measure for this.
 func TestNothingIsLostWhenTheBotIsKilled(t *testing.T) {
-	bot, _, telegram := arrangement{library: grammy}.set(t, nil)
+	s := newStory(t, grammy, "")
+	bot, telegram := s.bot, s.telegram
 	stop := telegram.flow()
 
 	eventually(t, "the bot is at work", func() bool { return bot.updates() > 200 })
@@ -78,7 +48,8 @@ func TestNothingIsLostWhenTheBotIsKilled(t *testing.T) {
 
 // Caddy is ended under load, as for an upgrade, and started again.
 func TestNothingIsLostWhenCaddyRestarts(t *testing.T) {
-	bot, caddy, telegram := arrangement{library: goTelegram}.set(t, nil)
+	s := newStory(t, goTelegram, "")
+	bot, caddy, telegram := s.bot, s.caddy, s.telegram
 	stop := telegram.flow()
 
 	eventually(t, "the bot is at work", func() bool { return bot.updates() > 200 })

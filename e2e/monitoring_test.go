@@ -19,7 +19,7 @@ import (
 // no other does, and every query of the dashboard has something to show.
 func TestMonitoring(t *testing.T) {
 	i := newInstallation(t)
-	bot := startBot(t, goTelegram, nil, "")
+	bot := startBot(t, goTelegram, "")
 	i.serve("bot.Caddyfile", "127.0.0.1:8080", bot.address)
 	p := startPrometheus(t, i.admin)
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -19,6 +20,7 @@ const patience = 30 * time.Second
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
+	stdin io.WriteCloser // held open: the bots end with it
 	out   *lines
 	ended chan struct{} // closed once it has ended and all it wrote was read
 }
@@ -28,8 +30,8 @@ func startProcess(t *testing.T, cmd *exec.Cmd, line func([]byte)) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, out: &lines{line: line}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
-	stdin, err := cmd.StdinPipe() // held open: the bots end with it
-	if err != nil {
+	var err error
+	if p.stdin, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
@@ -38,7 +40,7 @@ func startProcess(t *testing.T, cmd *exec.Cmd, line func([]byte)) *process {
 	go func() {
 		defer close(p.ended)
 		_ = cmd.Wait()
-		_ = stdin.Close()
+		_ = p.stdin.Close()
 	}()
 	t.Cleanup(func() {
 		p.end(syscall.SIGTERM)
@@ -56,6 +58,12 @@ func startProcess(t *testing.T, cmd *exec.Cmd, line func([]byte)) *process {
 func (p *process) end(signal syscall.Signal) {
 	p.t.Helper()
 	_ = p.cmd.Process.Signal(signal) // fails if it has ended already
+	p.awaitEnd(signal)
+}
+
+// awaitEnd waits until the process is gone, after a signal.
+func (p *process) awaitEnd(signal syscall.Signal) {
+	p.t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(patience):

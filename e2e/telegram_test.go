@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -25,6 +26,12 @@ const (
 	// updates of one chat one after the other.
 	chats = 100
 
+	// chat is where a user and the bot talk.
+	chat = 7120045519
+
+	// What is said goes through JSON, and through a form for the Go library.
+	saying = `Grüße & <b>"Küsse"</b> 🌻`
+
 	// window is how many updates of a flow may wait for their delivery.
 	window = 200
 )
@@ -39,8 +46,9 @@ type telegram struct {
 	attempts []telegramtest.Attempt
 }
 
-// newTelegram is Telegram after the webhook was registered.
-func newTelegram(t *testing.T, c *caddy) *telegram {
+// newTelegram is Telegram after the webhook was registered. It waits so long for
+// an answer; 0 is as long as Telegram.
+func newTelegram(t *testing.T, c *caddy, timeout time.Duration) *telegram {
 	tg := &telegram{t: t, room: make(chan struct{}, window)}
 	tg.Sender = telegramtest.NewSender(
 		telegramtest.Webhook{URL: c.url(genuinePath), Secret: secret, MaxConnections: 40, RootCAs: c.roots},
@@ -48,6 +56,8 @@ func newTelegram(t *testing.T, c *caddy) *telegram {
 			After:     func(d time.Duration) <-chan time.Time { return time.After(d / hurry) },
 			Dial:      c.dial,
 			OnAttempt: tg.record,
+
+			ReadTimeout: timeout,
 		})
 	t.Cleanup(tg.Close)
 	return tg
@@ -68,6 +78,12 @@ func (tg *telegram) record(a telegramtest.Attempt) {
 // text sends a text message to the bot.
 func (tg *telegram) text(id, chat int64, text string) {
 	tg.Send(telegramtest.Message(id, chat, text))
+}
+
+// press has a user press a button below one of the bot's messages.
+func (tg *telegram) press(id int64) {
+	_, rest, _ := bytes.Cut(telegramtest.Updates()["callback_query"], []byte(","))
+	tg.Send(fmt.Appendf(nil, `{"update_id":%d,%s`, id, rest))
 }
 
 // flow sends text messages without end, with ids from 1, until stop is called:
@@ -108,6 +124,11 @@ func (tg *telegram) tries(so func(telegramtest.Attempt) bool) []telegramtest.Att
 	tg.mu.Lock()
 	defer tg.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(tg.attempts), func(a telegramtest.Attempt) bool { return !so(a) })
+}
+
+// triesOf returns the attempts so far to deliver an update.
+func (tg *telegram) triesOf(id int64) []telegramtest.Attempt {
+	return tg.tries(func(a telegramtest.Attempt) bool { return a.UpdateID == id })
 }
 
 // await returns once there was an attempt that is so.

@@ -210,6 +210,7 @@ func TestForms(t *testing.T) {
 	if r.Status != 400 || len(a.Calls("")) != 0 {
 		t.Errorf("half a form: got %+v", r)
 	}
+	request(t, a, path, w.FormDataContentType(), strings.NewReader("")).is(t, 200, "")
 }
 
 // The whole of both halves over real connections: what is registered is what is

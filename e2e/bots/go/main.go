@@ -1,97 +1,185 @@
-// Command go is a bot on github.com/go-telegram/bot in webhook mode. It says on
-// standard output, one JSON object a line, what came to it and what it handled.
+// Command go is a bot on github.com/go-telegram/bot. It answers Telegram after its
+// handler is through, or first, as the library's own WebhookHandler does.
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/go-telegram/bot"
 	"github.com/go-telegram/bot/models"
 )
 
-const secretHeader = "X-Telegram-Bot-Api-Secret-Token"
-
-// event is a line of the report.
-type event struct {
-	Event    string  `json:"event"`
-	Path     string  `json:"path,omitempty"`
-	Secret   *string `json:"secret,omitempty"`
-	UpdateID int64   `json:"update_id,omitempty"`
-}
-
-// reports has room, so that a handler does not wait for the reader.
-var reports = make(chan event, 4096)
+// answersFirst is set for a bot that Telegram has its answer from before the
+// handler begins.
+var answersFirst = os.Getenv("BOT_ANSWERS") == "first"
 
 func main() {
-	go func() {
-		out := json.NewEncoder(os.Stdout)
-		for e := range reports {
-			_ = out.Encode(e)
-		}
-	}()
-
+	secret := os.Getenv("BOT_SECRET")
 	options := []bot.Option{
-		bot.WithSkipGetMe(),
 		bot.WithServerURL(os.Getenv("BOT_API")),
-		bot.WithMiddlewares(handled),
+		bot.WithMiddlewares(attend),
 		bot.WithDefaultHandler(func(context.Context, *bot.Bot, *models.Update) {}),
 		bot.WithMessageTextHandler("say ", bot.MatchTypePrefix, say),
+		bot.WithMessageTextHandler("reply ", bot.MatchTypePrefix, reply),
+		bot.WithMessageTextHandler("throw ", bot.MatchTypePrefix, throw),
+		bot.WithMessageTextHandler("slow ", bot.MatchTypePrefix, slow),
+		bot.WithCallbackQueryDataHandler("", bot.MatchTypePrefix, press),
 	}
-	if secret := os.Getenv("BOT_SECRET"); secret != "" {
+	if !answersFirst {
+		options = append(options, bot.WithNotAsyncHandlers())
+	} else if secret != "" {
 		options = append(options, bot.WithWebhookSecretToken(secret))
 	}
 	b, err := bot.New(os.Getenv("BOT_TOKEN"), options...)
 	if err != nil {
 		log.Fatal(err)
 	}
-	go b.StartWebhook(context.Background())
+	webhook := answerAfter(b, secret)
+	if answersFirst {
+		go b.StartWebhook(context.Background())
+		webhook = b.WebhookHandler()
+	}
 
 	listener, err := net.Listen("tcp", os.Getenv("BOT_LISTEN"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	reports <- event{Event: "listening"}
-	go func() { log.Fatal(http.Serve(listener, arrived(b.WebhookHandler()))) }()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	server := &http.Server{Handler: arrive(webhook)}
+	go func() { _ = server.Serve(listener) }()
+	report(event{Event: "listening"})
+	go obey()
 
-	// Whoever started the bot holds its standard input open.
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	<-stop
+	report(event{Event: "stopping"})
+	_ = server.Shutdown(context.Background())
+	atWork.Wait()
 }
 
-// arrived reports a request before the library sees it, so that one that the
-// library turns away shows too.
-func arrived(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := event{Event: "arrived", Path: r.URL.Path}
-		if values := r.Header.Values(secretHeader); len(values) > 0 {
-			e.Secret = &values[0]
-		}
-		reports <- e
-		next.ServeHTTP(w, r)
-	})
+// obey lets slow handlers go on. Whoever started the bot holds its standard input
+// open.
+func obey() {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		close(gate(in.Text()))
+	}
+	os.Exit(0)
 }
 
-// handled reports an update once its handler is through.
-func handled(next bot.HandlerFunc) bot.HandlerFunc {
+var (
+	gatesMu sync.Mutex
+	gates   = make(map[string]chan struct{})
+)
+
+// gate is closed once the handlers of that name may go on.
+func gate(name string) chan struct{} {
+	gatesMu.Lock()
+	defer gatesMu.Unlock()
+	if gates[name] == nil {
+		gates[name] = make(chan struct{})
+	}
+	return gates[name]
+}
+
+// atWork is what a bot that answers first has to wait for before it ends.
+var atWork sync.WaitGroup
+
+// attend reports when a handler begins and when it is through.
+func attend(next bot.HandlerFunc) bot.HandlerFunc {
 	return func(ctx context.Context, b *bot.Bot, update *models.Update) {
+		atWork.Add(1)
+		defer atWork.Done()
+		if answersFirst {
+			// The handler has a goroutine to itself, in which a panic would
+			// end the process. Otherwise net/http sees to it.
+			defer func() {
+				if err := recover(); err != nil {
+					log.Print(err)
+				}
+			}()
+		}
+		report(event{Event: "began", UpdateID: update.ID})
 		next(ctx, b, update)
-		reports <- event{Event: "handled", UpdateID: update.ID}
+		report(event{Event: "handled", UpdateID: update.ID})
 	}
 }
 
-// say sends back what follows the word.
+// say answers by a call.
 func say(ctx context.Context, b *bot.Bot, update *models.Update) {
-	_, err := b.SendMessage(ctx, &bot.SendMessageParams{
-		ChatID: update.Message.Chat.ID,
-		Text:   strings.TrimPrefix(update.Message.Text, "say "),
-	})
-	if err != nil {
+	if _, err := b.SendMessage(ctx, message(update, "say ")); err != nil {
 		log.Print(err)
 	}
+}
+
+// reply answers within the answer to Telegram.
+func reply(ctx context.Context, _ *bot.Bot, update *models.Update) {
+	answer := struct {
+		Method string `json:"method"`
+		*bot.SendMessageParams
+	}{"sendMessage", message(update, "reply ")}
+	*ctx.Value(answerKey{}).(*any) = answer
+}
+
+func message(update *models.Update, word string) *bot.SendMessageParams {
+	return &bot.SendMessageParams{ChatID: update.Message.Chat.ID, Text: strings.TrimPrefix(update.Message.Text, word)}
+}
+
+func press(ctx context.Context, b *bot.Bot, update *models.Update) {
+	query := update.CallbackQuery
+	answer := &bot.AnswerCallbackQueryParams{CallbackQueryID: query.ID, Text: "✓ " + query.Data}
+	if _, err := b.AnswerCallbackQuery(ctx, answer); err != nil {
+		log.Print(err)
+	}
+}
+
+var (
+	triesMu sync.Mutex
+	tries   = make(map[int64]int)
+)
+
+// throw fails on the first tries, on as many as the message says.
+func throw(_ context.Context, _ *bot.Bot, update *models.Update) {
+	triesMu.Lock()
+	defer triesMu.Unlock()
+	tries[update.ID]++
+	if limit, _ := strconv.Atoi(strings.TrimPrefix(update.Message.Text, "throw ")); tries[update.ID] <= limit {
+		panic("try " + strconv.Itoa(tries[update.ID]))
+	}
+}
+
+// slow takes until it is told to go on.
+func slow(_ context.Context, _ *bot.Bot, update *models.Update) {
+	<-gate(strings.TrimPrefix(update.Message.Text, "slow "))
+}
+
+// event is a line of the report on standard output.
+type event struct {
+	Event    string  `json:"event"`
+	Path     string  `json:"path,omitempty"`
+	Secret   *string `json:"secret,omitempty"`
+	UpdateID int64   `json:"update_id,omitempty"`
+	Body     string  `json:"body,omitempty"`
+}
+
+var (
+	outMu sync.Mutex
+	out   = json.NewEncoder(os.Stdout)
+)
+
+func report(e event) {
+	outMu.Lock()
+	defer outMu.Unlock()
+	_ = out.Encode(e)
 }

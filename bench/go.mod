@@ -1,0 +1,7 @@
+module github.com/caddy-telegram/telegramwebhook/bench
+
+go 1.26.0
+
+replace github.com/caddy-telegram/telegramwebhook => ../
+
+require github.com/caddy-telegram/telegramwebhook v0.0.0

@@ -1,0 +1,140 @@
+// Package load sends requests to a webhook as Telegram does, or as a forger
+// would, and measures how long the answers take.
+//
+//   - load.go: what is sent, and what came of it
+//   - worker.go: one connection after the other
+//   - client.go, request.go: the bytes
+//   - flood.go: forgers in a process of their own
+package load
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Job is a load.
+type Job struct {
+	URL     string
+	Address string // where the URL's host is
+	Secret  string
+	TLS     *tls.Config
+
+	Connections int
+	Rate        int  // requests a second, however long they take; 0 for as many as can be
+	Fresh       bool // every request on a connection of its own
+
+	// Forged requests are not sent again when they are not answered.
+	Forged bool
+	From   []netip.Addr // the addresses to connect from, in turn; none for any
+
+	// Warm is how long the load runs before anything counts, and During is called
+	// then: what happens until it returns counts.
+	Warm   time.Duration
+	During func()
+}
+
+// Result is what came of a load.
+type Result struct {
+	Status    map[int]int     // how often each was answered
+	Latencies []time.Duration // of what was answered, sorted; of paced requests since they were due
+	Took      time.Duration
+
+	Dropped  int // forged: connections that were closed without an answer
+	Repeated int // genuine: kept connections that were closed under a request, which was sent again at once
+	Lost     int // genuine: not answered then either
+	Example  string
+}
+
+// Requests is how many there were, answered or not.
+func (r *Result) Requests() int {
+	n := r.Dropped + r.Lost
+	for _, count := range r.Status {
+		n += count
+	}
+	return n
+}
+
+// Percentile returns the latency that p of 100 requests stay below.
+func (r *Result) Percentile(p float64) time.Duration {
+	if len(r.Latencies) == 0 {
+		return 0
+	}
+	return r.Latencies[min(int(p/100*float64(len(r.Latencies))), len(r.Latencies)-1)]
+}
+
+const (
+	warming = iota
+	counting
+	over
+)
+
+// Run sends what the job says until During has returned.
+func Run(j Job) (*Result, error) {
+	template, err := newRequest(j.URL, j.Secret)
+	if err != nil {
+		return nil, err
+	}
+	var phase atomic.Int32
+	due := j.pace(&phase)
+	workers := make([]*worker, j.Connections)
+	var running sync.WaitGroup
+	for i := range workers {
+		w := &worker{job: &j, phase: &phase, due: due, request: template.clone(), status: make(map[int]int)}
+		if len(j.From) > 0 {
+			w.from = j.From[i%len(j.From)]
+		}
+		workers[i] = w
+		running.Go(w.run)
+	}
+
+	time.Sleep(j.Warm)
+	begin := time.Now()
+	phase.Store(counting)
+	j.During()
+	phase.Store(over)
+	result := &Result{Status: make(map[int]int), Took: time.Since(begin)}
+	running.Wait()
+	for _, w := range workers {
+		result.add(w)
+	}
+	slices.Sort(result.Latencies)
+	return result, nil
+}
+
+func (r *Result) add(w *worker) {
+	for status, n := range w.status {
+		r.Status[status] += n
+	}
+	r.Latencies = append(r.Latencies, w.latencies...)
+	r.Dropped += w.dropped
+	r.Repeated += w.repeated
+	r.Lost += w.lost
+	if r.Example == "" && w.err != nil {
+		r.Example = w.err.Error()
+	}
+}
+
+// pace returns a channel on which requests come due; nil if there is no rate. It
+// has room for those that no connection is free for.
+func (j *Job) pace(phase *atomic.Int32) <-chan time.Time {
+	if j.Rate == 0 {
+		return nil
+	}
+	due := make(chan time.Time, 60*j.Rate)
+	go func() {
+		defer close(due)
+		interval := time.Second / time.Duration(j.Rate)
+		for next := time.Now(); phase.Load() != over; next = next.Add(interval) {
+			time.Sleep(time.Until(next))
+			select {
+			case due <- next:
+			default: // a minute behind: what is due now is not sent
+			}
+		}
+	}()
+	return due
+}

@@ -1,0 +1,97 @@
+package load
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// worker sends one request after the other.
+type worker struct {
+	job     *Job
+	phase   *atomic.Int32
+	due     <-chan time.Time
+	request request
+	from    netip.Addr
+	conn    *client
+
+	status                  map[int]int
+	latencies               []time.Duration
+	dropped, repeated, lost int
+	err                     error
+}
+
+func (w *worker) run() {
+	defer w.hangUp()
+	for {
+		start, ok := w.wait()
+		if !ok {
+			return
+		}
+		status := w.send()
+		if w.phase.Load() != counting {
+			continue
+		}
+		if status == 0 {
+			continue
+		}
+		w.status[status]++
+		w.latencies = append(w.latencies, time.Since(start))
+	}
+}
+
+// wait returns when the next request is due: by the rate, or at once.
+func (w *worker) wait() (time.Time, bool) {
+	if w.due == nil {
+		return time.Now(), w.phase.Load() != over
+	}
+	start, ok := <-w.due
+	return start, ok && w.phase.Load() != over
+}
+
+// send returns the status of the answer, 0 if there was none.
+func (w *worker) send() int {
+	kept := w.conn != nil
+	status, err := w.try()
+	if err != nil && kept && !w.job.Forged {
+		w.count(&w.repeated, err)
+		status, err = w.try()
+	}
+	switch {
+	case err == nil:
+	case w.job.Forged:
+		w.count(&w.dropped, err)
+	default:
+		w.count(&w.lost, err)
+		time.Sleep(time.Millisecond) // there is nobody: do not spin
+	}
+	return status
+}
+
+func (w *worker) count(n *int, err error) {
+	if w.phase.Load() == counting {
+		*n++
+		w.err = err
+	}
+}
+
+func (w *worker) try() (status int, err error) {
+	if w.conn == nil {
+		if w.conn, err = dial(w.job.Address, w.from, w.job.TLS); err != nil {
+			w.conn = nil
+			return 0, err
+		}
+	}
+	status, keep, err := w.conn.do(w.request.next())
+	if err != nil || !keep || w.job.Fresh {
+		w.hangUp()
+	}
+	return status, err
+}
+
+func (w *worker) hangUp() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+		w.conn = nil
+	}
+}

@@ -37,17 +37,17 @@ const (
 
 func genuine(rate int) func(*contender.Running) load.Job {
 	return func(r *contender.Running) load.Job {
-		return load.Job{URL: r.URL, Address: r.Address, Secret: contender.Secret, TLS: r.TelegramTLS(), Connections: connections, Rate: rate}
+		return load.Job{Address: r.Address, Targets: r.Targets(), TLS: r.TelegramTLS(), Connections: connections, Rate: rate}
 	}
 }
 
 func forged(fresh bool) func(*contender.Running) load.Job {
 	return func(r *contender.Running) load.Job {
-		f := forgeries{URL: r.URL, Address: r.Address}
+		var from []netip.Addr
 		if fresh {
-			f.From = addresses()
+			from = addresses()
 		}
-		job := f.forge()
+		job := against(r, from).forge()
 		job.Fresh = fresh
 		return job
 	}
@@ -77,12 +77,17 @@ func allCases() []*benchCase {
 	return []*benchCase{
 		{
 			Name: "full", Title: "Genuine updates, at full load",
-			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
+			Reference:  "bare", job: genuine(0),
+		},
+		{
+			Name: "variants", Title: "Genuine updates, at full load, by what is configured",
+			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "gate-buffers", "gate-1000", "bare"},
 			Reference:  "bare", job: genuine(0),
 		},
 		{
 			Name: "open", Title: "Forgeries on open connections",
-			Contenders: []string{"gate", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "matcher", job: forged(false),
 		},
 		{
@@ -92,22 +97,22 @@ func allCases() []*benchCase {
 		},
 		{
 			Name: "fresh", Title: "Forgeries, each on a connection of its own",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "nginx", job: forged(true),
 		},
 		{
 			Name: "steady", Title: "Genuine updates, 1,000 a second",
-			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "bare", Long: true, job: genuine(1000),
 		},
 		{
 			Name: "calm", Title: "Genuine updates, 500 a second",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "haproxy", Long: true, job: genuine(500),
 		},
 		{
 			Name: "flood", Title: "Genuine updates, 500 a second, while 64 connections forge",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "haproxy", Long: true, Flooded: true, job: genuine(500),
 		},
 	}

@@ -8,22 +8,28 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/bench/internal/contender"
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
 // forgeries is what a flood is told: whom to forge to, and from where.
 type forgeries struct {
-	URL, Address string
+	Address, URL string
 	From         []netip.Addr
 }
 
 // forgers is how many connections a flood has at once.
 const forgers = 64
 
+// against are forgeries to a contender.
+func against(r *contender.Running, from []netip.Addr) forgeries {
+	return forgeries{Address: r.Address, URL: r.Targets()[0].URL, From: from}
+}
+
 // forge is a load of forged requests.
 func (f forgeries) forge() load.Job {
-	return load.Job{URL: f.URL, Address: f.Address, Secret: forgedSecret, TLS: forgersTLS,
-		Connections: forgers, Forged: true, From: f.From}
+	return load.Job{Address: f.Address, Targets: []load.Target{{URL: f.URL, Secret: forgedSecret}},
+		TLS: forgersTLS, Connections: forgers, Forged: true, From: f.From}
 }
 
 // flood forges from the moment on at which it is told to whom until its standard

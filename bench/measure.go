@@ -36,7 +36,7 @@ func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sampl
 	var err error
 	if c.Flooded {
 		var report floodReport
-		report, err = underFlood(forgeries{r.URL, r.Address, addresses()}, func() { result, failed = load.Run(job) })
+		report, err = underFlood(against(r, addresses()), func() { result, failed = load.Run(job) })
 		s.Flood = float64(report.Requests) / max(report.Took.Seconds(), 1e-9)
 	} else {
 		result, err = load.Run(job)

@@ -71,7 +71,7 @@ func runAll(ctx context.Context, o options) (err error) {
 func (o options) choose() (chosen []*benchCase, err error) {
 	cases, contenders := split(o.cases), split(o.contenders)
 	for _, name := range contenders {
-		if !slices.ContainsFunc(contender.All(), func(c *contender.Contender) bool { return c.Name == name }) {
+		if contender.Find(name) == nil {
 			return nil, fmt.Errorf("-contenders: there is no %q", name)
 		}
 	}

@@ -1,43 +1,39 @@
 package contender
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
-// A Caddyfile has the options of the server, the extras of the site, and what the
-// site does. Everything that is not said is Caddy's default.
-const caddyfileFormat = `{
-	admin unix/%[1]s
+// The Caddyfile says how to reach the admin API, the options of the server, where
+// the site is, and what it does. What is not said is Caddy's default.
+const caddyfile = `{
+	admin unix/%s
 	persist_config off
 	auto_https off
-%[2]s}
+%s}
 
-https://%[3]s:%[4]d {
+https://%s:%d {
 	bind 127.0.0.1
-	tls %[5]s %[6]s
-%[7]s%[8]s}
+	tls %s %s
+%s}
 `
 
 const (
 	gateSite = `	telegram_webhook {env.TELEGRAM_WEBHOOK_SECRET} {
-%[2]s	}
-	reverse_proxy %[1]s {
-%[3]s	}
+%s	}
 `
-	bareSite = `	reverse_proxy %[1]s
+	proxySite = `	reverse_proxy %s {
+%s	}
+`
+	bareSite = `	reverse_proxy %s
 `
 	matcherSite = `	@ok header ` + secretHeader + ` ` + Secret + `
 	handle @ok {
-		reverse_proxy %[1]s
+		reverse_proxy %s
 	}
 	respond 403
 `
@@ -59,107 +55,54 @@ const (
 `
 )
 
-// gate is this gate with some of "guard", "log", "placeholders", "dedupe" and
-// "buffers".
-func gate(name, what, with string) *Contender {
-	site := func(upstream string) string {
-		handler, proxy := "", ""
-		if strings.Contains(with, "dedupe") {
-			handler = "\t\tdedupe\n"
+// gateExtras is what this gate is configured with beside a secret.
+type gateExtras struct{ guard, log, placeholders, dedupe, buffers bool }
+
+func gate(name, what string, with gateExtras) *Contender {
+	when := func(is bool, text string) string {
+		if is {
+			return text
 		}
-		if strings.Contains(with, "buffers") {
-			proxy = "\t\trequest_buffers 64KiB\n"
-		}
-		s := fmt.Sprintf(gateSite, upstream, handler, proxy)
-		if strings.Contains(with, "placeholders") {
-			s += placeholdersSite
-		}
-		return s
+		return ""
 	}
-	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden,
-		command: caddyfileOf(site, with), reload: reloadCaddy, live: liveCaddy}
+	return caddyContender(name, what, http.StatusForbidden, func(r *Running) (options, site string) {
+		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
+			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")) +
+			when(with.placeholders, placeholdersSite) +
+			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n"))
+		return when(with.guard, guardOptions), site
+	})
 }
 
-func caddyfile(format, with string) func(*Running) (*exec.Cmd, error) {
-	return caddyfileOf(func(upstream string) string { return fmt.Sprintf(format, upstream) }, with)
-}
-
-func caddyfileOf(site func(upstream string) string, with string) func(*Running) (*exec.Cmd, error) {
-	return func(r *Running) (*exec.Cmd, error) {
-		options, extras := "", ""
-		if strings.Contains(with, "guard") {
-			options = guardOptions
+// caddy is a Caddy without this gate.
+func caddy(name, what string, refusal int, siteFormat string, log bool) *Contender {
+	return caddyContender(name, what, refusal, func(r *Running) (options, site string) {
+		if log {
+			site = fmt.Sprintf(logSite, r.accessLog())
 		}
-		if strings.Contains(with, "log") {
-			extras = fmt.Sprintf(logSite, filepath.Join(r.dir, "access.log"))
-		}
-		s := r.setup
-		config := fmt.Sprintf(caddyfileFormat, r.adminSocket(), options, Host, r.port, s.cert, s.key, extras, site(s.Upstream))
-		path, err := r.write("Caddyfile", config)
-		if err != nil {
-			return nil, err
-		}
-		cmd := exec.Command(s.caddy, "run", "--adapter", "caddyfile", "--config", path)
-		cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+token,
-			"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
-		return cmd, nil
-	}
+		return "", site + fmt.Sprintf(siteFormat, r.setup.Upstream)
+	})
 }
 
-func (r *Running) adminSocket() string { return filepath.Join(r.dir, "admin") }
-
-// admin asks Caddy's admin API, and gives its answer to read.
-func (r *Running) admin(method, path string, body io.Reader, header http.Header, read func(io.Reader) error) error {
-	client := http.Client{Timeout: patience, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", r.adminSocket())
-		},
-	}}
-	req, err := http.NewRequest(method, "http://127.0.0.1"+path, body)
-	if err != nil {
-		return err
-	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
-	}
-	return read(resp.Body)
+func caddyContender(name, what string, refusal int, config func(*Running) (options, site string)) *Contender {
+	return &Contender{Name: name, What: what, Refusal: refusal, prepare: (*Setup).buildCaddy, reload: reloadCaddy, live: liveCaddy,
+		command: func(r *Running) (*exec.Cmd, error) {
+			options, site := config(r)
+			text := fmt.Sprintf(caddyfile, r.adminSocket(), options, Host, r.port, r.setup.cert, r.setup.key, site)
+			return r.caddyCommand("Caddyfile", []byte(text))
+		}}
 }
 
-// reloadCaddy has Caddy load its configuration though it is the same.
-func reloadCaddy(r *Running) error {
-	config, err := os.Open(filepath.Join(r.dir, "Caddyfile"))
-	if err != nil {
-		return err
-	}
-	defer config.Close()
-	header := http.Header{"Content-Type": {"text/caddyfile"}, "Cache-Control": {"must-revalidate"}}
-	return r.admin(http.MethodPost, "/load", config, header, func(io.Reader) error { return nil })
-}
+func (r *Running) accessLog() string { return filepath.Join(r.dir, "access.log") }
 
-// liveCaddy reads the counts in the texts of the profiles.
-func liveCaddy(r *Running) (live Live, err error) {
-	count := func(path, format string, n any) error {
-		return r.admin(http.MethodGet, path, nil, nil, func(profile io.Reader) error {
-			for lines := bufio.NewScanner(profile); lines.Scan(); {
-				if _, err := fmt.Sscanf(lines.Text(), format, n); err == nil {
-					return nil
-				}
-			}
-			return fmt.Errorf("%s: no line as %q", path, format)
-		})
+// caddyCommand runs Caddy with a configuration: a Caddyfile, or JSON by its name.
+func (r *Running) caddyCommand(name string, config []byte) (*exec.Cmd, error) {
+	var err error
+	if r.config, err = r.write(name, config); err != nil {
+		return nil, err
 	}
-	if err := count("/debug/pprof/heap?gc=1&debug=1", "# HeapAlloc = %d", &live.Heap); err != nil {
-		return live, err
-	}
-	return live, count("/debug/pprof/goroutine?debug=1", "goroutine profile: total %d", &live.Goroutines)
+	cmd := exec.Command(r.setup.caddy, "run", "--config", r.config)
+	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret,
+		"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
+	return cmd, nil
 }

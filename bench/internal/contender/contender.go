@@ -3,18 +3,19 @@
 //
 //   - contender.go: what they have in common
 //   - process.go: how they run
-//   - certificate.go: the one certificate of all
-//   - caddy.go, nginx.go, haproxy.go, bots.go: how each is configured, and
-//     reloaded
+//   - prepare.go, certificate.go: what is built and made first
+//   - caddy.go, many.go, nginx.go, haproxy.go, bots.go: how each is configured
+//   - reload.go: how each takes on its configuration anew
 package contender
 
 import (
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
 const (
@@ -34,74 +35,69 @@ type Contender struct {
 	Name string
 	What string // in a few words
 
-	// Refusal is the status of a forgery: 0 for one that checks nothing.
+	// Refusal is the status of a forgery; 0 if nothing is checked.
 	Refusal int
 
+	// Bots is how many bots there are on the host, each with a path and a secret
+	// of its own.
+	Bots int
+
+	prepare func(*Setup) error
 	command func(*Running) (*exec.Cmd, error)
 	reload  func(*Running) error // nil: it cannot
 	live    func(*Running) (Live, error)
 }
 
-// Live is what a process in Go holds after a garbage collection.
-type Live struct {
-	Heap       int64
-	Goroutines int
-}
-
-// Reloads reports whether a contender can take on a configuration anew.
-func (c *Contender) Reloads() bool { return c.reload != nil }
-
-// Setup is what all contenders share.
-type Setup struct {
-	Dir      string // for what they write
-	Source   string // the folder of this module
-	Upstream string // the address that gates pass updates to
-
-	caddy, goBot  string // programs
-	cert          string // PEM files: the certificate, its key, both
-	key, combined string
-	roots         *x509.CertPool
-}
-
 // All lists the contenders, in the order in which they are shown.
 func All() []*Contender {
+	const refusal = http.StatusForbidden
 	return []*Contender{
-		gate("gate", "this gate", ""),
-		gate("gate-guard", "with the flood guard", "guard"),
-		gate("gate-log", "with an access log", "log"),
-		{Name: "bare", What: "Caddy, reverse_proxy only", command: caddyfile(bareSite, ""), reload: reloadCaddy, live: liveCaddy},
-		{Name: "matcher", What: "Caddy, header matcher", Refusal: http.StatusForbidden, command: caddyfile(matcherSite, ""), reload: reloadCaddy, live: liveCaddy},
-		{Name: "matcher-log", What: "Caddy, header matcher, with an access log", Refusal: http.StatusForbidden, command: caddyfile(matcherSite, "log"), reload: reloadCaddy, live: liveCaddy},
-		{Name: "nginx", What: "nginx", Refusal: http.StatusForbidden, command: nginx("off"), reload: hup},
-		{Name: "nginx-log", What: "nginx, with an access log", Refusal: http.StatusForbidden, command: nginx("access.log"), reload: hup},
-		{Name: "haproxy", What: "HAProxy", Refusal: http.StatusForbidden, command: haproxy(false), reload: usr2},
-		{Name: "haproxy-log", What: "HAProxy, with a log", Refusal: http.StatusForbidden, command: haproxy(true), reload: usr2},
+		gate("gate", "this gate", gateExtras{}),
+		gate("gate-guard", "this gate, flood guard", gateExtras{guard: true}),
+		gate("gate-log", "this gate, access log", gateExtras{log: true}),
+		gate("gate-placeholders", "this gate, placeholders used", gateExtras{placeholders: true}),
+		gate("gate-dedupe", "this gate, dedupe", gateExtras{dedupe: true}),
+		gate("gate-both", "this gate, placeholders and dedupe", gateExtras{placeholders: true, dedupe: true}),
+		gate("gate-buffers", "this gate, request_buffers", gateExtras{buffers: true}),
+		manyBots("gate-1000", "this gate, 1,000 bots", 1000),
+		caddy("bare", "Caddy, no check", 0, bareSite, false),
+		caddy("matcher", "Caddy, header matcher", refusal, matcherSite, false),
+		caddy("matcher-log", "Caddy, header matcher, access log", refusal, matcherSite, true),
+		nginx("nginx", "nginx", false),
+		nginx("nginx-log", "nginx, access log", true),
+		haproxy("haproxy", "HAProxy", false),
+		haproxy("haproxy-log", "HAProxy, log", true),
+		bot("go", "Go bot, go-telegram/bot", http.StatusOK, (*Setup).buildGoBot, goBot), // it answers 200 and drops the update
+		bot("grammy", "Node bot, grammY", http.StatusUnauthorized, (*Setup).npmInstall, script("grammy.js")),
+		bot("telegraf", "Node bot, Telegraf", http.StatusForbidden, (*Setup).npmInstall, script("telegraf.js")),
 	}
 }
 
-func (s *Setup) file(name string) string { return filepath.Join(s.Dir, name) }
-
-// Prepare makes the certificate and builds the programs of this repository.
-func (s *Setup) Prepare() error {
-	if err := s.makeCertificate(); err != nil {
-		return fmt.Errorf("making the certificate: %w", err)
-	}
-	s.caddy = s.file("caddy")
-	return run(filepath.Join(s.Source, ".."), "go", "build", "-o", s.caddy, "./cmd/caddy")
-}
-
-// run runs a program in a folder, and tells what it wrote if it fails.
-func run(dir, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+// Find returns the contender of a name, nil if there is none.
+func Find(name string) *Contender {
+	for _, c := range All() {
+		if c.Name == name {
+			return c
+		}
 	}
 	return nil
 }
 
+// Targets lists the bots of a contender.
+func (r *Running) Targets() []load.Target {
+	root := fmt.Sprintf("https://%s:%d/", Host, r.port)
+	if r.Bots == 0 {
+		return []load.Target{{URL: root, Secret: Secret}}
+	}
+	targets := make([]load.Target, r.Bots)
+	for i := range targets {
+		targets[i] = load.Target{URL: root + botPath(i), Secret: botSecret(i)}
+	}
+	return targets
+}
+
 // write puts a file into the folder of a contender.
-func (r *Running) write(name, content string) (path string, err error) {
+func (r *Running) write(name string, content []byte) (path string, err error) {
 	path = filepath.Join(r.dir, name)
-	return path, os.WriteFile(path, []byte(content), 0o600)
+	return path, os.WriteFile(path, content, 0o600)
 }

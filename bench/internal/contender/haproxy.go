@@ -2,6 +2,7 @@ package contender
 
 import (
 	"fmt"
+	"net/http"
 	"os/exec"
 	"syscall"
 )
@@ -28,19 +29,19 @@ backend bot
 	server bot %[7]s
 `
 
-func haproxy(logs bool) func(*Running) (*exec.Cmd, error) {
-	return func(r *Running) (*exec.Cmd, error) {
-		global, frontend := "", ""
-		if logs {
-			global, frontend = "\tlog stdout format raw local0\n", "\tlog global\n\toption httplog\n"
-		}
-		s := r.setup
-		path, err := r.write("haproxy.cfg", fmt.Sprintf(haproxyFormat, global, r.port, s.combined, frontend, secretHeader, Secret, s.Upstream))
-		if err != nil {
-			return nil, err
-		}
-		return exec.Command(program("haproxy"), "-W", "-f", path), nil
-	}
+func haproxy(name, what string, log bool) *Contender {
+	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden, prepare: installed("haproxy"), reload: byMaster(syscall.SIGUSR2),
+		command: func(r *Running) (*exec.Cmd, error) {
+			global, frontend := "", ""
+			if log {
+				global, frontend = "\tlog stdout format raw local0\n", "\tlog global\n\toption httplog\n"
+			}
+			s := r.setup
+			config := fmt.Sprintf(haproxyFormat, global, r.port, s.combined, frontend, secretHeader, Secret, s.Upstream)
+			path, err := r.write("haproxy.cfg", []byte(config))
+			if err != nil {
+				return nil, err
+			}
+			return exec.Command(program("haproxy"), "-W", "-f", path), nil
+		}}
 }
-
-func usr2(r *Running) error { return r.cmd.Process.Signal(syscall.SIGUSR2) }

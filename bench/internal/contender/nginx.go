@@ -2,6 +2,7 @@ package contender
 
 import (
 	"fmt"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -52,26 +53,19 @@ http {
 }
 `
 
-func nginx(accessLog string) func(*Running) (*exec.Cmd, error) {
-	return func(r *Running) (*exec.Cmd, error) {
-		if accessLog != "off" {
-			accessLog = filepath.Join(r.dir, accessLog)
-		}
-		s := r.setup
-		path, err := r.write("nginx.conf", fmt.Sprintf(nginxFormat, r.dir, accessLog, s.Upstream, r.port, Host, s.cert, s.key, Secret, secretHeader))
-		if err != nil {
-			return nil, err
-		}
-		return exec.Command(program("nginx"), "-p", r.dir, "-c", path, "-e", filepath.Join(r.dir, "error.log")), nil
-	}
+func nginx(name, what string, log bool) *Contender {
+	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden, prepare: installed("nginx"), reload: byMaster(syscall.SIGHUP),
+		command: func(r *Running) (*exec.Cmd, error) {
+			accessLog := "off"
+			if log {
+				accessLog = r.accessLog()
+			}
+			s := r.setup
+			config := fmt.Sprintf(nginxFormat, r.dir, accessLog, s.Upstream, r.port, Host, s.cert, s.key, Secret, secretHeader)
+			path, err := r.write("nginx.conf", []byte(config))
+			if err != nil {
+				return nil, err
+			}
+			return exec.Command(program("nginx"), "-p", r.dir, "-c", path, "-e", filepath.Join(r.dir, "error.log")), nil
+		}}
 }
-
-// program finds one that may be where only an administrator looks for it.
-func program(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	return filepath.Join("/usr/sbin", name)
-}
-
-func hup(r *Running) error { return r.cmd.Process.Signal(syscall.SIGHUP) }

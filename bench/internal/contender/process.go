@@ -23,20 +23,19 @@ const patience = 30 * time.Second
 type Running struct {
 	*Contender
 	Address string
-	URL     string
 
-	setup *Setup
-	dir   string
-	port  int
-	cmd   *exec.Cmd
-	ended chan struct{}
+	setup  *Setup
+	dir    string
+	config string // the file that Caddy has
+	port   int
+	cmd    *exec.Cmd
+	ended  chan struct{}
 }
 
 // Start runs a contender and returns once it speaks TLS 1.3.
 func (c *Contender) Start(s *Setup) (*Running, error) {
 	r := &Running{Contender: c, setup: s, dir: s.file(c.Name), port: freePort(), ended: make(chan struct{})}
 	r.Address = fmt.Sprintf("127.0.0.1:%d", r.port)
-	r.URL = fmt.Sprintf("https://%s:%d/", Host, r.port)
 	err := r.start()
 	if err == nil {
 		err = r.awaitTLS()
@@ -54,6 +53,9 @@ func (r *Running) start() (err error) {
 			close(r.ended)
 		}
 	}()
+	if err := r.prepare(r.setup); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
@@ -125,19 +127,6 @@ func (r *Running) CPU() (time.Duration, error) { return proc.CPU(proc.Tree(r.cmd
 
 // Memory returns the bytes that the contender's processes hold.
 func (r *Running) Memory() (int64, error) { return proc.Memory(proc.Tree(r.cmd.Process.Pid)) }
-
-// Reload has it take on its configuration anew.
-func (r *Running) Reload() error { return r.reload(r) }
-
-// Live returns what it holds after a garbage collection; false if nobody can
-// tell.
-func (r *Running) Live() (Live, bool, error) {
-	if r.live == nil {
-		return Live{}, false, nil
-	}
-	l, err := r.live(r)
-	return l, err == nil, err
-}
 
 var (
 	portsMu sync.Mutex

@@ -16,11 +16,13 @@ import (
 	"time"
 )
 
-// Job is a load.
+// Target is a webhook, and the secret that it is sent.
+type Target struct{ URL, Secret string }
+
+// Job is a load. Its connections are spread over the targets.
 type Job struct {
-	URL     string
-	Address string // where the URL's host is
-	Secret  string
+	Address string // where the host of all targets is
+	Targets []Target
 	TLS     *tls.Config
 
 	Connections int
@@ -73,17 +75,17 @@ const (
 )
 
 // Run sends what the job says until During has returned.
-func Run(j Job) (*Result, error) {
-	template, err := newRequest(j.URL, j.Secret)
-	if err != nil {
-		return nil, err
-	}
+func Run(j Job) (_ *Result, err error) {
 	var phase atomic.Int32
 	due := j.pace(&phase)
 	workers := make([]*worker, j.Connections)
 	var running sync.WaitGroup
 	for i := range workers {
-		w := &worker{job: &j, phase: &phase, due: due, request: template.clone(), status: make(map[int]int)}
+		w := &worker{job: &j, phase: &phase, due: due, status: make(map[int]int)}
+		if w.request, err = newRequest(j.Targets[i*len(j.Targets)/len(workers)]); err != nil {
+			phase.Store(over)
+			return nil, err
+		}
 		if len(j.From) > 0 {
 			w.from = j.From[i%len(j.From)]
 		}

@@ -3,7 +3,6 @@ package load
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -27,17 +26,14 @@ type request struct {
 	id    int // where it begins
 }
 
-func newRequest(url, secret string) (request, error) {
-	target, err := wire.ParseTarget(url)
+func newRequest(t Target) (request, error) {
+	target, err := wire.ParseTarget(t.URL)
 	if err != nil {
-		return request{}, fmt.Errorf("%s: %w", url, err)
+		return request{}, fmt.Errorf("%s: %w", t.URL, err)
 	}
-	b := target.Request(secret, telegramtest.Message(lowestID, 204536821, "What is on the board this week?"))
+	b := target.Request(t.Secret, telegramtest.Message(lowestID, 204536821, "What is on the board this week?"))
 	return request{b, bytes.Index(b, strconv.AppendInt(nil, lowestID, 10))}, nil
 }
-
-// clone returns one that another worker may write to.
-func (r request) clone() request { return request{slices.Clone(r.bytes), r.id} }
 
 // next gives the request an update_id that none has had: what remembers updates
 // shall not know this one.

@@ -15,15 +15,19 @@ type benchCase struct {
 	Title string
 
 	// Contenders are in the order of the table. Reference is the one that the
-	// others are divided by.
+	// others are compared with, and Compared what is.
 	Contenders []string
 	Reference  string
+	Compared   figure
 
 	// Long cases take more time: there are fewer requests in them to count.
 	Long bool
 
 	// Flooded cases are measured while others forge.
 	Flooded bool
+
+	// Plain cases are there to be compared with another one, and have no plot.
+	Plain bool
 
 	job func(*contender.Running) load.Job
 }
@@ -78,42 +82,42 @@ func allCases() []*benchCase {
 		{
 			Name: "full", Title: "Genuine updates, at full load",
 			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "bare", job: genuine(0),
+			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{
 			Name: "variants", Title: "Genuine updates, at full load, by what is configured",
 			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "gate-buffers", "gate-1000", "bare"},
-			Reference:  "bare", job: genuine(0),
+			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{
 			Name: "open", Title: "Forgeries on open connections",
 			Contenders: []string{"gate", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "matcher", job: forged(false),
+			Reference:  "matcher", Compared: cpu, job: forged(false),
 		},
 		{
 			Name: "open-log", Title: "Forgeries on open connections, with an access log",
 			Contenders: []string{"gate-log", "matcher-log", "nginx-log", "haproxy-log"},
-			Reference:  "matcher-log", job: forged(false),
+			Reference:  "matcher-log", Compared: cpu, job: forged(false),
 		},
 		{
 			Name: "fresh", Title: "Forgeries, each on a connection of its own",
 			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "nginx", job: forged(true),
+			Reference:  "nginx", Compared: cpu, job: forged(true),
 		},
 		{
 			Name: "steady", Title: "Genuine updates, 1,000 a second",
 			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "bare", Long: true, job: genuine(1000),
+			Reference:  "bare", Compared: cpu, Long: true, job: genuine(1000),
 		},
 		{
 			Name: "calm", Title: "Genuine updates, 500 a second",
 			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "haproxy", Long: true, job: genuine(500),
+			Reference:  "haproxy", Compared: p99, Long: true, Plain: true, job: genuine(500),
 		},
 		{
 			Name: "flood", Title: "Genuine updates, 500 a second, while 64 connections forge",
 			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "haproxy", Long: true, Flooded: true, job: genuine(500),
+			Reference:  "haproxy", Compared: p99, Long: true, Flooded: true, job: genuine(500),
 		},
 	}
 }

@@ -47,5 +47,5 @@ func caseNames() (names []string) {
 	for _, c := range allCases() {
 		names = append(names, c.Name)
 	}
-	return names
+	return append(names, reloadsName)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/contender"
+	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
 // A run is all that one call of the program measures.
@@ -22,13 +23,16 @@ type run struct {
 	running map[string]*contender.Running
 
 	samples map[string]map[string][]sample // by case and contender, one a round
+	idle    map[string]int64               // bytes held before the first load, by contender
+	reloads map[string]reloads             // by contender
 }
 
 func runAll(ctx context.Context, o options) (err error) {
 	if o.quick {
 		o.rounds, o.duration = 1, 200*time.Millisecond
 	}
-	r := &run{options: o, ctx: ctx, running: make(map[string]*contender.Running), samples: make(map[string]map[string][]sample)}
+	r := &run{options: o, ctx: ctx, running: make(map[string]*contender.Running), samples: make(map[string]map[string][]sample),
+		idle: make(map[string]int64), reloads: make(map[string]reloads)}
 	if r.cases, err = o.choose(); err != nil {
 		return err
 	}
@@ -54,9 +58,11 @@ func runAll(ctx context.Context, o options) (err error) {
 		return err
 	}
 	r.setup = &contender.Setup{Dir: dir, Source: source, Upstream: address}
-	if err := r.setup.Prepare(); err != nil {
+	end, err := r.setup.Prepare()
+	if err != nil {
 		return err
 	}
+	defer end()
 	defer r.stop()
 	if err := r.start(); err != nil {
 		return err
@@ -64,45 +70,64 @@ func runAll(ctx context.Context, o options) (err error) {
 	if err := r.measure(); err != nil {
 		return err
 	}
-	return r.print(os.Stdout)
+	if r.asked(reloadsName) {
+		if err := r.measureReloads(); err != nil {
+			return err
+		}
+	}
+	fmt.Println(r.text(false))
+	if r.quick || r.options.cases != "" || r.contenders != "" {
+		return nil // not the whole
+	}
+	return r.write()
 }
 
 // choose returns the cases, with the contenders, that the options name.
 func (o options) choose() (chosen []*benchCase, err error) {
-	cases, contenders := split(o.cases), split(o.contenders)
-	for _, name := range contenders {
+	for _, name := range split(o.contenders) {
 		if contender.Find(name) == nil {
 			return nil, fmt.Errorf("-contenders: there is no %q", name)
 		}
 	}
-	for _, name := range cases {
+	for _, name := range split(o.cases) {
 		if !slices.Contains(caseNames(), name) {
 			return nil, fmt.Errorf("-cases: there is no %q", name)
 		}
 	}
 	for _, c := range allCases() {
-		if len(cases) > 0 && !slices.Contains(cases, c.Name) {
-			continue
-		}
-		c.Contenders = slices.DeleteFunc(c.Contenders, func(name string) bool {
-			return len(contenders) > 0 && !slices.Contains(contenders, name)
-		})
-		if len(c.Contenders) > 0 {
+		if c.Contenders = o.chosen(c.Contenders); o.asked(c.Name) && len(c.Contenders) > 0 {
 			chosen = append(chosen, c)
 		}
 	}
 	return chosen, nil
 }
 
+// asked reports whether a case is to be measured.
+func (o options) asked(name string) bool {
+	return o.cases == "" || slices.Contains(split(o.cases), name)
+}
+
 func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// start runs all contenders that a case needs.
+// start runs all contenders that are needed, and loads each a little: before, to
+// see what it holds when idle; and so that it has compiled and cached what it
+// will, when it is measured.
 func (r *run) start() error {
+	needed := make(map[string]bool)
+	for _, c := range r.cases {
+		for _, name := range c.Contenders {
+			needed[name] = true
+		}
+	}
+	if r.asked(reloadsName) {
+		for _, name := range r.chosen(reloaded) {
+			needed[name] = true
+		}
+	}
 	for _, c := range contender.All() {
-		needed := slices.ContainsFunc(r.cases, func(b *benchCase) bool { return slices.Contains(b.Contenders, c.Name) })
-		if !needed {
+		if !needed[c.Name] {
 			continue
 		}
 		running, err := c.Start(r.setup)
@@ -110,6 +135,18 @@ func (r *run) start() error {
 			return err
 		}
 		r.running[c.Name] = running
+	}
+	time.Sleep(time.Second)
+	for name, running := range r.running {
+		var err error
+		if r.idle[name], err = running.Memory(); err != nil {
+			return err
+		}
+		job := genuine(0)(running)
+		job.During = func() { time.Sleep(r.duration) }
+		if _, err := load.Run(job); err != nil {
+			return err
+		}
 	}
 	return nil
 }

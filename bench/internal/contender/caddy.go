@@ -37,6 +37,9 @@ const (
 	}
 	respond 403
 `
+	registeredSite = `		bot_token {env.TELEGRAM_BOT_TOKEN}
+		api %s
+`
 	guardOptions = `	servers {
 		listener_wrappers {
 			telegram_webhook {
@@ -56,7 +59,7 @@ const (
 )
 
 // gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, log, placeholders, dedupe, buffers bool }
+type gateExtras struct{ guard, log, placeholders, dedupe, buffers, registered bool }
 
 func gate(name, what string, with gateExtras) *Contender {
 	when := func(is bool, text string) string {
@@ -65,13 +68,15 @@ func gate(name, what string, with gateExtras) *Contender {
 		}
 		return ""
 	}
-	return caddyContender(name, what, http.StatusForbidden, func(r *Running) (options, site string) {
+	c := caddyContender(name, what, http.StatusForbidden, func(r *Running) (options, site string) {
 		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
-			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")) +
+			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")+when(with.registered, fmt.Sprintf(registeredSite, r.setup.api))) +
 			when(with.placeholders, placeholdersSite) +
 			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n"))
 		return when(with.guard, guardOptions), site
 	})
+	c.Gate = true
+	return c
 }
 
 // caddy is a Caddy without this gate.
@@ -102,7 +107,7 @@ func (r *Running) caddyCommand(name string, config []byte) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(r.setup.caddy, "run", "--config", r.config)
-	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret,
+	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+token,
 		"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
 	return cmd, nil
 }

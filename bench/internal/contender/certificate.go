@@ -8,22 +8,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"os"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
-
-// Prepare makes the certificate. What a contender needs beside that is built when
-// it starts.
-func (s *Setup) Prepare() error {
-	if err := s.makeCertificate(); err != nil {
-		return fmt.Errorf("making the certificate: %w", err)
-	}
-	return nil
-}
 
 // makeCertificate writes a self-signed certificate as one from a public
 // authority would be: ECDSA on P-256.

@@ -34,6 +34,7 @@ const (
 type Contender struct {
 	Name string
 	What string // in a few words
+	Gate bool   // it is this gate
 
 	// Refusal is the status of a forgery; 0 if nothing is checked.
 	Refusal int
@@ -59,6 +60,7 @@ func All() []*Contender {
 		gate("gate-dedupe", "this gate, dedupe", gateExtras{dedupe: true}),
 		gate("gate-both", "this gate, placeholders and dedupe", gateExtras{placeholders: true, dedupe: true}),
 		gate("gate-buffers", "this gate, request_buffers", gateExtras{buffers: true}),
+		gate("gate-registered", "this gate, with a bot token", gateExtras{registered: true}),
 		manyBots("gate-1000", "this gate, 1,000 bots", 1000),
 		caddy("bare", "Caddy, no check", 0, bareSite, false),
 		caddy("matcher", "Caddy, header matcher", refusal, matcherSite, false),

@@ -14,7 +14,7 @@ func botSecret(i int) string { return fmt.Sprintf("bench_%04d-abcdefghijklmnopqr
 // manyBots is one Caddy with this gate before many bots, on one host. Its
 // configuration is JSON, as a program would write it.
 func manyBots(name, what string, bots int) *Contender {
-	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden, Bots: bots,
+	return &Contender{Name: name, What: what, Gate: true, Refusal: http.StatusForbidden, Bots: bots,
 		prepare: (*Setup).buildCaddy, reload: reloadCaddy, live: liveCaddy,
 		command: func(r *Running) (*exec.Cmd, error) {
 			config, err := json.Marshal(r.manyBotsConfig())

@@ -3,10 +3,13 @@ package contender
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // Setup is what all contenders share.
@@ -19,7 +22,24 @@ type Setup struct {
 	roots               *x509.CertPool
 
 	caddy, goBot string // programs, once they are built
+
+	telegram *telegramtest.API // a stand-in for the Bot API, at the URL api
+	api      string
 }
+
+// Prepare makes the certificate and starts a Bot API. What a contender needs
+// beside that is built when it starts. Close ends it.
+func (s *Setup) Prepare() (close func(), err error) {
+	if err := s.makeCertificate(); err != nil {
+		return nil, fmt.Errorf("making the certificate: %w", err)
+	}
+	s.telegram = telegramtest.NewAPI(telegramtest.APIOptions{Local: true})
+	s.api, close = s.telegram.Start()
+	return close, nil
+}
+
+// SetWebhookCalls is how often Telegram was told a webhook.
+func (r *Running) SetWebhookCalls() int { return len(r.setup.telegram.Calls("setWebhook")) }
 
 func (s *Setup) file(name string) string { return filepath.Join(s.Dir, name) }
 
@@ -28,11 +48,11 @@ func (s *Setup) bots() string { return filepath.Join(s.Source, "bots") }
 // buildCaddy builds the Caddy of this repository. The bare ones are it too: a
 // module that is not configured does nothing.
 func (s *Setup) buildCaddy() error {
-	return build(&s.caddy, s.file("caddy"), filepath.Join(s.Source, ".."), "./cmd/caddy")
+	return build(&s.caddy, s.Caddy(), filepath.Join(s.Source, ".."), "./cmd/caddy")
 }
 
 func (s *Setup) buildGoBot() error {
-	return build(&s.goBot, s.file("go-bot"), s.Source, "./bots/go")
+	return build(&s.goBot, s.GoBot(), s.Source, "./bots/go")
 }
 
 func build(built *string, output, dir, pkg string) error {
@@ -41,6 +61,20 @@ func build(built *string, output, dir, pkg string) error {
 	}
 	*built = output
 	return run(dir, "go", "build", "-o", output, pkg)
+}
+
+// Caddy and GoBot are where the programs are built.
+func (s *Setup) Caddy() string { return s.file("caddy") }
+func (s *Setup) GoBot() string { return s.file("go-bot") }
+
+// NodePackage is the version of a package that is installed for the bots.
+func (s *Setup) NodePackage(name string) string {
+	var description struct{ Version string }
+	content, err := os.ReadFile(filepath.Join(s.bots(), "node_modules", name, "package.json"))
+	if err != nil || json.Unmarshal(content, &description) != nil {
+		return "not installed"
+	}
+	return description.Version
 }
 
 // npmInstall installs what the lock file says, unless that is there already.

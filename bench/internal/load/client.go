@@ -21,7 +21,8 @@ const patience = time.Minute
 // measures.
 type client struct {
 	net.Conn
-	r *bufio.Reader
+	raw syscall.RawConn
+	r   *bufio.Reader
 }
 
 // dial connects from an address, which is how a flood comes from several.
@@ -40,7 +41,19 @@ func dial(address string, from netip.Addr, config *tls.Config) (*client, error) 
 		_ = conn.Close()
 		return nil, err
 	}
-	return &client{tc, bufio.NewReader(tc)}, nil
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	return &client{tc, raw, bufio.NewReader(tc)}, err
+}
+
+// closed reports whether the peer has closed the connection while nothing was
+// asked: then there is its farewell to read, and otherwise nothing.
+func (c *client) closed() (closed bool) {
+	err := c.raw.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		closed = !errors.Is(err, syscall.EAGAIN)
+		return true
+	})
+	return closed || err != nil
 }
 
 // lateBind has the kernel choose a port only when it knows the destination:

@@ -29,6 +29,10 @@ type Job struct {
 	Rate        int  // requests a second, however long they take; 0 for as many as can be
 	Fresh       bool // every request on a connection of its own
 
+	// Attentive is to look before each request whether the connection was closed
+	// meanwhile, as Telegram does. It costs the generator a system call.
+	Attentive bool
+
 	// Forged requests are not sent again when they are not answered.
 	Forged bool
 	From   []netip.Addr // the addresses to connect from, in turn; none for any
@@ -46,8 +50,9 @@ type Result struct {
 	Took      time.Duration
 
 	Dropped  int // forged: connections that were closed without an answer
-	Repeated int // genuine: kept connections that were closed under a request, which was sent again at once
-	Lost     int // genuine: not answered then either
+	Repeated int // genuine: kept connections that were closed under a request, which was sent again
+	Rejected int // genuine: new connections that were closed before an answer, likewise
+	Lost     int // genuine: not answered at the last try either
 	Example  string
 }
 
@@ -114,6 +119,7 @@ func (r *Result) add(w *worker) {
 	r.Latencies = append(r.Latencies, w.latencies...)
 	r.Dropped += w.dropped
 	r.Repeated += w.repeated
+	r.Rejected += w.rejected
 	r.Lost += w.lost
 	if r.Example == "" && w.err != nil {
 		r.Example = w.err.Error()

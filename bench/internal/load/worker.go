@@ -15,10 +15,11 @@ type worker struct {
 	from    netip.Addr
 	conn    *client
 
-	status                  map[int]int
-	latencies               []time.Duration
-	dropped, repeated, lost int
-	err                     error
+	status    map[int]int
+	latencies []time.Duration
+	err       error
+
+	dropped, repeated, rejected, lost int
 }
 
 func (w *worker) run() {
@@ -49,23 +50,37 @@ func (w *worker) wait() (time.Time, bool) {
 	return start, ok && w.phase.Load() != over
 }
 
-// send returns the status of the answer, 0 if there was none.
+// tries is how often a genuine update is sent before it counts as lost.
+const tries = 5
+
+// send returns the status of the answer, 0 if there was none. What is genuine is
+// sent again, as Telegram does: at once, and then after two seconds, of which
+// Telegram makes more each time.
 func (w *worker) send() int {
-	kept := w.conn != nil
-	status, err := w.try()
-	if err != nil && kept && !w.job.Forged {
-		w.count(&w.repeated, err)
-		status, err = w.try()
+	for try := 0; ; try++ {
+		if w.job.Attentive && w.conn != nil && w.conn.closed() {
+			w.hangUp()
+		}
+		kept := w.conn != nil
+		status, err := w.try()
+		switch {
+		case err == nil:
+			return status
+		case w.job.Forged:
+			w.count(&w.dropped, err)
+			return 0
+		case try == tries-1:
+			w.count(&w.lost, err)
+			return 0
+		case kept:
+			w.count(&w.repeated, err)
+		default:
+			w.count(&w.rejected, err)
+		}
+		if try > 0 {
+			time.Sleep(2 * time.Second)
+		}
 	}
-	switch {
-	case err == nil:
-	case w.job.Forged:
-		w.count(&w.dropped, err)
-	default:
-		w.count(&w.lost, err)
-		time.Sleep(time.Millisecond) // there is nobody: do not spin
-	}
-	return status
 }
 
 func (w *worker) count(n *int, err error) {

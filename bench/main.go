@@ -29,7 +29,7 @@ func main() {
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each is measured")
-	flag.DurationVar(&o.duration, "duration", 1500*time.Millisecond, "how long a measurement lasts; of paced requests twice as long")
+	flag.DurationVar(&o.duration, "duration", 1300*time.Millisecond, "how long a measurement lasts; of paced requests twice as long")
 	flag.StringVar(&o.cases, "cases", "", "only these, with commas between: "+strings.Join(caseNames(), ","))
 	flag.StringVar(&o.contenders, "contenders", "", "only these, with commas between")
 	flag.BoolVar(&o.quick, "quick", false, "one short round: shows that it runs, writes nothing")
@@ -37,7 +37,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := runAll(ctx, o); err != nil {
+	if err := runAll(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

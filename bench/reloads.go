@@ -44,8 +44,9 @@ const (
 	reloadsPause = 100 * time.Millisecond
 
 	// settling is how long a contender may take to give back what a load or a
-	// reload took.
-	settling = 2 * time.Second
+	// reload took. It is longer than reloadsGate keeps an idle connection to the
+	// bot; by default Caddy keeps those of every old configuration for two minutes.
+	settling = 4 * time.Second
 )
 
 // times is how often a contender is reloaded.
@@ -62,7 +63,7 @@ func (o options) times(name string) int {
 // measureReloads has every contender take on its configuration again and again
 // while genuine updates come.
 func (r *run) measureReloads() error {
-	for _, name := range r.chosen(reloaded) {
+	for _, name := range r.reloaded() {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
@@ -121,6 +122,14 @@ func hold(r *contender.Running) (h holding, err error) {
 	}
 	h.Memory, err = r.Memory()
 	return h, err
+}
+
+// reloaded returns the contenders that the options have reloaded.
+func (o options) reloaded() []string {
+	if !o.asked(reloadsName) {
+		return nil
+	}
+	return o.chosen(reloaded)
 }
 
 // chosen returns those of some contenders that the options allow.

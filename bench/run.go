@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,9 @@ type run struct {
 	reloads map[string]reloads             // by contender
 }
 
-func runAll(ctx context.Context, o options) (err error) {
+// runAll measures what the options say, and writes the tables to stdout. All of
+// it goes into docs/benchmarks.md, a part does not.
+func runAll(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if o.quick {
 		o.rounds, o.duration = 1, 200*time.Millisecond
 	}
@@ -36,33 +39,11 @@ func runAll(ctx context.Context, o options) (err error) {
 	if r.cases, err = o.choose(); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "bench")
+	end, err := r.prepare()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	source, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(source, "bots")); err != nil {
-		return fmt.Errorf("run this in the folder bench: %w", err)
-	}
-	up, err := startHelper("upstream")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, up.stop()) }()
-	address, err := up.line()
-	if err != nil {
-		return err
-	}
-	r.setup = &contender.Setup{Dir: dir, Source: source, Upstream: address}
-	end, err := r.setup.Prepare()
-	if err != nil {
-		return err
-	}
-	defer end()
+	defer func() { err = errors.Join(err, end()) }()
 	defer r.stop()
 	if err := r.start(); err != nil {
 		return err
@@ -70,16 +51,51 @@ func runAll(ctx context.Context, o options) (err error) {
 	if err := r.measure(); err != nil {
 		return err
 	}
-	if r.asked(reloadsName) {
-		if err := r.measureReloads(); err != nil {
-			return err
-		}
+	if err := r.measureReloads(); err != nil {
+		return err
 	}
-	fmt.Println(r.text(false))
-	if r.quick || r.options.cases != "" || r.contenders != "" {
-		return nil // not the whole
+	if _, err := fmt.Fprintln(stdout, r.text(false)); err != nil {
+		return err
+	}
+	if !o.whole() {
+		return nil
 	}
 	return r.write()
+}
+
+// whole reports whether everything is measured, as long as it takes.
+func (o options) whole() bool { return !o.quick && o.cases == "" && o.contenders == "" }
+
+// prepare makes what all contenders need. End takes it away.
+func (r *run) prepare() (end func() error, err error) {
+	source, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(source, "bots")); err != nil {
+		return nil, fmt.Errorf("run this in the folder bench: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	up, err := startHelper("upstream")
+	if err != nil {
+		return nil, err
+	}
+	address, err := up.line()
+	if err != nil {
+		return nil, errors.Join(err, up.stop())
+	}
+	r.setup = &contender.Setup{Dir: dir, Source: source, Upstream: address}
+	endSetup, err := r.setup.Prepare()
+	if err != nil {
+		return nil, errors.Join(err, up.stop())
+	}
+	return func() error {
+		endSetup()
+		return errors.Join(up.stop(), os.RemoveAll(dir))
+	}, nil
 }
 
 // choose returns the cases, with the contenders, that the options name.
@@ -121,10 +137,8 @@ func (r *run) start() error {
 			needed[name] = true
 		}
 	}
-	if r.asked(reloadsName) {
-		for _, name := range r.chosen(reloaded) {
-			needed[name] = true
-		}
+	for _, name := range r.reloaded() {
+		needed[name] = true
 	}
 	for _, c := range contender.All() {
 		if !needed[c.Name] {

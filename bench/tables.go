@@ -77,7 +77,7 @@ func (r *run) reloadsTable() *report.Table {
 		heap, goroutines := "–", "–"
 		if v.Before.Live != nil {
 			heap = change(mib(v.Before.Live.Heap), mib(v.After.Live.Heap))
-			goroutines = change(float64(v.Before.Live.Goroutines), float64(v.After.Live.Goroutines))
+			goroutines = fmt.Sprintf("%d → %d", v.Before.Live.Goroutines, v.After.Live.Goroutines)
 		}
 		row := []string{label(name)}
 		for _, n := range []int{v.Times, v.Requests, v.Lost, v.Wrong, v.Repeated, v.Rejected, v.Calls} {

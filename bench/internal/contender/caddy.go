@@ -40,6 +40,10 @@ const (
 	registeredSite = `		bot_token {env.TELEGRAM_BOT_TOKEN}
 		api %s
 `
+	shortKeepalive = `		transport http {
+			keepalive 3s
+		}
+`
 	guardOptions = `	servers {
 		listener_wrappers {
 			telegram_webhook {
@@ -72,7 +76,7 @@ func gate(name, what string, with gateExtras) *Contender {
 		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
 			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")+when(with.registered, fmt.Sprintf(registeredSite, r.setup.api))) +
 			when(with.placeholders, placeholdersSite) +
-			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n"))
+			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n")+when(with.registered, shortKeepalive))
 		return when(with.guard, guardOptions), site
 	})
 	c.Gate = true

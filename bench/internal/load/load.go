@@ -79,14 +79,16 @@ const (
 	over
 )
 
-// Run sends what the job says until During has returned.
+// Run sends what the job says until During has returned and something has come of
+// it.
 func Run(j Job) (_ *Result, err error) {
 	var phase atomic.Int32
+	var some atomic.Bool
 	due := j.pace(&phase)
 	workers := make([]*worker, j.Connections)
 	var running sync.WaitGroup
 	for i := range workers {
-		w := &worker{job: &j, phase: &phase, due: due, status: make(map[int]int)}
+		w := &worker{job: &j, phase: &phase, some: &some, due: due, status: make(map[int]int)}
 		if w.request, err = newRequest(j.Targets[i*len(j.Targets)/len(workers)]); err != nil {
 			phase.Store(over)
 			return nil, err
@@ -102,6 +104,9 @@ func Run(j Job) (_ *Result, err error) {
 	begin := time.Now()
 	phase.Store(counting)
 	j.During()
+	for late := begin.Add(patience); !some.Load() && time.Now().Before(late); {
+		time.Sleep(time.Millisecond) // a short while on a busy machine
+	}
 	phase.Store(over)
 	result := &Result{Status: make(map[int]int), Took: time.Since(begin)}
 	running.Wait()

@@ -16,6 +16,9 @@ const lowestID = 100_000_000
 
 var ids atomic.Int64
 
+// text is what the update says.
+const text = "What is on the board this week?"
+
 // digits is how many the update's ids have.
 const digits = 9
 
@@ -31,7 +34,7 @@ func newRequest(t Target) (request, error) {
 	if err != nil {
 		return request{}, fmt.Errorf("%s: %w", t.URL, err)
 	}
-	b := target.Request(t.Secret, telegramtest.Message(lowestID, 204536821, "What is on the board this week?"))
+	b := target.Request(t.Secret, telegramtest.Message(lowestID, 204536821, text))
 	return request{b, bytes.Index(b, strconv.AppendInt(nil, lowestID, 10))}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 type worker struct {
 	job     *Job
 	phase   *atomic.Int32
+	some    *atomic.Bool // something has been counted
 	due     <-chan time.Time
 	request request
 	from    netip.Addr
@@ -30,14 +31,11 @@ func (w *worker) run() {
 			return
 		}
 		status := w.send()
-		if w.phase.Load() != counting {
-			continue
+		if status != 0 && w.phase.Load() == counting {
+			w.status[status]++
+			w.latencies = append(w.latencies, time.Since(start))
+			w.some.Store(true)
 		}
-		if status == 0 {
-			continue
-		}
-		w.status[status]++
-		w.latencies = append(w.latencies, time.Since(start))
 	}
 }
 
@@ -87,6 +85,7 @@ func (w *worker) count(n *int, err error) {
 	if w.phase.Load() == counting {
 		*n++
 		w.err = err
+		w.some.Store(true)
 	}
 }
 

@@ -70,28 +70,44 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// Memory returns the bytes that processes hold. What several share counts once.
-func Memory(pids []int) (total int64, err error) {
+// Memory returns the bytes that processes hold together. Of their files, such as
+// the program, only the process counts that holds most: they share them, also
+// with others that run the same.
+func Memory(pids []int) (int64, error) {
+	var own, files int64
 	for _, pid := range pids {
 		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {
 			return 0, err
 		}
-		pss, err := parseRollup(rollup)
+		m, err := parseRollup(rollup)
 		if err != nil {
 			return 0, fmt.Errorf("/proc/%d/smaps_rollup: %w", pid, err)
 		}
-		total += pss
+		own += m["Pss_Anon"]
+		files = max(files, m["Rss"]-m["Anonymous"])
 	}
-	return total, nil
+	return own + files, nil
 }
 
-func parseRollup(rollup []byte) (int64, error) {
+// parseRollup returns sizes in bytes by their names.
+func parseRollup(rollup []byte) (map[string]int64, error) {
+	sizes := make(map[string]int64)
 	for line := range strings.Lines(string(rollup)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			return kib << 10, err
+		fields := strings.Fields(line)
+		if len(fields) != 3 || fields[2] != "kB" {
+			continue // the line with the addresses
+		}
+		kib, err := strconv.ParseInt(fields[1], 10, 64)
+		if err != nil {
+			return nil, errStat
+		}
+		sizes[strings.TrimSuffix(fields[0], ":")] = kib << 10
+	}
+	for _, name := range []string{"Rss", "Anonymous", "Pss_Anon"} {
+		if _, ok := sizes[name]; !ok {
+			return nil, errStat
 		}
 	}
-	return 0, errStat
+	return sizes, nil
 }

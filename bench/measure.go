@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,18 +35,16 @@ func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sampl
 
 	var result *load.Result
 	var err error
+	send := func() { result, err = load.Run(job) }
 	if c.Flooded {
-		var report floodReport
-		report, err = underFlood(against(r, addresses()), func() { result, failed = load.Run(job) })
+		report, floodErr := underFlood(against(r, addresses()), send)
 		s.Flood = float64(report.Requests) / max(report.Took.Seconds(), 1e-9)
+		failed = errors.Join(failed, floodErr)
 	} else {
-		result, err = load.Run(job)
+		send()
 	}
-	if err != nil {
+	if err := errors.Join(err, failed); err != nil {
 		return s, err
-	}
-	if failed != nil {
-		return s, failed
 	}
 	if err := c.check(r, job, result); err != nil {
 		return s, err

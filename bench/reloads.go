@@ -43,11 +43,17 @@ const (
 	reloadsRate  = 500
 	reloadsPause = 100 * time.Millisecond
 
-	// settling is how long a contender may take to give back what a load or a
-	// reload took. It is longer than reloadsGate keeps an idle connection to the
-	// bot; by default Caddy keeps those of every old configuration for two minutes.
-	settling = 4 * time.Second
 )
+
+// settling is how long a contender may take to give back what a load or a reload
+// took. It is longer than reloadsGate keeps an idle connection to the bot; by
+// default Caddy keeps those of every old configuration for two minutes.
+func (o options) settling() time.Duration {
+	if o.quick {
+		return 100 * time.Millisecond
+	}
+	return 4 * time.Second
+}
 
 // times is how often a contender is reloaded.
 func (o options) times(name string) int {
@@ -67,7 +73,7 @@ func (r *run) measureReloads() error {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		result, err := reloadUnderLoad(r.running[name], r.times(name))
+		result, err := r.reloadUnderLoad(r.running[name])
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", reloadsName, name, err)
 		}
@@ -78,7 +84,8 @@ func (r *run) measureReloads() error {
 	return nil
 }
 
-func reloadUnderLoad(r *contender.Running, times int) (result reloads, err error) {
+func (o options) reloadUnderLoad(r *contender.Running) (result reloads, err error) {
+	times := o.times(r.Name)
 	job := genuine(reloadsRate)(r)
 	job.Warm, job.Attentive = 500*time.Millisecond, true
 
@@ -88,7 +95,7 @@ func reloadUnderLoad(r *contender.Running, times int) (result reloads, err error
 	if _, failed := load.Run(job); failed != nil || err != nil {
 		return result, errors.Join(failed, err)
 	}
-	if result.Before, err = hold(r); err != nil {
+	if result.Before, err = o.hold(r); err != nil {
 		return result, err
 	}
 	calls := r.SetWebhookCalls()
@@ -101,7 +108,7 @@ func reloadUnderLoad(r *contender.Running, times int) (result reloads, err error
 	result.Repeated, result.Rejected, result.Lost = sent.Repeated, sent.Rejected, sent.Lost
 	result.Wrong = sent.Requests() - sent.Lost - sent.Status[200]
 	result.Calls = r.SetWebhookCalls() - calls
-	result.After, err = hold(r)
+	result.After, err = o.hold(r)
 	return result, err
 }
 
@@ -115,8 +122,8 @@ func reload(r *contender.Running, times int) error {
 	return nil
 }
 
-func hold(r *contender.Running) (h holding, err error) {
-	time.Sleep(settling)
+func (o options) hold(r *contender.Running) (h holding, err error) {
+	time.Sleep(o.settling())
 	if h.Live, err = r.Live(); err != nil {
 		return h, err
 	}

@@ -42,7 +42,6 @@ type holding struct {
 const (
 	reloadsRate  = 500
 	reloadsPause = 100 * time.Millisecond
-
 )
 
 // settling is how long a contender may take to give back what a load or a reload

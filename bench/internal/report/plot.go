@@ -73,7 +73,7 @@ func (p *Plot) SVG() []byte {
 		from, to := labelWidth+scale(bar.Spread.Min), labelWidth+scale(bar.Spread.Max)
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", labelWidth-8, middle+5, html.EscapeString(bar.Label))
 		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`+"\n", class, labelWidth, top, scale(bar.Spread.Median), barHeight)
-		fmt.Fprintf(&b, `<path class="whisker" d="M%.1f %dH%.1fM%.1[1]f %dv8M%.1[3]f %[4]dv8"/>`+"\n", from, middle, to, middle-4)
+		fmt.Fprintf(&b, `<path class="whisker" d="M%.1[1]f %[3]dH%.1[2]fM%.1[1]f %[4]dv8M%.1[2]f %[4]dv8"/>`+"\n", from, to, middle, middle-4)
 		fmt.Fprintf(&b, `<text x="%.1f" y="%d">%s</text>`+"\n", to+8, middle+5, Show(bar.Spread))
 	}
 	b.WriteString("</svg>\n")

@@ -76,7 +76,7 @@ func TestSVG(t *testing.T) {
 		{"a & b", stats.Spread{Median: 20, Min: 20, Max: 20}, false},
 	}}
 	widths := make(map[string]string)
-	var texts []string
+	var texts, whiskers []string
 	decoder := xml.NewDecoder(strings.NewReader(string(plot.SVG())))
 	for {
 		token, err := decoder.Token()
@@ -95,11 +95,18 @@ func TestSVG(t *testing.T) {
 				attr[a.Name.Local] = a.Value
 			}
 			widths[attr["class"]] = attr["width"]
+			if attr["class"] == "whisker" {
+				whiskers = append(whiskers, attr["d"])
+			}
 		}
 	}
 	// The longest bar is as long as there is room; half of it is half as long.
 	if widths["ours"] != "185.0" || widths["other"] != "370.0" {
 		t.Errorf("bars are as long as %v", widths)
+	}
+	// From 5 to 20 of 20, with ends that stand across.
+	if want := "M312.5 52H590.0M312.5 48v8M590.0 48v8"; whiskers[0] != want {
+		t.Errorf("the whisker is %s, not %s", whiskers[0], want)
 	}
 	all := strings.Join(texts, "")
 	for _, want := range []string{"CPU <&>, µs", "a & b", "10.0 (5.00–20.0)"} {

@@ -24,8 +24,8 @@ type Bar struct {
 
 // The measures of a plot, in pixels.
 const (
-	plotWidth  = 760
-	labelWidth = 220
+	plotWidth  = 820
+	labelWidth = 280
 	valueWidth = 170
 	barsWidth  = plotWidth - labelWidth - valueWidth
 	lineHeight = 30

@@ -105,7 +105,7 @@ func TestSVG(t *testing.T) {
 		t.Errorf("bars are as long as %v", widths)
 	}
 	// From 5 to 20 of 20, with ends that stand across.
-	if want := "M312.5 52H590.0M312.5 48v8M590.0 48v8"; whiskers[0] != want {
+	if want := "M372.5 52H650.0M372.5 48v8M650.0 48v8"; whiskers[0] != want {
 		t.Errorf("the whisker is %s, not %s", whiskers[0], want)
 	}
 	all := strings.Join(texts, "")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/contender"
+	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
 func TestMain(m *testing.M) {
@@ -130,6 +131,33 @@ func TestRun(t *testing.T) {
 	for _, want := range []string{"### Genuine updates, at full load", "| this gate, flood guard |", "| Go bot, go-telegram/bot |", "### Memory"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}
+
+// Answers that are not what the case is about are an error, and not a figure.
+func TestCheck(t *testing.T) {
+	matcher := &contender.Running{Contender: contender.Find("matcher")}
+	guard := &contender.Running{Contender: contender.Find("gate-guard")}
+	genuine, forged := load.Job{}, load.Job{Forged: true}
+	for _, test := range []struct {
+		name   string
+		on     *contender.Running
+		job    load.Job
+		result load.Result
+		ok     bool
+	}{
+		{"passed", matcher, genuine, load.Result{Status: map[int]int{200: 5}}, true},
+		{"one refused", matcher, genuine, load.Result{Status: map[int]int{200: 5, 403: 1}}, false},
+		{"refused", matcher, forged, load.Result{Status: map[int]int{403: 5}}, true},
+		{"one forged through", matcher, forged, load.Result{Status: map[int]int{403: 5, 200: 1}}, false},
+		{"dropped", matcher, forged, load.Result{Status: map[int]int{403: 5}, Dropped: 1}, false},
+		{"dropped by the guard", guard, forged, load.Result{Dropped: 5}, true},
+		{"lost", matcher, genuine, load.Result{Status: map[int]int{200: 5}, Lost: 1}, false},
+		{"nothing", matcher, genuine, load.Result{}, false},
+	} {
+		if err := check(test.on, test.job, &test.result); (err == nil) != test.ok {
+			t.Errorf("%s: got %v", test.name, err)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sampl
 	if err := errors.Join(err, failed); err != nil {
 		return s, err
 	}
-	if err := c.check(r, job, result); err != nil {
+	if err := check(r, job, result); err != nil {
 		return s, err
 	}
 	s.CPU = used / time.Duration(result.Requests())
@@ -71,8 +71,8 @@ func spend(r *contender.Running, d time.Duration) (used time.Duration, memory in
 	return after - before, memory, err
 }
 
-// check returns an error if the answers were not those that the case is about.
-func (c *benchCase) check(r *contender.Running, job load.Job, result *load.Result) error {
+// check returns an error if the answers were not those that the load is about.
+func check(r *contender.Running, job load.Job, result *load.Result) error {
 	want := 200
 	if job.Forged {
 		want = r.Refusal
@@ -85,7 +85,10 @@ func (c *benchCase) check(r *contender.Running, job load.Job, result *load.Resul
 	if result.Requests() == 0 {
 		return fmt.Errorf("no answers: %s", result.Example)
 	}
-	if result.Dropped > 0 && r.Name != "gate-guard" {
+	if result.Lost > 0 {
+		return fmt.Errorf("%d updates lost: %s", result.Lost, result.Example)
+	}
+	if result.Dropped > 0 && !r.Drops {
 		return fmt.Errorf("%d connections closed without an answer: %s", result.Dropped, result.Example)
 	}
 	return nil

@@ -79,7 +79,7 @@ func gate(name, what string, with gateExtras) *Contender {
 			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n")+when(with.registered, shortKeepalive))
 		return when(with.guard, guardOptions), site
 	})
-	c.Gate = true
+	c.Gate, c.Drops = true, with.guard
 	return c
 }
 

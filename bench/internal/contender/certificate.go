@@ -27,7 +27,7 @@ func (s *Setup) makeCertificate() error {
 		Subject:      pkix.Name{CommonName: Host},
 		DNSNames:     []string{Host},
 		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
+		NotAfter:     time.Now().Add(90 * 24 * time.Hour),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

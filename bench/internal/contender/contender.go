@@ -39,6 +39,9 @@ type Contender struct {
 	// Refusal is the status of a forgery; 0 if nothing is checked.
 	Refusal int
 
+	// Drops reports whether connections of forgers are closed without an answer.
+	Drops bool
+
 	// Bots is how many bots there are on the host, each with a path and a secret
 	// of its own.
 	Bots int

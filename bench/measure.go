@@ -28,6 +28,9 @@ func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sampl
 	}
 	job := c.job(r)
 	job.Warm = max(duration/5, 200*time.Millisecond)
+	if job.Fresh {
+		job.Warm *= 3 // until the guard knows all addresses
+	}
 	var s sample
 	var used time.Duration
 	var failed error

@@ -68,34 +68,46 @@ func (o options) whole() bool { return !o.quick && o.cases == "" && o.contenders
 
 // prepare makes what all contenders need. End takes it away.
 func (r *run) prepare() (end func() error, err error) {
+	var ends []func() error
+	end = func() (err error) {
+		for _, one := range slices.Backward(ends) {
+			err = errors.Join(err, one())
+		}
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, end())
+		}
+	}()
 	source, err := os.Getwd()
 	if err != nil {
-		return nil, err
+		return end, err
 	}
 	if _, err := os.Stat(filepath.Join(source, "bots")); err != nil {
-		return nil, fmt.Errorf("run this in the folder bench: %w", err)
+		return end, fmt.Errorf("run this in the folder bench: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
-		return nil, err
+		return end, err
 	}
+	ends = append(ends, func() error { return os.RemoveAll(dir) })
 	up, err := startHelper("upstream")
 	if err != nil {
-		return nil, err
+		return end, err
 	}
+	ends = append(ends, up.stop)
 	address, err := up.line()
 	if err != nil {
-		return nil, errors.Join(err, up.stop())
+		return end, err
 	}
 	r.setup = &contender.Setup{Dir: dir, Source: source, Upstream: address}
-	endSetup, err := r.setup.Prepare()
+	endTelegram, err := r.setup.Prepare()
 	if err != nil {
-		return nil, errors.Join(err, up.stop())
+		return end, err
 	}
-	return func() error {
-		endSetup()
-		return errors.Join(up.stop(), os.RemoveAll(dir))
-	}, nil
+	ends = append(ends, func() error { endTelegram(); return nil })
+	return end, nil
 }
 
 // choose returns the cases, with the contenders, that the options name.

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -70,13 +72,17 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// Memory returns the bytes that processes hold together. Of their files, such as
+// Memory returns the bytes that processes hold together; those that have ended
+// hold none. Of their files, such as
 // the program, only the process counts that holds most: they share them, also
 // with others that run the same.
 func Memory(pids []int) (int64, error) {
 	var own, files int64
 	for _, pid := range pids {
 		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}

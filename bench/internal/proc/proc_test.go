@@ -71,6 +71,9 @@ func TestOwnProcess(t *testing.T) {
 	if bytes, err := Memory(tree); err != nil || bytes < 1<<20 {
 		t.Errorf("memory: got %d, %v", bytes, err)
 	}
+	if bytes, err := Memory([]int{1 << 30}); err != nil || bytes != 0 {
+		t.Errorf("memory of a process that is not there: got %d, %v", bytes, err)
+	}
 	if _, err := CPU([]int{1 << 30}); err == nil {
 		t.Error("no error for a process that is not there")
 	}

@@ -91,7 +91,7 @@ func TestText(t *testing.T) {
 	text := made(t).text(true)
 	for _, want := range []string{
 		"![Genuine updates, at full load](benchmarks/full.svg)",
-		"| this gate | 0.900 | 135 (90.0–180) |",
+		"| this gate | 0.900 | 135 (90.0–180) | – | – |",
 		"| this gate | 0 | 30.0 |", // memory
 		"| genuine, full load: CPU by bare Caddy's | 0.950 | 0.900 | yes |",
 		"p99 by its own without flood | 2.00 | 3.00 | no |",

@@ -26,11 +26,19 @@ func (r *run) table(c *benchCase) *report.Table {
 		}
 		row := []string{label(name), ratio}
 		for _, f := range figures {
-			row = append(row, report.Show(r.spread(c.Name, name, f)))
+			row = append(row, show(f, r.spread(c.Name, name, f)))
 		}
 		t.Add(row...)
 	}
 	return t
+}
+
+// show leaves out how long answers took where there were none.
+func show(f figure, s stats.Spread) string {
+	if f.Unit == "ms" && s == (stats.Spread{}) {
+		return "–"
+	}
+	return report.Show(s)
 }
 
 // plot shows what a case compares.

@@ -1,0 +1,10 @@
+module github.com/caddy-telegram/telegramwebhook/bench
+
+go 1.26.0
+
+replace github.com/caddy-telegram/telegramwebhook => ../
+
+require (
+	github.com/caddy-telegram/telegramwebhook v0.0.0
+	github.com/go-telegram/bot v1.19.0
+)

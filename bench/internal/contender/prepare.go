@@ -1,0 +1,122 @@
+package contender
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// Setup is what all contenders share.
+type Setup struct {
+	Dir      string // for what they write
+	Source   string // the folder of this module
+	Upstream string // the address that gates pass updates to
+
+	cert, key, combined string // PEM files: the certificate, its key, both
+	roots               *x509.CertPool
+
+	caddy, goBot string // programs, once they are built
+
+	telegram *telegramtest.API // a stand-in for the Bot API, at the URL api
+	api      string
+}
+
+// Prepare makes the certificate and starts a Bot API. What a contender needs
+// beside that is built when it starts. Close ends it.
+func (s *Setup) Prepare() (close func(), err error) {
+	if err := s.makeCertificate(); err != nil {
+		return nil, fmt.Errorf("making the certificate: %w", err)
+	}
+	s.telegram = telegramtest.NewAPI(telegramtest.APIOptions{Local: true})
+	s.api, close = s.telegram.Start()
+	return close, nil
+}
+
+// SetWebhookCalls is how often Telegram was told a webhook.
+func (r *Running) SetWebhookCalls() int { return len(r.setup.telegram.Calls("setWebhook")) }
+
+func (s *Setup) file(name string) string { return filepath.Join(s.Dir, name) }
+
+func (s *Setup) bots() string { return filepath.Join(s.Source, "bots") }
+
+// buildCaddy builds the Caddy of this repository. The bare ones are it too: a
+// module that is not configured does nothing.
+func (s *Setup) buildCaddy() error {
+	return build(&s.caddy, s.Caddy(), filepath.Join(s.Source, ".."), "./cmd/caddy")
+}
+
+func (s *Setup) buildGoBot() error {
+	return build(&s.goBot, s.GoBot(), s.Source, "./bots/go")
+}
+
+func build(built *string, output, dir, pkg string) error {
+	if *built != "" {
+		return nil
+	}
+	*built = output
+	return run(dir, "go", "build", "-o", output, pkg)
+}
+
+// Caddy and GoBot are where the programs are built.
+func (s *Setup) Caddy() string { return s.file("caddy") }
+func (s *Setup) GoBot() string { return s.file("go-bot") }
+
+// NodePackage is the version of a package that is installed for the bots.
+func (s *Setup) NodePackage(name string) string {
+	var description struct{ Version string }
+	content, err := os.ReadFile(filepath.Join(s.bots(), "node_modules", name, "package.json"))
+	if err != nil || json.Unmarshal(content, &description) != nil {
+		return "not installed"
+	}
+	return description.Version
+}
+
+// npmInstall installs what the lock file says, unless that is there already.
+func (s *Setup) npmInstall() error {
+	want, err := os.ReadFile(filepath.Join(s.bots(), "package-lock.json"))
+	if err != nil {
+		return err
+	}
+	installed := filepath.Join(s.bots(), "node_modules", ".installed-from")
+	if have, err := os.ReadFile(installed); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	if err := run(s.bots(), "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+		return err
+	}
+	return os.WriteFile(installed, want, 0o644)
+}
+
+// installed says which package of Debian a program is in, if it is not there.
+func installed(name string) func(*Setup) error {
+	return func(*Setup) error {
+		if _, err := exec.LookPath(program(name)); err != nil {
+			return fmt.Errorf("%w: install Debian's package %s", err, name)
+		}
+		return nil
+	}
+}
+
+// program finds one that may be where only an administrator looks for it.
+func program(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	return filepath.Join("/usr/sbin", name)
+}
+
+// run runs a program in a folder, and tells what it wrote if it fails.
+func run(dir, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+	}
+	return nil
+}

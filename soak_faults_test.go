@@ -135,11 +135,11 @@ func (s *soak) restartBot(random *rand.Rand) {
 	s.bot.start()
 }
 
-// flood connects to the steady node from eight addresses, as fast as it goes.
+// flood connects to the steady node from four addresses, as fast as it goes.
 func (s *soak) flood(lasts time.Duration) {
 	end := time.Now().Add(lasts)
 	var flood sync.WaitGroup
-	for i := range 8 {
+	for i := range 4 {
 		flood.Go(func() {
 			dialer := tls.Dialer{
 				NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i))}, Timeout: patience},

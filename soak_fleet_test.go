@@ -74,7 +74,7 @@ func (s *soak) config(n *soakNode, generation int) string {
 		trusted_proxies static %s
 		listener_wrappers {
 			telegram_webhook {
-				penalty 20 10s 5s
+				penalty 10 1m 5s
 			}
 			tls
 		}

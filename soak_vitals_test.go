@@ -58,7 +58,8 @@ func (s *soak) vitals() (v vitals) {
 	return v
 }
 
-var address = regexp.MustCompile(`(?m)^#\t0x[0-9a-f]+\t(\S+?)\+0x[0-9a-f]+\t.*$`)
+// frame is a line of a stack in a profile.
+var frame = regexp.MustCompile(`(?m)^#\t0x[0-9a-f]+\t(\S+?)\+0x[0-9a-f]+\t.*$`)
 
 // parseProfile reads a profile in text: what is counted, by stack.
 func parseProfile(text string, counted *regexp.Regexp) map[string]int64 {
@@ -75,7 +76,7 @@ func parseProfile(text string, counted *regexp.Regexp) map[string]int64 {
 		if m := counted.FindStringSubmatch(line); m != nil {
 			end()
 			n, _ = strconv.ParseInt(m[1], 10, 64)
-		} else if m := address.FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
+		} else if m := frame.FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
 			stack = append(stack, m[1])
 		}
 	}

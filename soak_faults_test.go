@@ -35,35 +35,48 @@ type event struct {
 	befall func(random *rand.Rand)
 }
 
-// disturb lets one thing happen after the other, each at least once, until the
-// time is over.
+// disturb lets one thing happen after the other until the time is over: all of
+// them first, then by turns those that leave storage alone, and all.
 func (s *soak) disturb() {
-	deck := []event{
+	random := s.random(0)
+	s.takeWebhook() // once: who does it three times in ten minutes is let have it
+	end := time.Now().Add(*soakTime)
+	for turn := 0; turn == 0 || time.Now().Before(end); turn++ {
+		deck := s.events()
+		if turn%2 == 0 {
+			deck = append(deck, s.storageEvents()...)
+		}
+		random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+		for _, e := range deck {
+			if turn > 0 && time.Now().After(end) {
+				break
+			}
+			<-time.After(upTo(random, time.Second/2))
+			e.befall(random)
+			s.befallen[e.name]++
+		}
+	}
+}
+
+func (s *soak) events() []event {
+	return []event{
 		{"reload of the steady node", func(*rand.Rand) { s.reload(s.steady()) }},
 		{"reload", func(random *rand.Rand) { s.reload(s.any(random)) }},
 		{"reload", func(random *rand.Rand) { s.reload(s.any(random)) }},
 		{"kill", func(random *rand.Rand) { s.kill(s.mortal(random)) }},
 		{"kill", func(random *rand.Rand) { s.kill(s.mortal(random)) }},
+		{"bot restarted", s.restartBot},
+		{"flood", func(random *rand.Rand) { s.flood(upTo(random, 2*time.Second)) }},
+	}
+}
+
+func (s *soak) storageEvents() []event {
+	return []event{
 		{"storage away", s.storageAway},
 		{"storage hangs", s.storageHangs},
 		{"storage slow", s.storageSlow},
 		{"record damaged", func(*rand.Rand) { s.breakRecord(func() error { return writeFile(s.record, "{torn") }) }},
 		{"record lost", func(*rand.Rand) { s.breakRecord(func() error { return os.Remove(s.record) }) }},
-		{"bot restarted", s.restartBot},
-		{"flood", func(random *rand.Rand) { s.flood(upTo(random, 2*time.Second)) }},
-	}
-	random := s.random(0)
-	s.takeWebhook() // once: who does it three times in ten minutes is let have it
-	for end, first := time.Now().Add(*soakTime), true; first || time.Now().Before(end); first = false {
-		random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
-		for _, e := range deck {
-			if !first && time.Now().After(end) {
-				break
-			}
-			<-time.After(upTo(random, time.Second/2))
-			e.befall(random)
-			s.events[e.name]++
-		}
 	}
 }
 
@@ -173,5 +186,5 @@ func (s *soak) takeWebhook() {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	s.events["webhook taken"]++
+	s.befallen["webhook taken"]++
 }

@@ -28,7 +28,7 @@ type soakNode struct {
 }
 
 func startSoak(t *testing.T, seed uint64) *soak {
-	s := &soak{t: t, seed: seed, root: t.TempDir(), known: newKnownSecrets(), events: make(map[string]int)}
+	s := &soak{t: t, seed: seed, root: t.TempDir(), known: newKnownSecrets(), befallen: make(map[string]int)}
 	s.forged.init()
 	s.api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{botToken}, AllowPort: true, AllowReserved: true,

@@ -26,7 +26,7 @@ const (
 
 	// soakBlind is how long a node may know nothing new after its storage was
 	// away: one reading takes at most 10 seconds.
-	soakBlind = 11 * time.Second
+	soakBlind = 12 * time.Second
 )
 
 // knownSecrets is what somebody knows who has read the record all the time.
@@ -92,6 +92,12 @@ func (k *knownSecrets) blindFor(d time.Duration) {
 	if until := time.Now().Add(d); until.After(k.blind) {
 		k.blind = until
 	}
+}
+
+func (k *knownSecrets) isBlind() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return time.Now().Before(k.blind)
 }
 
 // kindsOfForgery are the values that are no accepted secret, near as they may come.

@@ -17,8 +17,8 @@ func (s *soak) judge(before, after vitals) {
 	lost, repeated := s.works(sent)
 	stats := s.api.Sender(botToken).Stats()
 	t.Logf("updates: %d sent, %d lost; the bot did the work of %d more than once, and Telegram took %d answers", sent, lost, repeated, stats.Calls)
-	t.Logf("attempts that came again: %d cut off, %d answered 403, %d put off with 503, %d answered otherwise by the bot",
-		s.traffic.cut.Load(), s.traffic.refused.Load(), s.traffic.putOff.Load(), s.traffic.other.Load())
+	t.Logf("attempts that came again: %d cut off, %d answered 403 (%d of them long after a fault of storage), %d put off with 503, %d answered otherwise by the bot",
+		s.traffic.cut.Load(), s.traffic.refused.Load(), s.traffic.sighted.Load(), s.traffic.putOff.Load(), s.traffic.other.Load())
 	for _, kind := range kindsOfForgery {
 		n := s.forged.answered[kind].Load()
 		t.Logf("forgeries, %s: %d", kind, n)
@@ -28,7 +28,7 @@ func (s *soak) judge(before, after vitals) {
 	}
 	t.Logf("forgeries: %d through; %d had no answer; %d connections of floods; %s dropped by the steady node", s.traffic.through.Load(),
 		s.forged.unanswered.Load(), s.forged.flood.Load(), s.metric(`dropped_connections_total{reason="penalty"}`))
-	t.Logf("%d rotations, %v", s.known.changes-1, s.events)
+	t.Logf("%d rotations, %v", s.known.changes-1, s.befallen)
 	t.Logf("the steady node: %s before, %s after", before, after)
 	if lost > 0 || s.traffic.through.Load() > 0 || int64(stats.Delivered) < sent || stats.Expired > 0 {
 		t.Errorf("the promise is broken: %+v", stats)

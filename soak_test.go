@@ -56,10 +56,10 @@ type soak struct {
 	record   string // the file with their secrets
 	public   string // the address that is registered
 
-	known   *knownSecrets
-	traffic traffic
-	forged  forgeries
-	events  map[string]int
+	known    *knownSecrets
+	traffic  traffic
+	forged   forgeries
+	befallen map[string]int
 }
 
 // random is the choices of one that takes part.

@@ -25,8 +25,9 @@ type traffic struct {
 	met     sync.Map // update ids to how often the bot has met them
 	through atomic.Int64
 
-	// Attempts that did not deliver.
-	cut, refused, putOff, other atomic.Int64
+	// Attempts that did not deliver. Of those refused, sighted is how many met
+	// nodes that had been able to read storage for a while.
+	cut, refused, sighted, putOff, other atomic.Int64
 }
 
 // send lets updates happen in 80 chats, so that all of Telegram's 40 connections
@@ -68,6 +69,9 @@ func (s *soak) attempt(a telegramtest.Attempt) {
 		s.traffic.cut.Add(1)
 	case http.StatusForbidden:
 		s.traffic.refused.Add(1)
+		if !s.known.isBlind() {
+			s.traffic.sighted.Add(1)
+		}
 	case http.StatusServiceUnavailable:
 		s.traffic.putOff.Add(1)
 	default:

@@ -19,7 +19,7 @@ import (
 const (
 	moreGoroutines = 10
 	moreFiles      = 5
-	moreHeap       = 4 << 20
+	moreHeap       = 2 << 20
 )
 
 // vitals is what a process holds.

@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -157,4 +158,17 @@ func secretFile(t *testing.T, root string) string {
 		t.Fatalf("records of kept secrets: %v, %v, want one", files, err)
 	}
 	return files[0]
+}
+
+// parseRecord reads a record of kept secrets; what is not there is empty.
+func parseRecord(content []byte) (current, next string, previous []string) {
+	var record struct {
+		Current, Next struct{ Value string }
+		Previous      []struct{ Value string }
+	}
+	_ = json.Unmarshal(content, &record)
+	for _, p := range record.Previous {
+		previous = append(previous, p.Value)
+	}
+	return record.Current.Value, record.Next.Value, previous
 }

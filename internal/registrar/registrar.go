@@ -49,6 +49,10 @@ type Config struct {
 	// Interval between comparisons with getWebhookInfo; 0 for none.
 	Interval time.Duration
 
+	// Pace is shared by all registrars that call the same server; nil if that
+	// takes any number of new bots.
+	Pace *Pace
+
 	Bot    *registry.Bot
 	Logger *zap.Logger
 
@@ -174,6 +178,7 @@ func (r *Registrar) Kick() {
 func (r *Registrar) Run(ctx context.Context) {
 	defer close(r.ended)
 	for ctx.Err() == nil {
+		r.asked = r.awaitTurn(ctx)
 		wait, ok := r.attempt(ctx)
 		kick := r.kick
 		if !ok {

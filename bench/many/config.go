@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// kind is what stands before each bot.
+type kind string
+
+const (
+	bare   kind = "bare Caddy" // nothing
+	given  kind = "secret"
+	ownOne kind = "bot_token"
+)
+
+// token is the n-th bot's.
+func token(n int) string {
+	return fmt.Sprintf("%d:for_the_stand_in_only_%014d", 100_000_000+n, n)
+}
+
+func secretOf(n int) string { return fmt.Sprintf("secret_of_bot_%d_0123456789_abcdefghij", n) }
+
+func path(n int) string { return fmt.Sprintf("/bot-%d", n) }
+
+type object = map[string]any
+
+// config has so many bots on one host, a path each, as the Caddyfile
+//
+//	http://localhost:<port> {
+//		handle /bot-1 {
+//			telegram_webhook <secret>
+//			reverse_proxy <bot>
+//		}
+//		…
+//	}
+//
+// is adapted. The mark makes it another configuration.
+func (s *stage) config(k kind, bots, mark int) []byte {
+	routes := make([]object, bots)
+	for n := range routes {
+		handlers := []object{{"handler": "reverse_proxy", "upstreams": []object{{"dial": s.bot}}}}
+		switch k {
+		case given:
+			handlers = append([]object{{"handler": "telegram_webhook", "secret": []string{secretOf(n)}, "allow_http": true}}, handlers...)
+		case ownOne:
+			handlers = append([]object{{
+				"handler": "telegram_webhook", "bot_token": token(n), "api": s.api, "allow_http": true,
+				"url": "https://" + strings.TrimPrefix(s.site, "http://") + path(n),
+			}}, handlers...)
+		}
+		routes[n] = object{
+			"group":  "bots",
+			"match":  []object{{"path": []string{path(n)}}},
+			"handle": []object{{"handler": "subroute", "routes": []object{{"handle": handlers}}}},
+		}
+	}
+	content, err := json.Marshal(object{
+		"admin":   object{"listen": s.admin},
+		"logging": object{"logs": object{"default": object{"level": "ERROR"}}},
+		"apps": object{"http": object{"servers": object{"bots": object{
+			"listen":           []string{strings.TrimPrefix(s.site, "http://localhost")},
+			"automatic_https":  object{"disable": true},
+			"max_header_bytes": 64<<10 + mark,
+			"routes": []object{{
+				"match":    []object{{"host": []string{"localhost"}}},
+				"handle":   []object{{"handler": "subroute", "routes": routes}},
+				"terminal": true,
+			}},
+		}}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return content
+}

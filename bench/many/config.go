@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,25 @@ func token(n int) string {
 
 func secretOf(n int) string { return fmt.Sprintf("secret_of_bot_%d_0123456789_abcdefghij", n) }
 
-func path(n int) string { return fmt.Sprintf("/bot-%d", n) }
+// path is the n-th bot's. In groups it begins with that of the group.
+func path(n int) string {
+	if *group > 0 {
+		return fmt.Sprintf("/%d/bot-%d", n / *group, n)
+	}
+	return fmt.Sprintf("/bot-%d", n)
+}
+
+// grouped are the routes below one for each group, so that a request meets few.
+func grouped(routes []object) (groups []object) {
+	for routes := range slices.Chunk(routes, *group) {
+		groups = append(groups, object{
+			"group":  "groups",
+			"match":  []object{{"path": []string{fmt.Sprintf("/%d/*", len(groups))}}},
+			"handle": []object{{"handler": "subroute", "routes": routes}},
+		})
+	}
+	return groups
+}
 
 type object = map[string]any
 
@@ -55,6 +74,9 @@ func (s *stage) config(k kind, bots, mark int) []byte {
 			"match":  []object{{"path": []string{path(n)}}},
 			"handle": []object{{"handler": "subroute", "routes": []object{{"handle": handlers}}}},
 		}
+	}
+	if *group > 0 {
+		routes = grouped(routes)
 	}
 	content, err := json.Marshal(object{
 		"admin":   object{"listen": s.admin},

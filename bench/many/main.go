@@ -3,7 +3,7 @@
 // and a stand-in for Telegram beside it, and prints processor times and memory of
 // that process alone, as ratios to Caddy without the handlers.
 //
-//	go run . [-bots 1,100,1000,5000] [-profile <folder>]
+//	go run . [-bots 1,100,1000,5000] [-group 32] [-profile <folder>]
 package main
 
 import (
@@ -33,10 +33,13 @@ import (
 const (
 	reloads     = 5
 	connections = 8
-	requests    = 20_000
 )
 
-var profiles = flag.String("profile", "", "the folder for profiles of processor time and memory")
+var (
+	requests = flag.Int("requests", 10_000, "how many requests are sent")
+	group    = flag.Int("group", 0, "how many bots have a path prefix and a route in common; 0 for none")
+	profiles = flag.String("profile", "", "the folder for profiles of processor time and memory")
+)
 
 func main() {
 	if os.Getenv(runAsCaddy) != "" {
@@ -79,7 +82,7 @@ func run(k kind, bots int) result {
 		s.wait("all are registered", func() bool { return s.registered() == bots })
 	}
 	r.idle = s.memory()
-	s.profile(k, bots, "request", func() { r.request = s.measure(func() { s.send(k, bots) }).cpu / requests })
+	s.profile(k, bots, "request", func() { r.request = s.measure(func() { s.send(k, bots) }).cpu / time.Duration(*requests) })
 	var loads []usage
 	s.profile(k, bots, "reload", func() {
 		for i := range reloads {
@@ -112,7 +115,7 @@ func (s *stage) send(k kind, bots int) {
 	body := telegramtest.Message(1, 1, "I can. Do the tomatoes need water too?")
 	for range connections {
 		sending.Go(func() {
-			for i := next.Add(1); i <= requests; i = next.Add(1) {
+			for i := next.Add(1); i <= int64(*requests); i = next.Add(1) {
 				n := int(i) * 7919 % bots
 				r := must(http.NewRequest(http.MethodPost, s.site+path(n), bytes.NewReader(body)))
 				r.Header.Set("Content-Type", "application/json")

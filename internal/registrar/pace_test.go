@@ -33,6 +33,8 @@ type crowd struct {
 	storage []*memory
 	pace    *Pace
 	running []*Running
+
+	interval time.Duration // between comparisons; 0 for none
 }
 
 func newCrowd(t *testing.T, n int) *crowd {
@@ -64,7 +66,7 @@ func (c *crowd) start() (old []*Running) {
 			Webhook: func() (botapi.Webhook, error) { return want, nil },
 			Secrets: always(want.Secret), API: botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: c.way}}),
 			Storage: c.storage[n], Prefix: "telegram_webhook/1", MACKey: []byte("token"), Node: Node{"a", "a-1"},
-			Pace: c.pace, Bot: bot, Logger: zap.NewNop(),
+			Interval: c.interval, Pace: c.pace, Bot: bot, Logger: zap.NewNop(),
 			Emit: func(string, map[string]any) {}, Observe: func(Status) {},
 		}))
 	}
@@ -206,4 +208,48 @@ func TestNoNeedToWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReloadOfMany reloads without a change: what the configuration before has
+// just seen is not asked for again, until its time comes or something is wrong.
+func TestReloadOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, firstBots)
+		c.interval = interval
+		defer c.close()
+		c.start()
+		settle(time.Second)
+		asked := func() int { return len(c.way.api.Calls("getWebhookInfo")) }
+		before := asked()
+		for range 20 {
+			c.stop(c.start())
+			settle(time.Second)
+			c.want(firstBots, "after a reload")
+		}
+		if n := asked() - before; n > 0 {
+			t.Errorf("%d calls of getWebhookInfo for 20 reloads", n)
+		}
+		for _, r := range c.running {
+			if s := r.Status(); s.Info.URL != wanted.URL {
+				t.Errorf("what Telegram has is forgotten over a reload: %+v", s.Info)
+			}
+		}
+		settle(2*interval + 2*time.Minute) // registered more than a minute ago, to be suspected below
+		if n := asked() - before; n < firstBots {
+			t.Errorf("%d calls of getWebhookInfo in two intervals, want one for each of %d bots at least", n, firstBots)
+		}
+
+		c.way.set(refusal(401, "Unauthorized", ""))
+		for _, r := range c.running {
+			r.Suspect()
+		}
+		settle(time.Second)
+		c.stop(c.start())
+		settle(time.Second)
+		for _, r := range c.running {
+			if s := r.Status(); s.State != Failing {
+				t.Errorf("after a reload it is %s, though Telegram does not know it any more", s.State)
+			}
+		}
+	})
 }

@@ -115,6 +115,7 @@ type Registrar struct {
 
 	// What follows is the goroutine's own.
 	looked  bool          // Telegram has been asked at least once
+	follows bool          // by the registrar before, which stands for the first look
 	owned   string        // the fingerprint of its registration that it last saw in the record
 	unsaved *record       // what storage did not take
 	asked   *order        // what the attempt is made for; nil if nobody has asked

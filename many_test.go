@@ -148,3 +148,21 @@ func TestBotsComeAndGo(t *testing.T) {
 	t.Logf("%d updates to each of %d bots, while %d came and %d went; getWebhookInfo was called %d times",
 		id, staying, coming, coming-2, len(telegram.Calls("getWebhookInfo")))
 }
+
+// TestNewBotsTakeTurns has more new bots than Telegram takes at a time from one
+// address: those that it is not yet asked for say that they wait. A proxy that
+// refuses stands for the way to Telegram.
+func TestNewBotsTakeTurns(t *testing.T) {
+	const bots = 30
+	t.Setenv("HTTPS_PROXY", "http://"+startBot(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	admin := freePort(t)
+	config := manyBots(admin, freePort(t), bots, "", "127.0.0.1:9")
+	for n := range bots {
+		config = strings.Replace(config, "api \n", fmt.Sprintf("url https://bot.example.com/bot-%d\n", n), 1)
+	}
+	startCaddy(t, config)
+	waitUntil(t, "some are called for, and others wait", func() bool {
+		list := get(t, admin, "/telegram_webhook/")
+		return strings.Contains(list, "the proxy answers 502") && strings.Contains(list, "others are before this one")
+	})
+}

@@ -30,13 +30,11 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-const (
-	reloads     = 5
-	connections = 8
-)
+const connections = 8
 
 var (
 	requests = flag.Int("requests", 10_000, "how many requests are sent")
+	reloads  = flag.Int("reloads", 5, "how many times the configuration is reloaded")
 	group    = flag.Int("group", 0, "how many bots have a path prefix and a route in common; 0 for none")
 	profiles = flag.String("profile", "", "the folder for profiles of processor time and memory")
 )
@@ -85,7 +83,7 @@ func run(k kind, bots int) result {
 	s.profile(k, bots, "request", func() { r.request = s.measure(func() { s.send(k, bots) }).cpu / time.Duration(*requests) })
 	var loads []usage
 	s.profile(k, bots, "reload", func() {
-		for i := range reloads {
+		for i := range *reloads {
 			loads = append(loads, s.load(s.config(k, bots, i+1)))
 		}
 	})

@@ -71,7 +71,7 @@ func configure(t *testing.T, method string, admin int, path, body string) {
 // delivers to others: those are registered once and for all, and lose nothing.
 func TestBotsComeAndGo(t *testing.T) {
 	t.Parallel()
-	const staying, coming, perChange = 20, 10, 5
+	const staying, coming, perChange = 20, 6, 5
 	var seen sync.Map // of a bot's path and an update's id
 	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -152,6 +153,7 @@ type Handler struct {
 	webhook func() identity
 	arrange func() // the proxies behind, once
 	updates *registry.Updates
+	found   *atomic.Pointer[site.Place] // by place
 
 	registering *registering // nil without a bot token
 	release     []func()     // give back what this configuration has taken
@@ -196,7 +198,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	h.webhook = sync.OnceValue(h.identify)
+	h.webhook, h.found = sync.OnceValue(h.identify), new(atomic.Pointer[site.Place])
 	h.arrange = sync.OnceFunc(func() { readahead.Arrange(h.server, h) })
 	h.guard = guard.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
@@ -237,7 +239,7 @@ func (h *Handler) address() string {
 	if g := h.registering; g != nil {
 		return g.address
 	}
-	address, _ := site.URL(h.server, h, "")
+	address, _ := site.URL(h.server, h.place(), "")
 	return address
 }
 
@@ -277,14 +279,26 @@ func (h *Handler) identify() identity {
 		name = botID
 	}
 	if name == "" && h.server != nil {
-		if place, ok := site.Find(h.server, h); ok {
-			name = place.String()
-		}
-		if name == "" && len(h.server.Listen) > 0 {
+		if name = h.place().String(); name == "" && len(h.server.Listen) > 0 {
 			name = h.server.Listen[0]
 		}
 	}
 	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
+}
+
+// place is where the handler stands. Whoever asks first finds that out for all
+// handlers of the server: if each looked for itself, a load would take the square
+// of their number.
+func (h *Handler) place() site.Place {
+	if h.server != nil && h.found.Load() == nil {
+		site.Walk(h.server, func(handler caddyhttp.MiddlewareHandler, at site.Place) {
+			if other, ok := handler.(*Handler); ok {
+				other.found.CompareAndSwap(nil, &at)
+			}
+		})
+	}
+	h.found.CompareAndSwap(nil, new(site.Place)) // below a handler that hides it
+	return *h.found.Load()
 }
 
 // botKey tells bots apart, in this process: by their tokens, or else by the

@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
 // validate does what `caddy validate` does with the JSON of one handler.
@@ -185,7 +188,7 @@ func TestValidConfigurations(t *testing.T) {
 
 // TestNames looks at how a webhook is called that was given no name.
 func TestNames(t *testing.T) {
-	h := &Handler{}
+	h, first := &Handler{}, &Handler{found: new(atomic.Pointer[site.Place])}
 	host := func(hosts ...string) caddyhttp.MatcherSets {
 		m := caddyhttp.MatchHost(hosts)
 		return caddyhttp.MatcherSets{{&m}}
@@ -212,10 +215,17 @@ func TestNames(t *testing.T) {
 				caddyhttp.Route{MatcherSets: path("/telegram"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
 			)},
 		}, "example.com/telegram"},
+		"one path of many": {caddyhttp.RouteList{
+			{MatcherSets: host("example.com"), Handlers: below(
+				caddyhttp.Route{MatcherSets: path("/first"), Handlers: below(caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{first}})},
+				caddyhttp.Route{MatcherSets: path("/second"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
+				caddyhttp.Route{MatcherSets: path("/again"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
+			)},
+		}, "example.com/second"},
 		"no host": {caddyhttp.RouteList{{Handlers: handlers}}, ":8443"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.server = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}
+			h.server, h.found = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}, new(atomic.Pointer[site.Place])
 			if got := h.identify().name; got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}

@@ -110,6 +110,17 @@ func (g *registering) key() string { return registrar.Key(g.token.BotID(), g.API
 // local reports whether the Bot API server is one's own, with looser rules.
 func (g *registering) local() bool { return !botapi.IsTelegram(g.API) }
 
+// telegramPace is that of all bots of this process.
+var telegramPace = registrar.NewPace()
+
+// pace is how fast new bots may come to the Bot API server; one's own has no limit.
+func (g *registering) pace() *registrar.Pace {
+	if g.local() {
+		return nil
+	}
+	return telegramPace
+}
+
 // resolve returns the registration with its placeholders replaced.
 func (g Registration) resolve() (Registration, error) {
 	for _, field := range []struct {
@@ -247,7 +258,7 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 		return
 	}
 	name := h.webhook().name
-	if g.address, g.fault = site.URL(h.server, h, g.URL); g.fault != nil {
+	if g.address, g.fault = site.URL(h.server, h.place(), g.URL); g.fault != nil {
 		g.fault = fmt.Errorf("url: %w", g.fault)
 	} else if !site.IsAddress(g.URL) {
 		g.fault = h.claimAddress(g.address)
@@ -262,6 +273,7 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 		MACKey:   g.raw,
 		Node:     registrar.ThisNode(),
 		Interval: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
+		Pace:     g.pace(),
 		Bot:      g.bot,
 		Logger:   h.logger.With(zap.String("name", name)),
 		Emit:     h.emitEvent,

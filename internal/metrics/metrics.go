@@ -31,11 +31,14 @@ var (
 )
 
 // Register adds the collectors to a configuration's registry. Every webhook of
-// the configuration asks for it; the first is enough.
+// the configuration asks for it; the first does it for all.
 func Register(registry *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, contested, pending, lastError, matches, rotations, ages} {
-		var already prometheus.AlreadyRegisteredError
-		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
+		err := registry.Register(c)
+		if _, already := errors.AsType[prometheus.AlreadyRegisteredError](err); already {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}

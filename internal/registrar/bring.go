@@ -96,7 +96,7 @@ type goal struct {
 }
 
 // keep looks whether Telegram still has what was registered, unless another node
-// has just looked, and registers it again if not.
+// or the configuration before has just looked, and registers it again if not.
 func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Status) (err error) {
 	suspect := r.suspect.Swap(false) && !within(rec.RegisteredAt, suspicionInterval)
 	defer func() {
@@ -104,7 +104,9 @@ func (r *Registrar) keep(ctx context.Context, g goal, rec *record, status *Statu
 			r.suspect.Store(true)
 		}
 	}()
-	if r.looked && !suspect && rec.Process != r.Node.Process && within(rec.CheckedAt, r.Interval/5*4) {
+	others := rec.Process != r.Node.Process || r.follows
+	r.follows = false
+	if r.looked && !suspect && others && within(rec.CheckedAt, r.Interval/5*4) {
 		status.contest(rec.Contested)
 		return nil
 	}

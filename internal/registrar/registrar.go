@@ -49,6 +49,10 @@ type Config struct {
 	// Interval between comparisons with getWebhookInfo; 0 for none.
 	Interval time.Duration
 
+	// Pace is shared by all registrars that call the same server; nil if that
+	// takes any number of new bots.
+	Pace *Pace
+
 	Bot    *registry.Bot
 	Logger *zap.Logger
 
@@ -119,6 +123,7 @@ type Registrar struct {
 
 	// What follows is the goroutine's own.
 	looked  bool          // Telegram has been asked at least once
+	follows bool          // by the registrar before, which stands for the first look
 	owned   string        // the fingerprint of its registration that it last saw in the record
 	unsaved *record       // what storage did not take
 	asked   *order        // what the attempt is made for; nil if nobody has asked
@@ -182,6 +187,7 @@ func (r *Registrar) Kick() {
 func (r *Registrar) Run(ctx context.Context) {
 	defer close(r.ended)
 	for ctx.Err() == nil {
+		r.asked = r.awaitTurn(ctx)
 		wait, ok := r.attempt(ctx)
 		kick := r.kick
 		if !ok {

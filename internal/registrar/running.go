@@ -17,12 +17,25 @@ type Running struct {
 func Start(config Config) *Running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Running{Registrar: New(config), cancel: cancel, done: make(chan struct{})}
+	if before, ok := config.Bot.Leader().(*Registrar); ok {
+		r.follow(before)
+	}
 	config.Bot.Lead(r.Registrar)
 	go func() {
 		defer close(r.done)
 		r.Run(ctx)
 	}()
 	return r
+}
+
+// follow takes over what the registrar of the configuration before has seen, if
+// all was well. It need not look again so soon: with many bots, each change of the
+// configuration would ask Telegram for all of them at once.
+func (r *Registrar) follow(before *Registrar) {
+	if s := before.Status(); s.State == Registered && !s.InfoAt.IsZero() {
+		r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
+		r.looked, r.follows = true, true
+	}
 }
 
 // Stop ends the work; another configuration takes it up.

@@ -1,8 +1,8 @@
 package registry
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -27,41 +27,53 @@ type Live interface {
 	Delete(ctx context.Context, drop bool) error
 }
 
+// live is the live webhooks by name, the latest of a name last.
 var live struct {
 	sync.Mutex
-	webhooks []Live
+	webhooks map[string][]Live
 }
 
 // Add makes a webhook known from now on, and returns what ends that. Of two with
 // one name, which is a configuration and the one that replaces it, the later
 // counts.
 func Add(w Live) (remove func()) {
+	name := w.Name()
 	live.Lock()
 	defer live.Unlock()
-	live.webhooks = append(live.webhooks, w)
+	if live.webhooks == nil {
+		live.webhooks = make(map[string][]Live)
+	}
+	live.webhooks[name] = append(live.webhooks[name], w)
 	return func() {
 		live.Lock()
 		defer live.Unlock()
-		live.webhooks = slices.DeleteFunc(live.webhooks, func(other Live) bool { return other == w })
+		others := slices.DeleteFunc(live.webhooks[name], func(other Live) bool { return other == w })
+		if live.webhooks[name] = others; len(others) == 0 {
+			delete(live.webhooks, name)
+		}
 	}
 }
 
 // All returns the live webhooks, by name.
 func All() []Live {
 	live.Lock()
-	webhooks := slices.Clone(live.webhooks)
-	live.Unlock()
-	slices.Reverse(webhooks) // the latest of a name first, to be kept
-	slices.SortStableFunc(webhooks, func(a, b Live) int { return cmp.Compare(a.Name(), b.Name()) })
-	return slices.CompactFunc(webhooks, func(a, b Live) bool { return a.Name() == b.Name() })
+	defer live.Unlock()
+	all := make([]Live, 0, len(live.webhooks))
+	for _, name := range slices.Sorted(maps.Keys(live.webhooks)) {
+		all = append(all, latest(live.webhooks[name]))
+	}
+	return all
 }
 
 // Get returns the live webhook of that name.
 func Get(name string) (Live, bool) {
-	for _, w := range All() {
-		if w.Name() == name {
-			return w, true
-		}
+	live.Lock()
+	defer live.Unlock()
+	webhooks, ok := live.webhooks[name]
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	return latest(webhooks), true
 }
+
+func latest(webhooks []Live) Live { return webhooks[len(webhooks)-1] }

@@ -100,9 +100,15 @@ func (b *Bot) Yield(who any) {
 	b.leaders = slices.DeleteFunc(b.leaders, func(leader any) bool { return leader == who })
 }
 
-// Leads reports whether who speaks for the bot.
-func (b *Bot) Leads(who any) bool {
+// Leader returns who speaks for the bot; nil if nobody does.
+func (b *Bot) Leader() any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.leaders) > 0 && b.leaders[len(b.leaders)-1] == who
+	if len(b.leaders) == 0 {
+		return nil
+	}
+	return b.leaders[len(b.leaders)-1]
 }
+
+// Leads reports whether who speaks for the bot.
+func (b *Bot) Leads(who any) bool { return b.Leader() == who }

@@ -1,5 +1,5 @@
-// Package site finds where in a server's routes a handler stands, which is the
-// webhook's public address.
+// Package site finds where in a server's routes handlers stand, which is the
+// webhooks' public address.
 package site
 
 import (
@@ -13,27 +13,22 @@ type Place struct {
 	Paths []string
 }
 
-// Find looks for the handler in the server's routes. Routes below another
-// handler than a subroute are not seen.
-func Find(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler) (Place, bool) {
-	return find(server.Routes, handler, Place{})
+// Walk tells of every handler in the server's routes where it stands. What is
+// below another handler than a subroute is not seen.
+func Walk(server *caddyhttp.Server, found func(caddyhttp.MiddlewareHandler, Place)) {
+	walk(server.Routes, Place{}, found)
 }
 
-func find(routes caddyhttp.RouteList, handler caddyhttp.MiddlewareHandler, at Place) (Place, bool) {
+func walk(routes caddyhttp.RouteList, at Place, found func(caddyhttp.MiddlewareHandler, Place)) {
 	for _, route := range routes {
 		place := narrow(at, route.MatcherSets)
 		for _, h := range route.Handlers {
-			if h == handler {
-				return place, true
-			}
+			found(h, place)
 			if sub, ok := h.(*caddyhttp.Subroute); ok {
-				if found, ok := find(sub.Routes, handler, place); ok {
-					return found, true
-				}
+				walk(sub.Routes, place, found)
 			}
 		}
 	}
-	return Place{}, false
 }
 
 // narrow is the place behind a route's matchers: an inner host or path matcher

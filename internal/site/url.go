@@ -31,16 +31,15 @@ func Canonical(address string) string {
 }
 
 // URL is the public address of a handler: as given, if that is a whole address,
-// or by where the handler stands, with the given path if there is one. Where it
-// stands may not tell; the error says what to set.
-func URL(server *caddyhttp.Server, handler caddyhttp.MiddlewareHandler, given string) (string, error) {
+// or by its place in the server, with the given path if there is one. The place
+// may not tell; the error says what to set.
+func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 	if IsAddress(given) {
 		return given, nil
 	}
 	if server == nil {
 		return "", errors.New("this handler is in no site; set url to the webhook's whole public address")
 	}
-	place, _ := Find(server, handler)
 	host, err := place.host(server)
 	if err != nil {
 		return "", errors.New(err.Error() + "; set url to the webhook's whole public address")

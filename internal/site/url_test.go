@@ -55,7 +55,13 @@ func TestURL(t *testing.T) {
 				MatcherSets: caddyhttp.MatcherSets{set},
 				Handlers:    []caddyhttp.MiddlewareHandler{handler},
 			}}
-			got, err := URL(server, handler, tc.given)
+			var place Place
+			Walk(server, func(h caddyhttp.MiddlewareHandler, at Place) {
+				if h == handler {
+					place = at
+				}
+			})
+			got, err := URL(server, place, tc.given)
 			message := ""
 			if err != nil {
 				message = err.Error()
@@ -69,7 +75,7 @@ func TestURL(t *testing.T) {
 
 // TestNoSite has a handler that stands in no HTTP server.
 func TestNoSite(t *testing.T) {
-	if _, err := URL(nil, new(here), "/x"); err == nil {
+	if _, err := URL(nil, Place{}, "/x"); err == nil {
 		t.Error("got an address")
 	}
 }

@@ -1,0 +1,255 @@
+package registrar
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
+)
+
+// fromOneAddress is a way to the stand-in on which all requests come from one
+// address that is not local, so that it counts new tokens.
+type fromOneAddress struct{ wire }
+
+func (w *fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = "8.8.8.8:443"
+	return w.wire.RoundTrip(r)
+}
+
+// crowd is many bots of one process.
+type crowd struct {
+	t       *testing.T
+	way     *fromOneAddress
+	bots    []*registry.Bot
+	storage []*memory
+	pace    *Pace
+	running []*Running
+
+	interval time.Duration // between comparisons; 0 for none
+}
+
+func newCrowd(t *testing.T, n int) *crowd {
+	t.Helper()
+	c := &crowd{t: t, way: &fromOneAddress{wire{api: telegramtest.NewAPI(telegramtest.APIOptions{})}}, pace: NewPace()}
+	for range n {
+		c.add()
+	}
+	return c
+}
+
+// add adds a bot that nobody knows.
+func (c *crowd) add() {
+	c.bots = append(c.bots, new(registry.Bot))
+	c.storage = append(c.storage, newMemory())
+}
+
+// start starts the registrars of all bots, as a new configuration does.
+func (c *crowd) start() (old []*Running) {
+	c.t.Helper()
+	old, c.running = c.running, nil
+	for n, bot := range c.bots {
+		parsed, err := botapi.ParseToken(c.token(n))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		want := wanted
+		c.running = append(c.running, Start(Config{
+			Webhook: func() (botapi.Webhook, error) { return want, nil },
+			Secrets: always(want.Secret), API: botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: c.way}}),
+			Storage: c.storage[n], Prefix: "telegram_webhook/1", MACKey: []byte("token"), Node: Node{"a", "a-1"},
+			Interval: c.interval, Pace: c.pace, Bot: bot, Logger: zap.NewNop(),
+			Emit: func(string, map[string]any) {}, Observe: func(Status) {},
+		}))
+	}
+	return old
+}
+
+// stop stops what is at work.
+func (c *crowd) stop(running []*Running) {
+	for _, r := range running {
+		r.Stop()
+	}
+	synctest.Wait()
+}
+
+// restart ends the process, and starts another one.
+func (c *crowd) restart() {
+	c.stop(c.running)
+	c.bots, c.pace = make([]*registry.Bot, len(c.bots)), NewPace()
+	for n := range c.bots {
+		c.bots[n] = new(registry.Bot)
+	}
+	c.start()
+}
+
+func (c *crowd) close() {
+	c.stop(c.running)
+	c.way.api.Close()
+}
+
+func (*crowd) token(n int) string {
+	return fmt.Sprintf("%d:test_token_for_loopback_only_%07d", 100_000_000+n, n)
+}
+
+// want looks how many are registered, and that Telegram has never had enough.
+func (c *crowd) want(registered int, when string) {
+	c.t.Helper()
+	got := 0
+	for _, r := range c.running {
+		switch s := r.Status(); {
+		case s.State == Registered:
+			got++
+		case s.State != Pending || s.Detail != waiting:
+			c.t.Errorf("%s: one is %s: %s", when, s.State, s.Detail)
+		}
+	}
+	if got != registered {
+		c.t.Errorf("%s: %d are registered, want %d", when, got, registered)
+	}
+	for _, call := range c.way.api.Calls("") {
+		if call.Status == http.StatusTooManyRequests {
+			c.t.Fatalf("%s: Telegram answers 429", when)
+		}
+	}
+}
+
+// always is a secret that never changes.
+type always string
+
+func (s always) Advance(context.Context) (string, time.Duration, error) { return string(s), 0, nil }
+
+func (always) Registered(context.Context, string, error) (bool, error) { return false, nil }
+
+// TestManyNewBots has more bots than Telegram takes in an hour from one address.
+func TestManyNewBots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 650)
+		defer c.close()
+		c.start()
+		settle(0)
+		c.want(firstBots, "at once")
+		settle(time.Hour)
+		c.want(firstBots+hourlyBots, "after an hour")
+		settle(time.Hour)
+		c.want(650, "after two")
+		wantSets(t, c, 650)
+
+		c.restart()
+		settle(time.Second)
+		c.want(650, "right after a restart")
+
+		for range firstBots + 1 {
+			c.add()
+		}
+		c.restart()
+		settle(time.Second)
+		c.want(650+firstBots, "right after a restart with more")
+		settle(time.Minute)
+		c.want(650+firstBots+1, "a minute later")
+		wantSets(t, c, 650+firstBots+1)
+	})
+}
+
+func wantSets(t *testing.T, c *crowd, n int) {
+	t.Helper()
+	if got := len(c.way.api.Calls("setWebhook")); got != n {
+		t.Errorf("%d calls of setWebhook, want %d", got, n)
+	}
+}
+
+// TestReloadWhileWaiting reloads again and again while new bots wait for their
+// turns: that delays none.
+func TestReloadWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const more, reloads = 40, 20
+		c := newCrowd(t, firstBots+more)
+		defer c.close()
+		c.start()
+		settle(0)
+		for range reloads {
+			c.stop(c.start()) // the old ones stop only then
+			settle(more * time.Hour / hourlyBots / reloads)
+		}
+		settle(10 * time.Second)
+		c.want(firstBots+more, "after that time")
+	})
+}
+
+// TestNoNeedToWait has bots that wait for their turns, and are called for before.
+func TestNoNeedToWait(t *testing.T) {
+	for name, call := range map[string]func(*Running){
+		"a person asks":          func(r *Running) { _ = r.Look(context.Background()) },
+		"Telegram sends updates": func(r *Running) { r.Suspect() },
+		"a person wants it anew": func(r *Running) { _ = r.Register(context.Background(), false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, firstBots+5)
+				defer c.close()
+				c.start()
+				settle(0)
+				for _, r := range c.running {
+					if r.Status().State == Pending {
+						call(r)
+						break
+					}
+				}
+				settle(0)
+				c.want(firstBots+1, "without a turn")
+			})
+		})
+	}
+}
+
+// TestReloadOfMany reloads without a change: what the configuration before has
+// just seen is not asked for again, until its time comes or something is wrong.
+func TestReloadOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, firstBots)
+		c.interval = interval
+		defer c.close()
+		c.start()
+		settle(time.Second)
+		asked := func() int { return len(c.way.api.Calls("getWebhookInfo")) }
+		before := asked()
+		for range 20 {
+			c.stop(c.start())
+			settle(time.Second)
+			c.want(firstBots, "after a reload")
+		}
+		if n := asked() - before; n > 0 {
+			t.Errorf("%d calls of getWebhookInfo for 20 reloads", n)
+		}
+		for _, r := range c.running {
+			if s := r.Status(); s.Info.URL != wanted.URL {
+				t.Errorf("what Telegram has is forgotten over a reload: %+v", s.Info)
+			}
+		}
+		settle(2*interval + 2*time.Minute) // registered more than a minute ago, to be suspected below
+		if n := asked() - before; n < firstBots {
+			t.Errorf("%d calls of getWebhookInfo in two intervals, want one for each of %d bots at least", n, firstBots)
+		}
+
+		c.way.set(refusal(401, "Unauthorized", ""))
+		for _, r := range c.running {
+			r.Suspect()
+		}
+		settle(time.Second)
+		c.stop(c.start())
+		settle(time.Second)
+		for _, r := range c.running {
+			if s := r.Status(); s.State != Failing {
+				t.Errorf("after a reload it is %s, though Telegram does not know it any more", s.State)
+			}
+		}
+	})
+}

@@ -28,7 +28,7 @@ type trouble struct {
 }
 
 const (
-	byItself = "none needed if it passes: it is tried again"
+	byItself = "none at first: it is tried again"
 	reload   = "reload"
 	correct  = "correct"
 )

@@ -44,10 +44,10 @@ func startSoak(t *testing.T, seed uint64) *soak {
 	s.telegram, stop = s.api.Start()
 	t.Cleanup(stop)
 	s.bot = startSoakBot(s)
-	s.public = s.balance()
 	for range soakNodes {
 		s.nodes = append(s.nodes, &soakNode{admin: freePort(t), port: freePort(t)})
 	}
+	s.public = s.balance()
 	for _, n := range s.nodes { // one after the other: Caddy's CA is made only once
 		n.caddyProcess = startCaddy(t, s.config(n, 0))
 	}

@@ -19,12 +19,13 @@ const (
 var reasons = []string{"address", "penalty"}
 
 // WrapListener satisfies caddy.ListenerWrapper.
-func (g *Guard) WrapListener(l net.Listener) net.Listener { return &listener{l, g} }
+func (g *Guard) WrapListener(l net.Listener) net.Listener { return &listener{l, g, socketOf(l)} }
 
 // listener gives on only the connections that may come in.
 type listener struct {
 	net.Listener
-	guard *Guard
+	guard  *Guard
+	socket controller // nil if connections come by Accept alone
 }
 
 // Accept waits for a connection that may come in. The others are reset at once:
@@ -35,7 +36,8 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		reason, drop := l.guard.judge(conn.RemoteAddr())
+		addr := addrOf(conn)
+		reason, drop := l.guard.judge(addr)
 		if !drop {
 			return conn, nil
 		}
@@ -43,26 +45,38 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = tcp.SetLinger(0)
 		}
 		_ = conn.Close()
-		metrics.Dropped(reasons[reason])
-		l.guard.dropped.Add(reason, func() []zap.Field {
-			return []zap.Field{zap.Stringer("remote_ip", conn.RemoteAddr().(*net.TCPAddr).IP)}
-		})
+		l.guard.count(reason, addr)
+		// In a flood others wait behind it.
+		if conn := l.next(); conn != nil {
+			return conn, nil
+		}
 	}
 }
 
-// judge decides whether a connection is dropped. What has no IP address, such as
-// the peer of a Unix socket, is not.
-func (g *Guard) judge(remote net.Addr) (reason int, drop bool) {
-	tcp, ok := remote.(*net.TCPAddr)
+// addrOf is the peer's address: none for what has no IP address, such as the peer
+// of a Unix socket.
+func addrOf(conn net.Conn) netip.Addr {
+	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok {
-		return 0, false
+		return netip.Addr{}
 	}
-	addr, ok := netip.AddrFromSlice(tcp.IP)
-	if !ok {
+	addr, _ := netip.AddrFromSlice(tcp.IP)
+	return addr.Unmap()
+}
+
+// judge decides whether a connection is dropped.
+func (g *Guard) judge(addr netip.Addr) (reason int, drop bool) {
+	switch {
+	case !addr.IsValid():
 		return 0, false
-	}
-	if len(g.only) > 0 && !g.only.ContainsAddr(addr) {
+	case len(g.only) > 0 && !g.only.ContainsAddr(addr):
 		return outside, true
 	}
 	return barred, g.Penalty != nil && penalties.barred(subject(addr), time.Now())
+}
+
+// count counts a connection that was dropped.
+func (g *Guard) count(reason int, addr netip.Addr) {
+	metrics.Dropped(reasons[reason])
+	g.dropped.Add(reason, func() []zap.Field { return []zap.Field{zap.Stringer("remote_ip", addr)} })
 }

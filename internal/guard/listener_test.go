@@ -1,0 +1,88 @@
+package guard
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/source"
+)
+
+// TestListener has connections wait together, some of which may come in: each of
+// those works, and the others are reset, in whatever order they came.
+func TestListener(t *testing.T) {
+	only, err := source.Parse("127.0.0.8/29")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, strip := range map[string]bool{"by the socket": false, "by Accept alone": true} {
+		t.Run(name, func(t *testing.T) {
+			core, logs := observer.New(zap.WarnLevel)
+			g := &Guard{only: only, dropped: audit.New(zap.New(core), zap.WarnLevel, "connection dropped", skip, reasons...)}
+			socket, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := g.WrapListener(socket).(*listener)
+			defer l.Close()
+			if strip {
+				l.socket = nil
+			}
+			const n = 40
+			var clients []net.Conn
+			for i := range n {
+				last := 1 // may not
+				if i%4 == 3 {
+					last = 9
+				}
+				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(last))}, Timeout: 10 * time.Second}
+				conn, err := dialer.Dial("tcp4", socket.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
+				clients = append(clients, conn)
+			}
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer conn.Close()
+						_ = conn.SetDeadline(time.Now().Add(time.Minute))
+						_, _ = fmt.Fprint(conn, conn.RemoteAddr())
+						_, _ = io.Copy(io.Discard, conn)
+					}()
+				}
+			}()
+			for i, conn := range clients {
+				buf := make([]byte, 100)
+				n, err := conn.Read(buf)
+				if in := i%4 == 3; in != (err == nil) || in && string(buf[:n]) != conn.LocalAddr().String() {
+					t.Errorf("connection %d from %s: got %q, %v", i, conn.LocalAddr(), buf[:n], err)
+				}
+			}
+			g.dropped.Close()
+			dropped := 0
+			for _, e := range logs.All() {
+				if more, ok := e.ContextMap()["more"].(uint64); ok {
+					dropped += int(more)
+				} else {
+					dropped++
+				}
+			}
+			if dropped != n*3/4 {
+				t.Errorf("the log tells of %d that were dropped, want %d", dropped, n*3/4)
+			}
+		})
+	}
+}

@@ -99,6 +99,7 @@ func TestAuditBarred(t *testing.T) {
 		remedy      string
 	}{
 		"from the start":   {1, nil, "certificate", "no TLS: ", wait + "perhaps `penalty` or a firewall bars this address; if not, serve https"},
+		"before TLS":       {0, nil, "address", publicIP + " does not answer on port 443: Connection reset by peer", wait + "perhaps `penalty` or a firewall bars this address; if not, start"},
 		"known":            {1, &status.Guard{Penalized: 1}, "certificate", "no TLS: ", wait + "`penalty` bars addresses now (1), and perhaps this one; if not"},
 		"none barred yet":  {1, &status.Guard{}, "certificate", "no TLS: ", wait + "perhaps `penalty`"},
 		"before a forgery": {7, nil, "wrong secret", "not answered: ", wait + "perhaps `penalty`"},
@@ -116,7 +117,8 @@ func TestAuditBarred(t *testing.T) {
 }
 
 // dropAfter has the site's port drop connections after so many of them, as the
-// listener wrapper does. The one for the redirect goes elsewhere.
+// listener wrapper does; after none, so early that nobody gets one. The one for
+// the redirect goes elsewhere.
 func (n *network) dropAfter(t *testing.T, most int) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -135,9 +137,12 @@ func (n *network) dropAfter(t *testing.T, most int) {
 		}
 	}()
 	n.diverted = func(before int) string {
-		if before >= most {
-			return ln.Addr().String()
+		switch {
+		case before < most:
+			return n.https
+		case most == 0:
+			return reset
 		}
-		return n.https
+		return ln.Addr().String()
 	}
 }

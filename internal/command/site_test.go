@@ -32,6 +32,9 @@ const (
 	otherSecret = "Zr8_mWq2Tn-4LcKx7VbYs9HdPf3GjRaU"
 	none        = "-"
 
+	// reset is where connections are dropped at once.
+	reset = "reset"
+
 	// publicIP is where everything is, as far as the audit knows.
 	publicIP = "93.184.215.14"
 )
@@ -222,6 +225,9 @@ func (n *network) dial(ctx context.Context, network, address string) (net.Conn, 
 		if other, ok := n.at[host]; ok {
 			to = other
 		}
+	}
+	if to == reset {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNRESET}
 	}
 	if to == "" {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}

@@ -40,11 +40,14 @@ func (a *audit) checkAddress(ctx context.Context) bool {
 		return false
 	}
 	var answering, reserved []netip.Addr
-	var silent string
+	var silent, remedy string
 	for _, ip := range addrs {
 		conn, err := a.openAt(ctx, ip, a.target, nil)
 		if err != nil {
 			silent = cmp.Or(silent, fmt.Sprintf("%s does not answer on port %d: %s", ip, a.target.Port, a.show(err.Error())))
+			if dropped(err) {
+				remedy = a.barred() + "; if not, "
+			}
 			continue
 		}
 		_ = conn.Close()
@@ -55,7 +58,7 @@ func (a *audit) checkAddress(ctx context.Context) bool {
 	}
 	if len(answering) == 0 {
 		a.ip = addrs[0]
-		a.fail(check, silent, "start the server, and let the port through firewall and router")
+		a.fail(check, silent, remedy+"start the server, and let the port through firewall and router")
 		return false
 	}
 	a.ip, a.others = answering[0], answering[1:]

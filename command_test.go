@@ -155,6 +155,42 @@ https://%s {
 	}
 }
 
+// An audit may get its own address barred. It says so, now and the next time.
+func TestCommandAuditBarred(t *testing.T) {
+	t.Parallel()
+	port, admin := freePort(t), freePort(t)
+	c := startCaddy(t, fmt.Sprintf(`{
+	admin localhost:%[1]d
+	skip_install_trust
+	auto_https disable_redirects
+	servers :%[2]d {
+		listener_wrappers {
+			telegram_webhook {
+				penalty 8
+			}
+			tls
+		}
+	}
+}
+https://localhost:%[2]d {
+	telegram_webhook another_{env.TELEGRAM_SECRET}
+	reverse_proxy %[3]s
+}
+`, admin, port, startBot(t, func(http.ResponseWriter, *http.Request) {})))
+	for i, want := range []string{
+		`(?m)^warn  paths +[0-9]+ of [0-9]+ other paths were not answered, .* -> wait until it is over, by default 10 minutes, .*: perhaps .penalty. or a firewall bars this address$`,
+		`(?m)^fail  (address +127.0.0.1 does not answer|certificate +no TLS: ).* -> wait until it is over, by default 10 minutes, .*: .penalty. bars addresses now \(1\), and perhaps this one; `,
+	} {
+		out, errs, status := c.cli("audit", "--address", fmt.Sprintf("localhost:%d", admin), fmt.Sprintf("https://localhost:%d/", port))
+		if !regexp.MustCompile(want).MatchString(out) || status != 3 || errs != "" {
+			t.Errorf("audit %d: status %d\n%s%s", i+1, status, out, errs)
+		}
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^pass  guard +dropped .*; %d addresses barred now$`, i)).MatchString(out) {
+			t.Errorf("audit %d: nothing of the guard\n%s", i+1, out)
+		}
+	}
+}
+
 func (c *caddyProcess) secretFile(value string) string {
 	c.t.Helper()
 	if err := writeFile(c.file("secret"), value+"\n"); err != nil {

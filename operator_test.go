@@ -148,6 +148,7 @@ func TestCommandAuditsInside(t *testing.T) {
 	for check, want := range map[string]string{
 		"": "^$", "registration": "^pass registered .* ago by ", "telegram": "^pass has this url, asked ", "last error": "^pass none$",
 		"pending": "^pass 0 updates wait, asked ", "secret": `^pass kept, \d+ seconds? old, next in 30 days$`, "requests": "^pass 0 passed, refused none$",
+		"paths": "^warn an empty answer, .*: any path \\(200\\), ",
 	} {
 		if !regexp.MustCompile(want).MatchString(found[check]) {
 			t.Errorf("%s: got %q, want %s", check, found[check], want)

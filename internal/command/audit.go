@@ -40,10 +40,12 @@ Checks a webhook from outside, whatever serves it, and prints a line for each
 check: pass, warn or fail, what was seen, and what to do.
 
   url           Telegram takes it: https, port 443, 80, 88 or 8443, not too long
-  address       the host has an IPv4 address that answers, and a public one
+  address       the host has an IPv4 address that answers, and a public one; of
+                several, all do
   certificate   is trusted, for the host, and has 14 days left
   tls           1.2 and 1.3 are offered, older versions are not
-  redirect      http on port 80 leads to https, or nowhere (only for port 443)
+  redirect      http on port 80 leads to https on the same host, or nowhere
+                (only for port 443)
   no secret     is refused
   wrong secret  is refused
   right secret  passes: an update with an id and nothing else, which bots ignore
@@ -51,7 +53,7 @@ check: pass, warn or fail, what was seen, and what to do.
   type          a request that is not JSON, with the right secret, is refused
   paths         other spellings of the path do not lead past the secret
   refusals      are empty and all the same, and no answer holds the secret
-  hsts          answers have Strict-Transport-Security
+  hsts          answers have Strict-Transport-Security, for half a year or more
   strength      the secret cannot be guessed
 
 If the Caddy that runs here has a telegram_webhook with that url, what it knows is
@@ -63,6 +65,7 @@ checked too:
   pending       at most 100 updates wait
   secret        is not weak, nor overdue for its rotation
   requests      updates pass, and none is too long
+  guard         what the listener wrapper drops, if there is one
 
 Without URL, the one webhook of that Caddy is audited.
 
@@ -70,7 +73,9 @@ It makes at most ` + fmt.Sprint(probe.MaxRequests) + ` requests, all to the host
 API, and none to Telegram. The secret is read from the environment variable
 ` + secretEnv + `, or from --secret-file; without one, what needs it is
 left out. It is not sent to a server whose certificate is bad. A secret that the
-gate itself keeps or derives need not be given.
+gate itself keeps or derives need not be given. Up to 15 of the requests are to
+be refused, so that a second audit within a minute may get this address barred by
+the listener wrapper's penalty.
 ` + adminHelp + `
 
 --json prints a list of objects with check, result, seen and remedy instead.
@@ -148,7 +153,7 @@ func (a auditor) audit(c *cobra.Command, args []string) (findings []probe.Findin
 	if err != nil {
 		return nil, 0, err
 	}
-	a.options.Kept = view.keeps
+	a.options.Inside = view.webhook
 	findings, requests = probe.Outside(c.Context(), target, a.options)
 	return append(findings, view.findings...), requests + view.requests, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,44 @@ func TestAuditAddress(t *testing.T) {
 	}
 }
 
+// Telegram may take any of several addresses.
+func TestAuditAddresses(t *testing.T) {
+	const other = "93.184.215.15"
+	sound := site{}.start(t)
+	bad, _ := site{selfSigned: true}.certificate(t)
+	unsure := listen(t, sound.watch(bot), &tls.Config{Certificates: []tls.Certificate{bad}})
+	for name, tc := range map[string]struct {
+		at   string // the server at the other address
+		want string
+	}{
+		"alike":         {sound.https, "pass address: 2 addresses answer on port 443, " + publicIP + " first"},
+		"nobody":        {"", "fail address: " + publicIP + " answers, but " + other + " does not answer on port 443: Connection refused"},
+		"untrustworthy": {unsure, "fail certificate: trusted at " + publicIP + ", but not at " + other + ": certificate signed by unknown authority"},
+	} {
+		sound.addrs = []netip.Addr{netip.MustParseAddr(publicIP), netip.MustParseAddr(publicIP), netip.MustParseAddr(other)}
+		sound.at = map[string]string{other: tc.at}
+		got := sound.audit(t, "", "--json", auditedURL)
+		if lines := said(t, got); !slices.Contains(lines, tc.want) || !slices.Contains(lines, "pass right secret: passes (200)") {
+			t.Errorf("%s: got %q", name, lines)
+		}
+		if failed := strings.HasPrefix(tc.want, "fail"); failed != (got.failure == "exiting with status 3") {
+			t.Errorf("%s: %s", name, got.failure)
+		}
+	}
+
+	// Of many not all are looked at, and the first one that answers will do.
+	sound.addrs, sound.at = nil, map[string]string{"93.184.215.1": ""}
+	for i := range 20 {
+		sound.addrs = append(sound.addrs, netip.AddrFrom4([4]byte{93, 184, 215, byte(i + 1)}))
+	}
+	before := len(sound.dialed())
+	lines := said(t, sound.audit(t, "", "--json", auditedURL))
+	if n := len(sound.dialed()) - before; n > probe.MaxRequests || lines[1] != "fail address: 93.184.215.2 answers, but 93.184.215.1 does not answer on port 443: Connection refused" ||
+		!slices.Contains(lines, "pass paths: 12 other spellings do not lead to the bot") {
+		t.Errorf("%d requests, got %q", n, lines)
+	}
+}
+
 func TestAuditReservedAddress(t *testing.T) {
 	net := site{}.start(t)
 	net.leadTo("10.0.0.7")
@@ -142,7 +181,7 @@ func TestAuditInside(t *testing.T) {
 	a := auditor{options: probe.Options{Lookup: site.resolve, Dial: site.dial}}
 	a.inside = func(_ *cobra.Command, url string) (insideView, error) {
 		found := probe.Finding{Check: "registration", Result: probe.Fail, Seen: "none, asked for " + url, Remedy: "register"}
-		return insideView{url: auditedURL, findings: []probe.Finding{found}, requests: 5, keeps: true}, nil
+		return insideView{url: auditedURL, findings: []probe.Finding{found}, requests: 5, webhook: kept()}, nil
 	}
 	for args, want := range map[string]string{auditedURL: auditedURL, "": ""} {
 		site.mu.Lock()

@@ -19,6 +19,8 @@ var faults = map[string]struct {
 	args   []string          // besides --json and --ca
 	url    string            // other than auditedURL
 	want   map[string]string // by check: the result and a part of what was seen
+
+	remedies map[string]string // by check: a part of it
 }{
 	"none": {},
 
@@ -34,16 +36,28 @@ var faults = map[string]struct {
 	"self-signed, --insecure":     {site: site{selfSigned: true}, args: []string{"--insecure"}, want: map[string]string{"certificate": "warn self-signed, so nobody trusts it; accepted by --insecure"}},
 
 	// TLS and what is around it.
-	"TLS 1.1":            {site: site{least: tls.VersionTLS10}, want: map[string]string{"tls": "fail 1.1 or older is accepted"}},
-	"no TLS 1.3":         {site: site{most: tls.VersionTLS12}, want: map[string]string{"tls": "warn 1.3 is not offered"}},
-	"no TLS 1.2":         {site: site{least: tls.VersionTLS13}, want: map[string]string{"tls": "warn 1.2 is not offered"}},
-	"http is answered":   {site: site{http: answering(200, "hello")}, want: map[string]string{"redirect": "fail http is answered (200)"}},
-	"http breaks":        {site: site{http: answering(500, "")}, want: map[string]string{"redirect": "warn neither redirected nor refused (500)"}},
-	"http to http":       {site: site{http: http.RedirectHandler("http://other.example.com/", http.StatusMovedPermanently)}, want: map[string]string{"redirect": "warn redirected (301), but not to https"}},
-	"http is refused":    {site: site{http: answering(403, "")}},
-	"http is not served": {site: site{noHTTP: true}},
-	"no HSTS":            {site: site{https: without("Strict-Transport-Security", sound)}, want: map[string]string{"hsts": "warn no Strict-Transport-Security in an answer of 403"}},
-	"HSTS of no use":     {site: site{https: with("Strict-Transport-Security", "max-age=0", sound)}, want: map[string]string{"hsts": "warn max-age=0 has no effect"}},
+	"TLS 1.1": {site: site{least: tls.VersionTLS10}, want: map[string]string{"tls": "fail 1.1 or older is accepted"}},
+	"TLS 1.1 only": {site: site{least: tls.VersionTLS10, most: tls.VersionTLS11}, want: map[string]string{
+		"tls": "fail only 1.1 or older", "no secret": "warn not answered: remote error: tls: protocol version not supported",
+		"wrong secret": "warn not answered", "right secret": "fail not sent: remote error", "method": "none", "type": "none", "paths": "none",
+		"refusals": "none", "hsts": "warn no answer to look at",
+	}, remedies: map[string]string{"no secret": "see certificate and tls", "right secret": "see certificate and tls", "hsts": "see no secret"}},
+	"no TLS 1.3":       {site: site{most: tls.VersionTLS12}, want: map[string]string{"tls": "warn 1.3 is not offered"}},
+	"no TLS 1.2":       {site: site{least: tls.VersionTLS13}, want: map[string]string{"tls": "warn 1.2 is not offered"}},
+	"http is answered": {site: site{http: answering(200, "hello")}, want: map[string]string{"redirect": "fail http is answered (200)"}},
+	"http breaks":      {site: site{http: answering(500, "")}, want: map[string]string{"redirect": "warn neither redirected nor refused (500)"}},
+	"http to http":     {site: site{http: http.RedirectHandler("http://other.example.com/", http.StatusMovedPermanently)}, want: map[string]string{"redirect": "warn redirected (301), but not to https"}},
+	"http to another host": {site: site{http: http.RedirectHandler("https://bot.example.com@other.example.com/telegram", http.StatusMovedPermanently)},
+		want: map[string]string{"redirect": "warn redirected (301) to another host, other.example.com"}},
+	"http to another port": {site: site{http: http.RedirectHandler("https://bot.example.com:8443/", http.StatusMovedPermanently)}, want: map[string]string{"redirect": "warn redirected (301), but not to https"}},
+	"http to 443":          {site: site{http: http.RedirectHandler("HTTPS://Bot.example.com:443/", http.StatusMovedPermanently)}},
+	"http is refused":      {site: site{http: answering(403, "")}},
+	"http is not served":   {site: site{noHTTP: true}},
+	"no HSTS":              {site: site{https: without("Strict-Transport-Security", sound)}, want: map[string]string{"hsts": "warn no Strict-Transport-Security in an answer of 403"}},
+	"HSTS of no use":       {site: site{https: with("Strict-Transport-Security", "max-age=0", sound)}, want: map[string]string{"hsts": "warn max-age=0 has no effect"}},
+
+	"HSTS for a moment":    {site: site{https: with("Strict-Transport-Security", "max-age=1", sound)}, want: map[string]string{"hsts": "warn max-age=1 is less than half a year"}},
+	"HSTS for half a year": {site: site{https: with("Strict-Transport-Security", "max-age=15552000", sound)}},
 
 	// The secret.
 	"not checked": {site: site{https: bot}, want: map[string]string{
@@ -87,14 +101,25 @@ var faults = map[string]struct {
 	"a bot on every path, by its looks": {site: site{https: inTurn("one", "two")},
 		want: map[string]string{"paths": "warn perhaps the bot's answer, without the secret: any path (200)"}},
 
+	"silent on every other path": {site: site{https: elsewhere(silence)}, want: map[string]string{
+		"paths": "warn 13 of 13 other paths were not answered, so nothing is known of them: any path, //telegram, /telegram/, /TELEGRAM and 9 more",
+	}, remedies: map[string]string{"paths": "slow or breaks off"}},
+	"silent on one path": {site: site{https: elseAt("/telegram/", silence)}, want: map[string]string{"paths": "warn 1 of 13 other paths were not answered, so nothing is known of them: /telegram/"}},
+	"a bot that says no": {site: site{https: sayingNo(http.NotFoundHandler(), "no message")}, want: undelivered("fail answered without the secret: /telegram/ (400)")},
+	"a bot that says no, never the same": {site: site{https: sayingNo(http.NotFoundHandler(), "no message", "no text", "no chat")},
+		want: undelivered("warn perhaps the bot's answer, without the secret: /telegram/ (400)")},
+	"a server that says no": {site: site{https: sayingNo(with("Content-Type", "application/json", answering(400, "no such path")), "no message")}, want: undelivered("pass")},
+
 	// What a stranger learns.
-	"secret echoed":            {site: site{https: refusingWith(echo)}, want: map[string]string{"refusals": "fail the refusal gives back the secret that came"}},
+	"secret echoed":            {site: site{https: refusingWith(echo)}, want: map[string]string{"refusals": "fail the refusal repeats the secret that was sent"}},
 	"secret told in a refusal": {site: site{https: refusing(403, "want "+rightSecret)}, want: map[string]string{"refusals": "fail an answer holds the secret"}},
 	"secret told in a header":  {site: site{https: gate(with("X-Echo", strings.ToUpper(rightSecret), bot))}, want: map[string]string{"refusals": "fail an answer holds the secret"}},
 	"an error page": {site: site{https: refusing(403, "Traceback (most recent call last):\n  File \"/app/bot.py\", line 12, in check\n")},
-		want: map[string]string{"refusals": "fail an error page shows the inside of the program"}},
+		want: map[string]string{"refusals": "fail an error page (403) shows the inside of the program"}},
+	"an error page on another path": {site: site{https: elseAt("/telegram/x", answering(404, "Traceback (most recent call last):\n"))},
+		want: map[string]string{"refusals": "fail an error page (404) shows the inside of the program"}},
 	"a body":           {site: site{https: refusing(403, "Forbidden\n")}, want: map[string]string{"refusals": "warn a body of 10 bytes"}},
-	"two kinds of 403": {site: site{https: refusingWith(otherwise)}, want: map[string]string{"refusals": "warn a missing secret is refused otherwise than a wrong one"}},
+	"two kinds of 403": {site: site{https: refusingWith(otherwise)}, want: map[string]string{"refusals": "warn a missing secret is not refused like a wrong one"}},
 	"a version":        {site: site{https: with("Server", "nginx/1.18.0", sound)}, want: map[string]string{"refusals": "warn Server: nginx/1.18.0"}},
 	"a framework":      {site: site{https: with("X-Powered-By", "Express", sound)}, want: map[string]string{"refusals": "warn X-Powered-By: Express"}},
 
@@ -112,6 +137,11 @@ func untried(certificate string) map[string]string {
 		"certificate": certificate, "method": "none", "type": "none",
 		"right secret": "warn not tried: the secret is not sent to a server with a bad certificate",
 	}
+}
+
+// undelivered is what follows from a bot that takes no bare update.
+func undelivered(paths string) map[string]string {
+	return map[string]string{"right secret": "fail not delivered", "method": "none", "type": "none", "paths": paths}
 }
 
 // checks are all that there are.
@@ -136,6 +166,9 @@ func TestAuditFaults(t *testing.T) {
 				result, part, _ := strings.Cut(want[f.Check], " ")
 				if string(f.Result) != result || !strings.Contains(f.Seen, part) || (f.Remedy == "") != (f.Result == probe.Pass) || seen[f.Check] {
 					t.Errorf("got %+v, want %s", f, want[f.Check])
+				}
+				if !strings.Contains(f.Remedy, tc.remedies[f.Check]) {
+					t.Errorf("%s: the remedy is %q, want %q", f.Check, f.Remedy, tc.remedies[f.Check])
 				}
 				seen[f.Check] = true
 				status = max(status, map[probe.Result]int{probe.Warn: 2, probe.Fail: 3}[f.Result])

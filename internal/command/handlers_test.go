@@ -121,7 +121,31 @@ func inTurn(sayings ...string) http.Handler {
 	})
 }
 
+// sayingNo is a bot that answers 400 at two paths, of which one is gated, and
+// another handler for the rest.
+func sayingNo(rest http.Handler, sayings ...string) http.Handler {
+	var n atomic.Uint32
+	no := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, sayings[int(n.Add(1)-1)%len(sayings)])
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.RequestURI {
+		case "/telegram":
+			gate(no).ServeHTTP(w, r)
+		case "/telegram/":
+			no.ServeHTTP(w, r)
+		default:
+			rest.ServeHTTP(w, r)
+		}
+	})
+}
+
 var (
+	// silence takes requests and breaks off.
+	silence = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+
 	onePath = elsewhere(bot)
 
 	checkedWhenPresent = refusingWith(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/probe"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
@@ -17,7 +18,7 @@ type insideView struct {
 	url      string // as registered or configured; empty if that is not known
 	findings []probe.Finding
 	requests int
-	keeps    bool // the gate has a secret that nobody else has
+	webhook  *status.Webhook
 }
 
 // insider looks inside.
@@ -42,7 +43,7 @@ func (i insider) look(cmd *cobra.Command, url string) (insideView, error) {
 		url:      cmp.Or(w.URL, w.Address),
 		findings: probe.Inside(w.Webhook, i.now()),
 		requests: api.requests,
-		keeps:    w.Secret.Source != "configured",
+		webhook:  &w.Webhook,
 	}, nil
 }
 

@@ -32,6 +32,9 @@ const (
 	otherSecret = "Zr8_mWq2Tn-4LcKx7VbYs9HdPf3GjRaU"
 	none        = "-"
 
+	// reset is where connections are dropped at once.
+	reset = "reset"
+
 	// publicIP is where everything is, as far as the audit knows.
 	publicIP = "93.184.215.14"
 )
@@ -53,6 +56,10 @@ type network struct {
 	ca          string       // file
 	secret      string
 	https, http string // addresses of the servers
+
+	diverted func(before int) string // where connections to port 443 lead, by how many came before; unless nil
+
+	at map[string]string // servers at other addresses of bot.example.com; "" is none
 
 	told      atomic.Bool // the right secret has arrived, by https
 	overheard atomic.Bool // some secret has arrived, by http
@@ -205,10 +212,22 @@ func (n *network) resolve(_ context.Context, host string) ([]netip.Addr, error) 
 func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	n.mu.Lock()
 	n.calls = append(n.calls, network+" "+address)
+	before := len(n.calls) - 1
 	n.mu.Unlock()
 	to := n.https
+	if n.diverted != nil {
+		to = n.diverted(before)
+	}
 	if strings.HasSuffix(address, ":80") {
 		to = n.http
+	}
+	if host, _, _ := net.SplitHostPort(address); host != publicIP {
+		if other, ok := n.at[host]; ok {
+			to = other
+		}
+	}
+	if to == reset {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNRESET}
 	}
 	if to == "" {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/samples"
@@ -34,9 +35,13 @@ func (a *audit) dial(ctx context.Context, network, address string) (net.Conn, er
 
 // open connects to a port of the webhook's host.
 func (a *audit) open(ctx context.Context, t wire.Target, config *tls.Config) (*wire.Conn, error) {
+	return a.openAt(ctx, a.ip, t, config)
+}
+
+func (a *audit) openAt(ctx context.Context, ip netip.Addr, t wire.Target, config *tls.Config) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return wire.Open(ctx, a.dial, t.Address(a.ip.String()), config)
+	return wire.Open(ctx, a.dial, t.Address(ip.String()), config)
 }
 
 // update is one that bots ignore: it has an id and nothing else.
@@ -44,7 +49,11 @@ func update() []byte { return fmt.Appendf(nil, `{"update_id":%d}`, samples.ID())
 
 // ask makes a request without the secret. Whatever certificate there is will do.
 func (a *audit) ask(ctx context.Context, t wire.Target, request []byte) *wire.Answer {
-	return a.exchange(ctx, t, request, a.anyCertificate(t), patience)
+	return a.askWithin(ctx, patience, t, request)
+}
+
+func (a *audit) askWithin(ctx context.Context, timeout time.Duration, t wire.Target, request []byte) *wire.Answer {
+	return a.exchange(ctx, t, request, a.anyCertificate(t), timeout)
 }
 
 // askWithSecret makes a request with the secret, over a connection that may know
@@ -73,7 +82,7 @@ func (a *audit) exchange(ctx context.Context, t wire.Target, request []byte, con
 	}
 	conn, err := a.open(ctx, t, config)
 	if err != nil {
-		return &wire.Answer{Err: err}
+		return &wire.Answer{Err: unopened{err}}
 	}
 	defer conn.Close()
 	answer := conn.Exchange(request, timeout)

@@ -24,15 +24,24 @@ const (
 // checkCertificate reports whether there is TLS to talk over.
 func (a *audit) checkCertificate(ctx context.Context) bool {
 	const check = "certificate"
+	const remedy = "serve https on this port, with a certificate for this host"
 	conn, err := a.open(ctx, a.target, a.offer(tls.VersionTLS10, tls.VersionTLS13))
-	if err != nil {
-		a.fail(check, "no TLS: "+a.why(err), "serve https on this port, with a certificate for this host")
+	switch {
+	case dropped(err):
+		a.fail(check, "no TLS: "+a.why(err), a.barred()+"; if not, "+remedy)
+		return false
+	case err != nil:
+		a.fail(check, "no TLS: "+a.why(err), remedy)
 		return false
 	}
 	defer conn.Close()
 	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
 	if a.verified = wire.Verify(chain, a.target.ServerName(), a.opt.Roots); a.verified != nil {
 		a.untrusted(check, chain[0])
+		return true
+	}
+	if trouble := a.checkOthers(ctx); trouble != "" {
+		a.fail(check, trouble, "serve the same at all addresses of the host, or take the A record away; Telegram may take any of them")
 		return true
 	}
 	leaf := chain[0]
@@ -49,6 +58,29 @@ func (a *audit) checkCertificate(ctx context.Context) bool {
 	return true
 }
 
+// checkOthers says what is wrong with the certificate at another address.
+func (a *audit) checkOthers(ctx context.Context) (trouble string) {
+	for _, ip := range a.others {
+		conn, err := a.openAt(ctx, ip, a.target, a.offer(tls.VersionTLS10, tls.VersionTLS13))
+		if err == nil {
+			err = wire.Verify(conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates, a.target.ServerName(), a.opt.Roots)
+			_ = conn.Close()
+		}
+		if err != nil {
+			return fmt.Sprintf("trusted at %s, but not at %s: %s", a.ip, ip, a.unverified(err))
+		}
+	}
+	return ""
+}
+
+// unverified says why a certificate is not trusted, or why there is none.
+func (a *audit) unverified(err error) string {
+	if _, ok := errors.AsType[*wire.Error](err); ok || errors.Is(err, wire.ErrClosed) {
+		return a.why(err)
+	}
+	return a.show(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: failed to verify certificate: "), "x509: "))
+}
+
 func (a *audit) untrusted(check string, leaf *x509.Certificate) {
 	_, otherHost := errors.AsType[x509.HostnameError](a.verified)
 	var seen, remedy string
@@ -59,10 +91,14 @@ func (a *audit) untrusted(check string, leaf *x509.Certificate) {
 		seen, remedy = "not valid yet", "set the clock of the machine that made it, or of this one"
 	case otherHost:
 		seen, remedy = "for "+a.show(names(leaf))+", not for this host", "get one for the host in the url"
+	case a.opt.Roots == nil && a.opt.uploaded():
+		a.warn(check, "not trusted by the system, but Telegram has an uploaded certificate, and that one counts",
+			"audit with --ca and what was uploaded; for `certificate internal` it is pki/authorities/local/root.crt in Caddy's data folder")
+		return
 	case leaf.Issuer.String() == leaf.Subject.String():
 		seen, remedy = "self-signed, so nobody trusts it", "get one from a public CA; or upload this one to Telegram, and audit with --ca"
 	default:
-		seen, remedy = "not trusted: "+a.show(strings.TrimPrefix(a.verified.Error(), "tls: failed to verify certificate: x509: ")),
+		seen, remedy = "not trusted: "+a.unverified(a.verified),
 			"get one from a public CA and serve its intermediates; or upload the root to Telegram, and audit with --ca"
 	}
 	if a.opt.Insecure {
@@ -81,14 +117,6 @@ func names(leaf *x509.Certificate) string {
 		return leaf.Subject.CommonName
 	}
 	return strings.Join(all, ", ")
-}
-
-// why says why there is no connection.
-func (a *audit) why(err error) string {
-	if cause := errors.Unwrap(err); cause != nil {
-		err = cause
-	}
-	return a.show(err.Error())
 }
 
 // checkVersions tries each version of TLS on its own.

@@ -28,6 +28,9 @@ func Inside(s status.Webhook, now time.Time) []Finding {
 	}
 	i.checkSecret()
 	i.checkRequests()
+	if s.Guard != nil {
+		i.pass("guard", "dropped "+s.Guard.Words())
+	}
 	return i.findings
 }
 
@@ -75,10 +78,17 @@ func (i *inside) checkLastError(t status.Telegram) {
 	case !t.Recently(i.now):
 		i.pass(check, seen)
 	case t.Pending > 0:
-		i.fail(check, fmt.Sprintf("%s, and %d updates wait", seen, t.Pending), reach)
+		i.fail(check, fmt.Sprintf("%s, and %s", seen, waiting(t.Pending)), reach)
 	default:
 		i.warn(check, seen+", but no update waits", reach)
 	}
+}
+
+func waiting(updates int) string {
+	if updates == 1 {
+		return "1 update waits"
+	}
+	return fmt.Sprintf("%d updates wait", updates)
 }
 
 // manyPending is more than waits when the bot keeps up.
@@ -86,7 +96,7 @@ const manyPending = 100
 
 func (i *inside) checkPending(t status.Telegram) {
 	const check = "pending"
-	seen := fmt.Sprintf("%d updates wait, asked %s", t.Pending, i.ago(t.At))
+	seen := fmt.Sprintf("%s, asked %s", waiting(t.Pending), i.ago(t.At))
 	if t.Pending > manyPending {
 		i.warn(check, seen, "see last error; if there is none, the bot is too slow for what comes")
 		return

@@ -1,11 +1,11 @@
 package probe
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
@@ -56,33 +56,70 @@ func (a *audit) checkPaths(ctx context.Context) {
 	}
 	nowhere := a.target
 	nowhere.Query = "/" + rand.Text()
-	a.elsewhere = a.ask(ctx, nowhere, nowhere.Request("", update()))
-
-	var open, unclear []string
-	note := func(name string, answer *wire.Answer) {
-		entry := fmt.Sprintf("%s (%d)", name, answer.Status)
-		switch a.leads(answer) {
-		case toTheBot:
-			open = append(open, entry)
-		case nobodyKnows:
-			unclear = append(unclear, entry)
-		}
-	}
-	note("any path", a.elsewhere)
 	tried := variants(a.target)
-	for _, v := range tried {
-		note(v.Query, a.ask(ctx, v, v.Request("", update())))
+	answers := a.askAll(ctx, append([]wire.Target{nowhere}, tried...))
+	a.elsewhere = answers[0]
+
+	found := make(map[destination][]string)
+	var silent error // why one is not answered
+	for i, answer := range answers {
+		name := "any path"
+		if i > 0 {
+			name = tried[i-1].Query
+		}
+		leads := a.leads(answer)
+		if leads == unanswered {
+			silent = answer.Err
+		} else {
+			name = fmt.Sprintf("%s (%d)", name, answer.Status)
+		}
+		found[leads] = append(found[leads], name)
 	}
-	switch {
+
+	var seen, remedies []string
+	doubt := func(s, remedy string) { seen, remedies = append(seen, s), append(remedies, remedy) }
+	if unclear := found[nobodyKnows]; len(unclear) > 0 {
+		doubt("perhaps the bot's answer, without the secret: "+a.some(unclear), a.settle())
+	}
+	if empty := found[emptiness]; len(empty) > 0 {
+		doubt("an empty answer, as if it were delivered, without the secret: "+a.some(empty),
+			"answer 404 where there is nothing, in a Caddyfile with `respond 404` after the handle blocks")
+	}
+	if n := len(found[unanswered]); n > 0 {
+		doubt(fmt.Sprintf("%d of %d other paths were not answered, so nothing is known of them: %s", n, len(answers), a.some(found[unanswered])),
+			a.whatToDo(silent, "see that they do not lead to a bot that is slow or breaks off, and answer them with 404"))
+	}
+	switch open := found[toTheBot]; {
 	case len(open) > 0:
 		a.fail(check, "answered without the secret: "+a.some(open),
 			"give the bot a site of its own, or one handle block and no other way to its port")
-	case len(unclear) > 0:
-		a.warn(check, "perhaps the bot's answer, without the secret: "+a.some(unclear),
-			"see that only the url leads to the bot; the audit knows the bot by its answer to the right secret")
+	case len(seen) > 0:
+		a.warn(check, strings.Join(seen, "; "), strings.Join(remedies, "; "))
 	default:
 		a.pass(check, fmt.Sprintf("%d other spellings do not lead to the bot", len(tried)))
 	}
+}
+
+// askAll asks without the secret. A refusal needs no more than the usual
+// patience, but a bot may be slow: together they have as much more as a single
+// update has, so that a slow bot is heard and a dead end does not take forever.
+func (a *audit) askAll(ctx context.Context, targets []wire.Target) (answers []*wire.Answer) {
+	more := wire.Timeout - patience
+	for _, t := range targets {
+		asked := time.Now()
+		answers = append(answers, a.askWithin(ctx, patience+more, t, t.Request("", update())))
+		more -= min(more, max(0, time.Since(asked)-patience))
+	}
+	return answers
+}
+
+// settle is what to do about an answer that may be the bot's.
+func (a *audit) settle() string {
+	const remedy = "see that only the url leads to the bot"
+	if a.opt.kept() {
+		return remedy + ", and answer other paths with 404; a site of its own is surest"
+	}
+	return remedy + "; the audit knows the bot by its answer to the right secret"
 }
 
 // some is the begin of a list.
@@ -92,35 +129,4 @@ func (a *audit) some(entries []string) string {
 		return fmt.Sprintf("%s and %d more", a.show(strings.Join(entries[:most], ", ")), more)
 	}
 	return a.show(strings.Join(entries, ", "))
-}
-
-type destination int
-
-const (
-	nowhereNear destination = iota
-	nobodyKnows
-	toTheBot
-)
-
-// leads says where a request without the secret got to. It is not at the bot if
-// it was refused or redirected. Otherwise the answer is compared with the bot's,
-// and with that of a path which nobody has set up: a site with a page on every
-// path is none of the bot's business.
-func (a *audit) leads(answer *wire.Answer) destination {
-	switch {
-	case answer.Err != nil, 300 <= answer.Status && answer.Status < 500, same(answer, a.none):
-		return nowhereNear
-	case a.delivers() && same(answer, a.right):
-		return toTheBot
-	case !same(answer, a.elsewhere):
-		return toTheBot
-	case a.delivers() && answer.Status < 500 && shape(answer) != shape(a.right):
-		return nowhereNear
-	}
-	return nobodyKnows
-}
-
-// same reports whether two answers are probably from the same program.
-func same(x, y *wire.Answer) bool {
-	return x.Status == y.Status && bytes.Equal(x.Body, y.Body) && shape(x) == shape(y)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
@@ -35,9 +36,8 @@ type Options struct {
 	// Secret is the webhook's; without it half of the checks are left out.
 	Secret string
 
-	// Kept says that the webhook's own gate keeps the secret, so that nobody has
-	// it to give: not to have it is nothing to be warned of.
-	Kept bool
+	// Inside is what the webhook's own Caddy says of it; nil if it was not asked.
+	Inside *status.Webhook
 
 	// Roots replace the system's, as an uploaded certificate does.
 	Roots *x509.CertPool
@@ -52,6 +52,15 @@ type Options struct {
 	Dial wire.Dial
 }
 
+// kept reports whether the gate has a secret that nobody else has: not to have it
+// is nothing to be warned of.
+func (o Options) kept() bool { return o.Inside != nil && o.Inside.Secret.Source != "configured" }
+
+// uploaded reports whether Telegram trusts a certificate of the webhook's own.
+func (o Options) uploaded() bool {
+	return o.Inside != nil && o.Inside.Telegram != nil && o.Inside.Telegram.Certificate
+}
+
 // audit is one run of all checks, each of which leaves behind what the next need.
 type audit struct {
 	target   wire.Target
@@ -61,7 +70,8 @@ type audit struct {
 	findings []Finding
 
 	ip       netip.Addr
-	verified error // why the certificate is not to be trusted
+	others   []netip.Addr // further addresses of the host that answer
+	verified error        // why the certificate is not to be trusted
 
 	// The answers: to an update without a secret, with a wrong and with the
 	// right one, and without a secret to a path that nobody has set up. Nil if
@@ -86,7 +96,7 @@ func Outside(ctx context.Context, target wire.Target, o Options) (findings []Fin
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	a := &audit{target: target, opt: o, text: printable.Without(o.Secret)}
 	a.run(ctx)

@@ -102,15 +102,21 @@ func TestMaxAge(t *testing.T) {
 // What error pages show, and what other bodies do not.
 func TestTrace(t *testing.T) {
 	for body, want := range map[string]bool{
-		"Traceback (most recent call last):\n":                               true,
-		"goroutine 19 [running]:\n":                                          true,
-		"Error: no\n    at check (/app/bot.js:12:5)":                         true,
-		"Fatal error: Uncaught Exception in /var/www/bot.php on line 7":      true,
-		"java.lang.RuntimeException\n\tat org.example.Bot.check(Bot.java:7)": true,
-		"Forbidden":                           false,
-		"<h1>403 Forbidden</h1><hr>nginx":     false,
-		`{"ok":false,"error_code":403}`:       false,
-		"Visit us at https://bot.example.com": false,
+		"Traceback (most recent call last):\n":                                                 true,
+		"goroutine 19 [running]:\n":                                                            true,
+		"Error: no\n    at check (/app/bot.js:12:5)":                                           true,
+		"Fatal error: Uncaught Exception in /var/www/bot.php on line 7":                        true,
+		"java.lang.RuntimeException\n\tat org.example.Bot.check(Bot.java:7)":                   true,
+		"You're seeing this error because you have DEBUG = True in your Django settings file.": true,
+		"<tr><th>Exception Type:</th>":                                                         true,
+		"PermissionDenied in /srv/bot/views.py":                                                true,
+		"<h1>Whitelabel Error Page</h1>":                                                       true,
+		"Forbidden":                                                                            false,
+		`<script src="/static/app.js"></script><a href="/login.php">`:                          false,
+		"See https://example.com/src/bot.py":                                                   false,
+		"<h1>403 Forbidden</h1><hr>nginx":                                                      false,
+		`{"ok":false,"error_code":403}`:                                                        false,
+		"Visit us at https://bot.example.com":                                                  false,
 	} {
 		if got := trace.MatchString(body); got != want {
 			t.Errorf("%q: got %v", body, got)

@@ -14,7 +14,9 @@ import (
 
 // trace is what error pages of frameworks say of the inside of a program.
 var trace = regexp.MustCompile(`(?i)traceback \(most recent|goroutine \d+ \[|\bpanic: |stack ?trace|unhandled exception|` +
-	`\bat \S+ \(?\S+:\d+|\bFile "[^"]+", line \d+|\bin /\S+ on line \d+|\.(py|js|ts|go|php|rb|java|cs|rs):\d+`)
+	`\bat \S+ \(?\S+:\d+|\bFile "[^"]+", line \d+|\bin /\S+ on line \d+|\.(py|js|ts|go|php|rb|java|cs|rs):\d+|` +
+	`(^|[\s"'(])(/[\w.-]+){2,}\.(py|go|rb|java|rs)\b|` +
+	`\bDEBUG = True|\bDjango Version|\bexception (type|value|location):|werkzeug debugger|whitelabel error page|symfony exception`)
 
 // digits are in a header that names a program with its version.
 var digits = regexp.MustCompile(`\d`)
@@ -28,20 +30,20 @@ func (a *audit) checkRefusals() {
 		return
 	}
 	if printable.Without(a.guess).Holds(whole(a.wrong)) {
-		a.fail(check, "the refusal gives back the secret that came", "never write a secret into an answer")
+		a.fail(check, "the refusal repeats the secret that was sent", "never write a secret into an answer")
 		return
+	}
+	for _, answer := range a.answers {
+		if !answer.Delivered() && trace.Match(answer.Body) {
+			a.fail(check, fmt.Sprintf("an error page (%d) shows the inside of the program", answer.Status), refuse+", and turn debug pages off")
+			return
+		}
 	}
 	refusals := slices.DeleteFunc([]*wire.Answer{a.none, a.wrong}, func(answer *wire.Answer) bool {
 		return answer.Err != nil || answer.Delivered()
 	})
 	if len(refusals) == 0 {
 		return // the checks before have said it
-	}
-	for _, answer := range refusals {
-		if trace.Match(answer.Body) {
-			a.fail(check, "an error page shows the inside of the program", refuse+", and turn debug pages off")
-			return
-		}
 	}
 	switch told := told(refusals); {
 	case len(told) > 0:
@@ -58,7 +60,7 @@ func told(refusals []*wire.Answer) (told []string) {
 		told = append(told, fmt.Sprintf("a body of %d bytes", len(first.Body)))
 	}
 	if first.Status != last.Status || !bytes.Equal(first.Body, last.Body) || shape(first) != shape(last) {
-		told = append(told, "a missing secret is refused otherwise than a wrong one")
+		told = append(told, "a missing secret is not refused like a wrong one")
 	}
 	for _, name := range []string{"Server", "X-Powered-By", "X-Aspnet-Version", "X-Runtime"} {
 		if value := first.Header.Get(name); name == "X-Powered-By" && value != "" || digits.MatchString(value) {

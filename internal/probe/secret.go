@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,7 +33,7 @@ func (a *audit) checkForgeries(ctx context.Context) {
 func (a *audit) refused(check string, answer *wire.Answer, remedy string) {
 	switch status := answer.Status; {
 	case answer.Err != nil:
-		a.warn(check, "not refused but not answered: "+a.show(answer.Err.Error()), refuse)
+		a.warn(check, "not answered: "+a.why(answer.Err), a.whatToDo(answer.Err, refuse))
 	case answer.Delivered():
 		a.fail(check, fmt.Sprintf("answered with %d, as if it were genuine", status), remedy)
 	case status == 410:
@@ -49,7 +50,7 @@ func (a *audit) refused(check string, answer *wire.Answer, remedy string) {
 // checkRightSecret delivers an update that bots ignore.
 func (a *audit) checkRightSecret(ctx context.Context) {
 	const check = "right secret"
-	if a.opt.Secret == "" && a.opt.Kept {
+	if a.opt.Secret == "" && a.opt.kept() {
 		return
 	}
 	if reason, remedy := a.keepSecret(); reason != "" {
@@ -57,7 +58,10 @@ func (a *audit) checkRightSecret(ctx context.Context) {
 		return
 	}
 	a.right = a.askWithSecret(ctx, unchanged)
+	_, never := errors.AsType[unopened](a.right.Err)
 	switch _, sentence := delivery.Of(a.right); {
+	case never:
+		a.fail(check, "not sent: "+a.why(a.right.Err), a.whatToDo(a.right.Err, ""))
 	case a.right.Delivered():
 		a.pass(check, fmt.Sprintf("passes (%d)", a.right.Status))
 	case a.right.Status == 401 || a.right.Status == 403:
@@ -73,9 +77,9 @@ func (a *audit) keepSecret() (reason, remedy string) {
 	case a.opt.Secret == "":
 		return "no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file"
 	case a.target.TLS && a.verified != nil && !a.opt.Insecure:
-		return "the secret is not sent to a server with a bad certificate", "mend the certificate, or send it all the same with --insecure"
+		return "the secret is not sent to a server with a bad certificate", "mend the certificate, or send it anyway with --insecure"
 	case !a.target.TLS && !a.opt.Insecure && registrar.CheckIPAddress(a.ip.String(), false) == nil:
-		return "the secret is not sent in clear over the internet", "use https, or send it all the same with --insecure"
+		return "the secret is not sent in clear over the internet", "use https, or send it anyway with --insecure"
 	}
 	return "", ""
 }
@@ -99,7 +103,7 @@ func (a *audit) checkType(ctx context.Context) {
 func (a *audit) odd(check, what string, answer *wire.Answer, remedy string) {
 	switch {
 	case answer.Err != nil:
-		a.warn(check, fmt.Sprintf("%s is not answered: %s", what, a.show(answer.Err.Error())), remedy)
+		a.warn(check, fmt.Sprintf("%s is not answered: %s", what, a.why(answer.Err)), a.whatToDo(answer.Err, remedy))
 	case 400 <= answer.Status && answer.Status < 500 && answer.Status != 410:
 		a.pass(check, fmt.Sprintf("%s is refused (%d)", what, answer.Status))
 	default:

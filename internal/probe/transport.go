@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -23,11 +24,13 @@ func (a *audit) checkRedirect(ctx context.Context) {
 	plain := a.target
 	plain.TLS, plain.Port = false, 80
 	answer := a.ask(ctx, plain, asGET(plain.Request("", nil)))
-	location := answer.Header.Get("Location")
+	host, https := leadsTo(answer)
 	switch {
 	case answer.Err != nil && answer.Status == 0:
 		a.pass(check, "nothing is served by http")
-	case 300 <= answer.Status && answer.Status < 400 && strings.HasPrefix(strings.ToLower(location), "https://"):
+	case https && !strings.EqualFold(host, a.target.ServerName()):
+		a.warn(check, fmt.Sprintf("http is redirected (%d) to another host, %s", answer.Status, a.show(host)), "redirect port 80 to https on the same host, or close it")
+	case https:
 		a.pass(check, fmt.Sprintf("http is redirected to https (%d)", answer.Status))
 	case 300 <= answer.Status && answer.Status < 400:
 		a.warn(check, fmt.Sprintf("http is redirected (%d), but not to https", answer.Status), remedy)
@@ -39,6 +42,20 @@ func (a *audit) checkRedirect(ctx context.Context) {
 		a.warn(check, fmt.Sprintf("http is neither redirected nor refused (%d)", answer.Status), remedy)
 	}
 }
+
+// leadsTo is the host to which an answer redirects; and whether by https, on the
+// port that it has.
+func leadsTo(answer *wire.Answer) (host string, https bool) {
+	location, err := url.Parse(answer.Header.Get("Location"))
+	if err != nil || answer.Status < 300 || answer.Status > 399 {
+		return "", false
+	}
+	return location.Hostname(), location.Scheme == "https" && (location.Port() == "" || location.Port() == "443")
+}
+
+// leastAge is what is asked of HSTS: half a year. A browser, or whoever else
+// heeds it, is to remember it from one visit to the next.
+const leastAge = 180 * 24 * 60 * 60
 
 // checkHSTS looks at the answers that there are.
 func (a *audit) checkHSTS() {
@@ -59,9 +76,11 @@ func (a *audit) checkHSTS() {
 	}
 	switch age, ok := maxAge(value); {
 	case value == "":
-		a.warn(check, "no answer to look at", remedy)
+		a.warn(check, "no answer to look at", "see no secret")
 	case !ok || age == 0:
 		a.warn(check, a.show(value)+" has no effect", remedy)
+	case age < leastAge:
+		a.warn(check, a.show(value)+" is less than half a year", remedy)
 	default:
 		a.pass(check, a.show(value))
 	}

@@ -28,6 +28,10 @@ type listener struct {
 	socket controller // nil if connections come by Accept alone
 }
 
+// gather is how long connections are left to gather after one was dropped. It
+// is far below what a handshake takes on the way from Telegram.
+const gather = 5 * time.Millisecond
+
 // Accept waits for a connection that may come in. The others are reset at once:
 // that leaves nothing behind on this side.
 func (l *listener) Accept() (net.Conn, error) {
@@ -46,7 +50,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		_ = conn.Close()
 		l.guard.count(reason, addr)
-		// In a flood others wait behind it.
+		// In a flood others follow. To be woken for each of them would cost as much
+		// as to drop it.
+		time.Sleep(gather)
 		if conn := l.next(); conn != nil {
 			return conn, nil
 		}

@@ -4,7 +4,9 @@ package metrics
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +53,7 @@ type Webhook struct {
 	results  []prometheus.Counter
 	matches  []prometheus.Counter
 	delivery prometheus.ObserverVec
+	ok       func() prometheus.Observer // of nearly all deliveries
 }
 
 // For returns the counters of the webhook of that name: one for each result, and
@@ -63,6 +66,7 @@ func For(name string, results, secrets []string) *Webhook {
 	for _, secret := range secrets {
 		m.matches = append(m.matches, matches.WithLabelValues(name, secret))
 	}
+	m.ok = sync.OnceValue(func() prometheus.Observer { return m.delivery.WithLabelValues("200") })
 	return m
 }
 
@@ -89,6 +93,10 @@ func (m *Webhook) Matched(secret int) { m.matches[secret].Inc() }
 
 // Delivered records how long a delivery took that ended with the status.
 func (m *Webhook) Delivered(status int, took time.Duration) {
+	if status == http.StatusOK {
+		m.ok().Observe(took.Seconds())
+		return
+	}
 	m.delivery.WithLabelValues(code(status)).Observe(took.Seconds())
 }
 

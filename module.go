@@ -224,7 +224,7 @@ func (h *Handler) start(ctx caddy.Context) {
 	}
 	h.updates.Start()
 	h.startRegistrar(ctx)
-	h.release = append(h.release, registry.Add(&admin.Webhook{
+	h.release = append(h.release, registry.Add(h.config.Key(), &admin.Webhook{
 		Called:    h.webhook().name,
 		Address:   h.address(),
 		Secrets:   h.secrets,

@@ -30,37 +30,47 @@ type Live interface {
 // live is the live webhooks by name, the latest of a name last.
 var live struct {
 	sync.Mutex
-	webhooks map[string][]Live
+	webhooks map[string][]configured
 }
 
-// Add makes a webhook known from now on, and returns what ends that. Of two with
-// one name, which is a configuration and the one that replaces it, the later
-// counts.
-func Add(w Live) (remove func()) {
+// configured is a webhook and the configuration that it is of.
+type configured struct {
+	Live
+	config any
+}
+
+// Add makes a webhook of a configuration known from now on, and returns what ends
+// that. Where a configuration replaces another, the later one's count.
+func Add(config any, w Live) (remove func()) {
 	name := w.Name()
 	live.Lock()
 	defer live.Unlock()
 	if live.webhooks == nil {
-		live.webhooks = make(map[string][]Live)
+		live.webhooks = make(map[string][]configured)
 	}
-	live.webhooks[name] = append(live.webhooks[name], w)
+	live.webhooks[name] = append(live.webhooks[name], configured{w, config})
 	return func() {
 		live.Lock()
 		defer live.Unlock()
-		others := slices.DeleteFunc(live.webhooks[name], func(other Live) bool { return other == w })
+		others := slices.DeleteFunc(live.webhooks[name], func(other configured) bool { return other.Live == w })
 		if live.webhooks[name] = others; len(others) == 0 {
 			delete(live.webhooks, name)
 		}
 	}
 }
 
-// All returns the live webhooks, by name.
+// All returns the live webhooks, by name: more than one of a name if the
+// configuration has them so, which it is warned of.
 func All() []Live {
 	live.Lock()
 	defer live.Unlock()
 	all := make([]Live, 0, len(live.webhooks))
 	for _, name := range slices.Sorted(maps.Keys(live.webhooks)) {
-		all = append(all, latest(live.webhooks[name]))
+		for _, w := range live.webhooks[name] {
+			if w.config == latest(live.webhooks[name]).config {
+				all = append(all, w.Live)
+			}
+		}
 	}
 	return all
 }
@@ -73,7 +83,7 @@ func Get(name string) (Live, bool) {
 	if !ok {
 		return nil, false
 	}
-	return latest(webhooks), true
+	return latest(webhooks).Live, true
 }
 
-func latest(webhooks []Live) Live { return webhooks[len(webhooks)-1] }
+func latest(webhooks []configured) configured { return webhooks[len(webhooks)-1] }

@@ -254,10 +254,11 @@ func TestSuspicion(t *testing.T) {
 func makeRecordOlder(t *testing.T, c *caddyProcess) {
 	t.Helper()
 	name := c.file("data/caddy/telegram_webhook")
-	files, err := filepath.Glob(name + "/*/registration.json")
-	if err != nil || len(files) != 1 {
-		t.Fatalf("records: %v, %v", files, err)
-	}
+	var files []string
+	waitUntil(t, "there is a record", func() bool {
+		files, _ = filepath.Glob(name + "/*/registration.json")
+		return len(files) == 1
+	})
 	content, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)

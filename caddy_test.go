@@ -39,7 +39,10 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	// Most tests wait for something: more of them than there are processors may.
-	_ = flag.Set("test.parallel", "8")
+	// A fuzz target's workers do not wait.
+	if flag.Lookup("test.fuzz").Value.String() == "" {
+		_ = flag.Set("test.parallel", "8")
+	}
 	os.Exit(m.Run())
 }
 

@@ -103,6 +103,17 @@ func TestGates(t *testing.T) {
 	}
 }
 
+// TestGateFoundForNothing finds the gate of a request without an allocation.
+func TestGateFoundForNothing(t *testing.T) {
+	found := findGates(&caddyhttp.Server{Routes: []caddyhttp.Route{route(named("a"), hosts("a.example.com"))}})
+	for _, host := range []string{"a.example.com", "a.example.com:8443"} {
+		r := &http.Request{Host: host}
+		if n := testing.AllocsPerRun(100, func() { found.of(r) }); n != 0 {
+			t.Errorf("%s: %v allocations", host, n)
+		}
+	}
+}
+
 // TestGatesBehindProxies leaves it to Caddy who the client is. What Caddy makes
 // of trusted_proxies is tested with the real one.
 func TestGatesBehindProxies(t *testing.T) {

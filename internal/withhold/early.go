@@ -25,7 +25,7 @@ func (g gates) of(r *http.Request) Gate {
 	if len(g) == 0 {
 		return nil
 	}
-	host := strings.Trim(r.Host, "[]") // as Caddy's host matcher reads it
+	host := strings.Trim(r.Host, "[]")     // as Caddy's host matcher reads it
 	if strings.IndexByte(host, ':') >= 0 { // most have no port, and an error would be allocated
 		if name, _, err := net.SplitHostPort(r.Host); err == nil {
 			host = name

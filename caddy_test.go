@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -224,9 +225,19 @@ func update(t *testing.T, url string, secrets ...string) *http.Request {
 	return r
 }
 
+// do makes a request. A reload closes the listener that it replaces, and with it
+// connections that nobody has accepted yet: like Telegram it sends again at once then.
 func do(t *testing.T, client *http.Client, r *http.Request) response {
 	t.Helper()
 	resp, err := client.Do(r)
+	for try := 1; try < 5 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)); try++ {
+		if r.GetBody != nil {
+			if r.Body, err = r.GetBody(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		resp, err = client.Do(r)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

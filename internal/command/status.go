@@ -44,7 +44,8 @@ known of one when NAME is given or there is only one.
 What Telegram has met when it delivered stays there after later successes: judge
 the last error by its age. Whether updates arrive, ` + "`audit`" + ` tells.
 
---json prints what the admin API answers: a list, or with NAME one object.
+--json prints what the admin API answers: a list, empty if there is no webhook, or
+with NAME one object.
 ` + adminHelp + `
 
 Exit status:
@@ -79,6 +80,9 @@ func (r reporter) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	webhooks, err := api.some(cmd.Context(), args)
+	if errors.Is(err, errNoWebhook) && asJSON && len(args) == 0 {
+		webhooks, err = []webhook{}, nil // what reads it gets a list, as from the admin API
+	}
 	if err != nil {
 		return err
 	}

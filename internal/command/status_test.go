@@ -126,6 +126,9 @@ func TestStatusOfOne(t *testing.T) {
 	if got := admin.status(t, "--json", "one"); oneLine(got.out) != answer {
 		t.Errorf("got %s", got.out)
 	}
+	if got := startAdmin(t, http.StatusOK, "[]").status(t, "--json"); got.out != "[]\n" || got.failure != "" {
+		t.Errorf("no webhook: got %+v", got)
+	}
 }
 
 // What goes wrong is told in a sentence. A name is not repeated, nor asked for:

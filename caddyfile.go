@@ -13,6 +13,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
+	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
@@ -285,7 +286,7 @@ func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if err := checkName(arg); err != nil {
+	if err := registry.CheckName(arg); err != nil {
 		return d.Errf("name: %w", err)
 	}
 	h.Name = arg

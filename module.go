@@ -17,10 +17,8 @@ package telegramwebhook
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -45,8 +43,6 @@ import (
 func init() {
 	caddy.RegisterModule(new(Handler))
 }
-
-var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Handler guards a Telegram bot's webhook. A request passes to the next handler,
 // usually reverse_proxy, only if it came over HTTPS, from an accepted source,
@@ -153,10 +149,10 @@ type Handler struct {
 	webhook func() identity
 	arrange func() // the proxies behind, once
 	updates *registry.Updates
-	found   *atomic.Pointer[site.Place] // by place
+	spot    *site.Spot
+	held    *registry.Holdings
 
 	registering *registering // nil without a bot token
-	release     []func()     // give back what this configuration has taken
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -183,13 +179,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.config, err = lifecycle.Of(ctx); err != nil {
 		return err
 	}
-	h.server = h.config.Server()
+	h.server, h.held = h.config.Server(), registry.NewHoldings(h.config.Key())
 	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	if err := cmp.Or(checkName(h.Name), h.claimName(h.Name)); err != nil {
+	if err := cmp.Or(registry.CheckName(h.Name), h.held.ClaimName(h.Name)); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
 	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
@@ -198,7 +194,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	h.webhook, h.found = sync.OnceValue(h.identify), new(atomic.Pointer[site.Place])
+	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
 	h.arrange = sync.OnceFunc(func() { readahead.Arrange(h.server, h) })
 	h.guard = guard.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
@@ -218,20 +214,20 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) start(ctx caddy.Context) {
 	withhold.Complete(h.server) // before the routes are read, to find the handler's place
 	if h.Name == "" {
-		if err := h.claimName(h.webhook().name); err != nil {
+		if err := h.held.ClaimName(h.webhook().name); err != nil {
 			h.namedLogger().Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
 		}
 	}
 	h.updates.Start()
 	h.startRegistrar(ctx)
-	h.release = append(h.release, registry.Add(h.config.Key(), &admin.Webhook{
+	h.held.Add(&admin.Webhook{
 		Called:    h.webhook().name,
 		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
 		Guard:     h.guard.Status,
 		Registrar: h.registering.at(),
-	}))
+	})
 }
 
 // address is where the webhook is; empty if the configuration does not tell.
@@ -241,23 +237,6 @@ func (h *Handler) address() string {
 	}
 	address, _ := site.URL(h.server, h.place(), "")
 	return address
-}
-
-// claimName takes a name, which no two webhooks of a configuration may have.
-func (h *Handler) claimName(name string) error {
-	release, err := registry.ClaimName(h.config.Key(), name)
-	if err == nil {
-		h.release = append(h.release, release)
-	}
-	return err
-}
-
-// checkName checks a name; empty is the default.
-func checkName(name string) error {
-	if name == "" || validName.MatchString(name) {
-		return nil
-	}
-	return fmt.Errorf("%q is not 1 to 64 characters of A-Z a-z 0-9 . _ -", name)
 }
 
 // fieldError says which field is wrong and where it stands. What err says must
@@ -273,7 +252,7 @@ func (h *Handler) fieldError(field string, err error) error {
 func (h *Handler) identify() identity {
 	name, botID := h.Name, ""
 	if h.registering != nil {
-		botID = h.registering.id()
+		botID = h.registering.ID()
 	}
 	if name == "" {
 		name = botID
@@ -286,26 +265,16 @@ func (h *Handler) identify() identity {
 	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
 }
 
-// place is where the handler stands. Whoever asks first finds that out for all
-// handlers of the server: if each looked for itself, a load would take the square
-// of their number.
-func (h *Handler) place() site.Place {
-	if h.server != nil && h.found.Load() == nil {
-		site.Walk(h.server, func(handler caddyhttp.MiddlewareHandler, at site.Place) {
-			if other, ok := handler.(*Handler); ok {
-				other.found.CompareAndSwap(nil, &at)
-			}
-		})
-	}
-	h.found.CompareAndSwap(nil, new(site.Place)) // below a handler that hides it
-	return *h.found.Load()
-}
+// Spot is where the handler stands.
+func (h *Handler) Spot() *site.Spot { return h.spot }
+
+func (h *Handler) place() site.Place { return h.spot.Place(h.server) }
 
 // botKey tells bots apart, in this process: by their tokens, or else by the
 // webhook's name and server.
 func (h *Handler) botKey() string {
 	if h.registering != nil {
-		return h.registering.key()
+		return h.registering.Key()
 	}
 	name := h.webhook().name
 	if h.server != nil {
@@ -326,9 +295,7 @@ func (h *Handler) Cleanup() error {
 		h.failed.Close()
 	}
 	h.cleanupRegistration()
-	for _, release := range h.release {
-		release()
-	}
+	h.held.Release()
 	h.updates.Release()
 	return nil
 }
@@ -340,4 +307,5 @@ var (
 	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 	_ withhold.Gate               = (*Handler)(nil)
+	_ site.Stander                = (*Handler)(nil)
 )

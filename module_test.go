@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -188,7 +187,7 @@ func TestValidConfigurations(t *testing.T) {
 
 // TestNames looks at how a webhook is called that was given no name.
 func TestNames(t *testing.T) {
-	h, first := &Handler{}, &Handler{found: new(atomic.Pointer[site.Place])}
+	h, first := new(Handler), &Handler{spot: new(site.Spot)}
 	host := func(hosts ...string) caddyhttp.MatcherSets {
 		m := caddyhttp.MatchHost(hosts)
 		return caddyhttp.MatcherSets{{&m}}
@@ -225,7 +224,7 @@ func TestNames(t *testing.T) {
 		"no host": {caddyhttp.RouteList{{Handlers: handlers}}, ":8443"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h.server, h.found = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}, new(atomic.Pointer[site.Place])
+			h.server, h.spot = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}, new(site.Spot)
 			if got := h.identify().name; got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -81,9 +80,8 @@ const (
 type registering struct {
 	Registration // with its placeholders replaced
 
-	token botapi.Token
-	raw   []byte // keys the fingerprint
-	bot   *registry.Bot
+	*registrar.Account
+	bot *registry.Bot
 
 	// What follows is known once the configuration runs.
 	address string
@@ -92,33 +90,13 @@ type registering struct {
 	watch   certificate.Watch
 }
 
-// id is the bot's id, which is no secret.
-func (g *registering) id() string { return strconv.FormatInt(g.token.BotID(), 10) }
-
 // redact takes the bot token out of a path: some set-ups have it there for want
 // of a secret.
 func (g *registering) redact(path string) string {
 	if g == nil {
 		return path
 	}
-	return g.token.Redact(path)
-}
-
-// key names the bot in storage, and in this process.
-func (g *registering) key() string { return registrar.Key(g.token.BotID(), g.APITest, g.API) }
-
-// local reports whether the Bot API server is one's own, with looser rules.
-func (g *registering) local() bool { return !botapi.IsTelegram(g.API) }
-
-// telegramPace is that of all bots of this process.
-var telegramPace = registrar.NewPace()
-
-// pace is how fast new bots may come to the Bot API server; one's own has no limit.
-func (g *registering) pace() *registrar.Pace {
-	if g.local() {
-		return nil
-	}
-	return telegramPace
+	return g.Redact(path)
 }
 
 // resolve returns the registration with its placeholders replaced.
@@ -145,23 +123,19 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if h.BotToken == "" {
 		return errors.New("bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it")
 	}
-	raw, err := secret.Replace(h.BotToken)
-	if err != nil {
-		return h.fieldError("bot_token", err)
-	}
-	token, err := botapi.ParseToken(raw)
-	if err != nil {
-		return h.fieldError("bot_token", secret.About(h.BotToken, err))
-	}
 	resolved, err := h.Registration.resolve()
 	if err != nil {
 		return err
 	}
-	h.registering = &registering{Registration: resolved, token: token, raw: []byte(raw)}
+	account, err := registrar.NewAccount(h.BotToken, resolved.API, resolved.APITest)
+	if err != nil {
+		return h.fieldError("bot_token", err)
+	}
+	h.registering = &registering{Registration: resolved, Account: account}
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
-	if h.registering.bot, err = h.claim(h.registering.key()); err != nil {
+	if h.registering.bot, err = h.held.Claim(account.Key(), h.who()); err != nil {
 		return h.fieldError("bot_token", err)
 	}
 	if site.IsAddress(resolved.URL) {
@@ -185,16 +159,16 @@ func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
 		return err
 	}
 	g := h.registering
-	logger := h.logger.With(zap.String("name", cmp.Or(h.Name, g.id())))
+	logger := h.logger.With(zap.String("name", cmp.Or(h.Name, g.ID())))
 	if h.DeriveSecret {
 		h.secrets = secret.NewDerived(secret.DerivedConfig{
-			Token: string(g.raw), Webhook: cmp.Or(h.Name, g.id()), Every: every, Grace: grace,
+			Token: g.Reveal(), Webhook: cmp.Or(h.Name, g.ID()), Every: every, Grace: grace,
 			Rotated: h.rotated, Logger: logger,
 		})
 		return nil
 	}
 	h.secrets = secret.NewKept(secret.KeptConfig{
-		Storage: ctx.Storage(), Prefix: g.key(), Memory: &g.bot.Secrets, Every: every, Grace: grace,
+		Storage: ctx.Storage(), Prefix: g.Key(), Memory: &g.bot.Secrets, Every: every, Grace: grace,
 		Rotated: h.rotated, Logger: logger,
 	})
 	return nil
@@ -203,27 +177,16 @@ func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
 // rotated counts what a rotation of the secret came to.
 func (h *Handler) rotated(result string) { metrics.Rotated(h.webhook().name, result) }
 
-// claim takes the bot, or the address, of that key for this handler.
-func (h *Handler) claim(key string) (*registry.Bot, error) {
-	who := "bot " + h.registering.id()
-	if h.Name != "" {
-		who += ", " + h.Name
+// who is said to a webhook that wants what this one has.
+func (h *Handler) who() string {
+	if h.Name == "" {
+		return "bot " + h.registering.ID()
 	}
-	bot, release, err := registry.Claim(key, h.config.Key(), who)
-	if err == nil {
-		h.release = append(h.release, release)
-	}
-	return bot, err
+	return "bot " + h.registering.ID() + ", " + h.Name
 }
 
-// claimAddress takes the webhook's address, which no two bots may have.
 func (h *Handler) claimAddress(address string) error {
-	_, err := h.claim(site.Canonical(address))
-	if claimed, ok := errors.AsType[*registry.Claimed](err); ok {
-		return fmt.Errorf("url: %s is that of another telegram_webhook in this configuration already (%s); give bot %s a site or a path of its own",
-			address, claimed.By, h.registering.id())
-	}
-	return err
+	return h.held.ClaimAddress(address, site.Canonical(address), h.registering.ID(), h.who())
 }
 
 // checkRegistration checks the fields that stand by themselves. What depends on
@@ -245,9 +208,9 @@ func (h *Handler) checkRegistration(ctx caddy.Context) error {
 		return err
 	}
 	if site.IsAddress(g.URL) {
-		return registrar.Check(w, g.local())
+		return registrar.Check(w, g.Local())
 	}
-	return registrar.CheckParameters(w, "", g.local())
+	return registrar.CheckParameters(w, "", g.Local())
 }
 
 // startRegistrar takes over from the configuration before, if there is one, and
@@ -263,17 +226,17 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 	} else if !site.IsAddress(g.URL) {
 		g.fault = h.claimAddress(g.address)
 	}
-	h.release = append(h.release, metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
+	h.held.Hold(metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
 	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
 		Secrets:  h.secrets,
-		API:      botapi.New(g.token, botapi.Options{API: g.API, Test: g.APITest}),
+		API:      g.Client(),
 		Storage:  ctx.Storage(),
-		Prefix:   g.key(),
-		MACKey:   g.raw,
+		Prefix:   g.Key(),
+		MACKey:   []byte(g.Reveal()),
 		Node:     registrar.ThisNode(),
 		Interval: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
-		Pace:     g.pace(),
+		Pace:     g.Pace(),
 		Bot:      g.bot,
 		Logger:   h.logger.With(zap.String("name", name)),
 		Emit:     h.emitEvent,
@@ -327,13 +290,13 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 		return botapi.Webhook{}, err
 	}
 	g.watch.Look(g.address, len(w.Certificate) > 0, h.logger.With(zap.String("name", h.webhook().name)))
-	return w, registrar.Check(w, g.local())
+	return w, registrar.Check(w, g.Local())
 }
 
 // wanted is what Telegram is to have, with that address and that certificate.
 func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
 	g := h.registering
-	if g.token.Redact(address) != address {
+	if g.Redact(address) != address {
 		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w = botapi.Webhook{

@@ -3,7 +3,6 @@ package telegramwebhook
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/placeholder"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -222,24 +222,9 @@ func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took t
 	}
 }
 
-// maxLogged is how much of a request's host and path a log entry holds: a
-// stranger chooses both.
-const maxLogged = 256
-
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return []zap.Field{
-		zap.String("client_ip", source.ClientIP(r)),
-		zap.String("host", shorten(r.Host)),
-		zap.String("path", shorten(h.registering.redact(r.URL.Path))),
-	}
-}
-
-func shorten(s string) string {
-	if len(s) > maxLogged {
-		return s[:maxLogged] + "…"
-	}
-	return s
+	return audit.Request(r, h.registering.redact(r.URL.Path))
 }
 
 // skipAccessLog keeps the request out of the site's access log.
@@ -259,18 +244,10 @@ func (h *Handler) provisionSecrets() error {
 	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
 		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
 	}
-	values := make([]string, len(h.Secret))
-	for i, configured := range h.Secret {
-		value, err := secret.Resolve(configured)
-		if err != nil {
-			return h.fieldError("secret", err)
-		}
-		values[i] = value
-		if len(value) < secret.StrongLen {
-			h.logger.Warn("weak secret", zap.String("at", h.Caddyfile["secret"]), zap.Int("length", len(value)), zap.Int("want_at_least", secret.StrongLen))
-		}
+	var err error
+	if h.secrets, err = secret.Given(h.Secret, h.logger, h.Caddyfile["secret"]); err != nil {
+		return h.fieldError("secret", err)
 	}
-	h.secrets = secret.NewConfigured(values...)
 	return nil
 }
 
@@ -298,25 +275,14 @@ func (h *Handler) provisionSources() (err error) {
 
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
-	if slices.ContainsFunc(h.Secret, secret.Literal) {
-		h.warnOfLiteral("secret")
-	}
-	if h.BotToken != "" && secret.Literal(h.BotToken) {
-		h.warnOfLiteral("bot_token")
-	}
+	secret.WarnOfLiteral(h.logger, "secret", h.Caddyfile["secret"], h.Secret...)
+	secret.WarnOfLiteral(h.logger, "bot_token", h.Caddyfile["bot_token"], h.BotToken)
 	if h.ForwardSecret == nil {
 		return
 	}
-	if *h.ForwardSecret != "" && secret.Literal(*h.ForwardSecret) {
-		h.warnOfLiteral("forward_secret")
-	}
+	secret.WarnOfLiteral(h.logger, "forward_secret", h.Caddyfile["forward_secret"], *h.ForwardSecret)
 	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
 		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log",
 			zap.String("at", h.Caddyfile["forward_secret"]))
 	}
-}
-
-func (h *Handler) warnOfLiteral(field string) {
-	h.logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-		zap.String("field", field), zap.String("at", h.Caddyfile[field]))
 }

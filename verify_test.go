@@ -19,7 +19,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -208,8 +208,8 @@ func TestLongHostAndPath(t *testing.T) {
 	r.Host, r.URL.Path = strings.Repeat("h", 10_000), "/"+strings.Repeat("p", 10_000)
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
 	for _, field := range []string{"host", "path"} {
-		if n := len(logs.All()[0].ContextMap()[field].(string)); n != maxLogged+len("…") {
-			t.Errorf("%s: %d bytes are logged, want %d and an ellipsis", field, n, maxLogged)
+		if n := len(logs.All()[0].ContextMap()[field].(string)); n != 256+len("…") {
+			t.Errorf("%s: %d bytes are logged, want %d and an ellipsis", field, n, 256)
 		}
 	}
 }
@@ -218,8 +218,11 @@ func TestLongHostAndPath(t *testing.T) {
 func TestTokenInPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	token, _ := botapi.ParseToken(botToken)
-	h.registering = &registering{token: token}
+	account, err := registrar.NewAccount(botToken, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.registering = &registering{Account: account}
 	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, verdicts...)
 	r := request(somebody)
 	r.URL.Path = "/bot" + botToken + "/update"

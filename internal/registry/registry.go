@@ -2,11 +2,11 @@
 // webhooks of one bot in this process have in common.
 //
 //   - registry.go: the bots, and who speaks for them
+//   - holdings.go: what a handler has taken, and gives back
 //   - updates.go: what is known of their updates
 package registry
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 
@@ -66,19 +66,6 @@ func Claim(key string, config any, who string) (*Bot, func(), error) {
 		_, _ = bots.Delete(key)
 	})
 	return b, release, nil
-}
-
-// ClaimName takes a webhook's name for a configuration, and returns what gives it
-// back. An empty one is nobody's.
-func ClaimName(config any, name string) (release func(), err error) {
-	if name == "" {
-		return func() {}, nil
-	}
-	_, release, err = Claim("name "+name, config, name)
-	if err != nil {
-		return nil, fmt.Errorf("%q is that of another telegram_webhook in this configuration; give each a name of its own", name)
-	}
-	return release, nil
 }
 
 // Destruct satisfies caddy.Destructor.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 )
 
 // named finds the placeholders whose names may be told in an error: they say
@@ -47,4 +49,29 @@ func About(configured string, err error) error {
 		return fmt.Errorf("the value of %s %w", name, err)
 	}
 	return err
+}
+
+// Given is the source of the secrets that a configuration gives. It warns of
+// what is weak. at is where they stand in it.
+func Given(values []string, logger *zap.Logger, at string) (Source, error) {
+	resolved := make([]string, len(values))
+	for i, configured := range values {
+		value, err := Resolve(configured)
+		if err != nil {
+			return nil, err
+		}
+		resolved[i] = value
+		if len(value) < StrongLen {
+			logger.Warn("weak secret", zap.String("at", at), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
+		}
+	}
+	return NewConfigured(resolved...), nil
+}
+
+// WarnOfLiteral warns of a field one of whose values is a secret itself.
+func WarnOfLiteral(logger *zap.Logger, field, at string, values ...string) {
+	if slices.ContainsFunc(values, func(value string) bool { return value != "" && Literal(value) }) {
+		logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
+			zap.String("field", field), zap.String("at", at))
+	}
 }

@@ -3,6 +3,8 @@
 package site
 
 import (
+	"sync/atomic"
+
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -56,6 +58,30 @@ func narrow(at Place, sets caddyhttp.MatcherSets) Place {
 		at.Paths = paths
 	}
 	return at
+}
+
+// Spot is where a handler stands, once somebody has looked.
+type Spot struct{ found atomic.Pointer[Place] }
+
+// Stander is a handler that has a spot.
+type Stander interface {
+	caddyhttp.MiddlewareHandler
+	Spot() *Spot
+}
+
+// Place is the place of the handler whose spot it is. Whoever asks first finds out
+// for all handlers of the server: if each looked for itself, a load would take the
+// square of their number.
+func (s *Spot) Place(server *caddyhttp.Server) Place {
+	if server != nil && s.found.Load() == nil {
+		Walk(server, func(handler caddyhttp.MiddlewareHandler, at Place) {
+			if stander, ok := handler.(Stander); ok {
+				stander.Spot().found.CompareAndSwap(nil, &at)
+			}
+		})
+	}
+	s.found.CompareAndSwap(nil, new(Place)) // below a handler that hides it
+	return *s.found.Load()
 }
 
 // String names the place by its first host and path.

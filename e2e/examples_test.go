@@ -42,16 +42,12 @@ func compiled(t *testing.T, source, _ string) *exec.Cmd {
 	return exec.Command(program)
 }
 
-// typeScript checks the types, and makes JavaScript.
 func typeScript(t *testing.T, source, _ string) *exec.Cmd {
 	t.Helper()
 	folder := t.TempDir()
 	err := os.CopyFS(folder, os.DirFS(source))
 	if err == nil {
-		err = npmInstall(folder)
-	}
-	if err == nil {
-		err = command(folder, "npm", "run", "build")
+		err = buildTypeScript(folder)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -45,9 +45,9 @@ var (
 	// By the library's own WebhookHandler.
 	goTelegramFirst = &kind{name: "go-telegram_answers_first", install: installGo, answersFirst: true,
 		throws: http.StatusOK, misses: http.StatusOK}
-	grammy = &kind{name: "grammy", install: installNode("grammy"),
+	grammy = &kind{name: "grammy", install: installTypeScript("grammy"),
 		replies: "sendMessage", throws: http.StatusInternalServerError, misses: http.StatusUnauthorized}
-	telegraf = &kind{name: "telegraf", install: installNode("telegraf"),
+	telegraf = &kind{name: "telegraf", install: installTypeScript("telegraf"),
 		replies: "sendChatAction", throws: http.StatusInternalServerError, misses: http.StatusForbidden}
 	pythonTelegramBot = &kind{name: "python-telegram-bot", install: installPython("python-telegram-bot"),
 		replies: "sendMessage", throws: http.StatusInternalServerError, misses: http.StatusForbidden}
@@ -86,19 +86,23 @@ func installGo(folder string) ([]string, error) {
 	return []string{program}, command(".", "go", "build", "-o", program, "./bots/go")
 }
 
-// installNode has npm install what the lock file says.
-func installNode(name string) func(string) ([]string, error) {
+func installTypeScript(name string) func(string) ([]string, error) {
 	return func(folder string) ([]string, error) {
 		if err := copyBot(name, folder); err != nil {
 			return nil, err
 		}
 		program := filepath.Join(folder, "bot.js")
-		return []string{"node", program}, npmInstall(folder)
+		return []string{"node", program}, buildTypeScript(folder)
 	}
 }
 
-func npmInstall(folder string) error {
-	return command(folder, "npm", "ci", "--no-audit", "--no-fund")
+// buildTypeScript has npm install what the lock file says, check the types, and make
+// JavaScript.
+func buildTypeScript(folder string) error {
+	if err := command(folder, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+		return err
+	}
+	return command(folder, "npm", "run", "build")
 }
 
 // installPython finds the libraries where PYTHON has them.

@@ -1,11 +1,11 @@
 // A bot on grammY, on node:http.
 import { Bot, webhookCallback } from "grammy";
-import { attend, fail, serve, wait } from "./report.mjs";
+import { attend, fail, serve, wait } from "./report.js";
 
 const { BOT_TOKEN, BOT_SECRET, BOT_API } = process.env;
 
-const bot = new Bot(BOT_TOKEN, {
-  client: { apiRoot: BOT_API, canUseWebhookReply: (method) => method === "sendMessage" },
+const bot = new Bot(BOT_TOKEN!, {
+  client: { apiRoot: BOT_API!, canUseWebhookReply: (method) => method === "sendMessage" },
 });
 bot.use(attend);
 bot.hears(/^(?:say|reply) (.+)/, (ctx) => ctx.reply(ctx.match[1]));
@@ -23,7 +23,7 @@ serve(async (req, res) => {
     await webhook(req, res);
   } catch (err) {
     // node:http would let the process die.
-    console.error(err.message);
+    console.error(String(err));
     res.writeHead(500).end();
   }
 });

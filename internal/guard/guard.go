@@ -4,6 +4,7 @@
 //   - guard.go: what the wrapper is, and how it is written
 //   - listener.go: which connections are dropped
 //   - penalties.go: who has forged too often
+//   - mute.go: who is not even answered
 package guard
 
 import (
@@ -48,10 +49,12 @@ type Guard struct {
 	// When an address may not connect for a while. Default: never.
 	Penalty *Penalty `json:"penalty,omitempty"`
 
-	only    source.Ranges
-	dropped *audit.Log
-	barred  *audit.Log
-	server  *caddyhttp.Server
+	logger   *zap.Logger
+	only     source.Ranges
+	dropped  *audit.Log
+	barred   *audit.Log
+	silenced *audit.Log
+	server   *caddyhttp.Server
 }
 
 // Penalty is for addresses that keep forging. Never penalized are Telegram's
@@ -101,12 +104,13 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("telegram_webhook: penalty: %w", err)
 		}
 	}
-	if err := metrics.RegisterGuard(ctx.GetMetricsRegistry(), reasons, penalized); err != nil {
+	if err := metrics.RegisterGuard(ctx.GetMetricsRegistry(), allReasons, penalized); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	logger := ctx.Logger()
-	g.dropped = audit.New(logger, zap.WarnLevel, "connection dropped", skip, reasons...)
-	g.barred = audit.New(logger, zap.WarnLevel, "address barred for forging", skip, "forged")
+	g.logger = ctx.Logger()
+	g.dropped = audit.New(g.logger, zap.WarnLevel, "connection dropped", skip, reasons...)
+	g.barred = audit.New(g.logger, zap.WarnLevel, "address barred for forging", skip, "forged")
+	g.silenced = audit.New(g.logger, zap.WarnLevel, "address no longer answered", skip, "knocks")
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		g.server = server
 		guards.Store(server, g)
@@ -183,7 +187,7 @@ func (g *Guard) Status() *status.Guard {
 	if g == nil {
 		return nil
 	}
-	return &status.Guard{Penalized: penalized(), Dropped: metrics.DroppedBy(reasons)}
+	return &status.Guard{Penalized: penalized(), Dropped: metrics.DroppedBy(allReasons)}
 }
 
 // peer is the address of the connection that a request came on.
@@ -262,6 +266,7 @@ func (g *Guard) Cleanup() error {
 	if g.dropped != nil {
 		g.dropped.Close()
 		g.barred.Close()
+		g.silenced.Close()
 	}
 	return nil
 }

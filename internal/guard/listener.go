@@ -16,16 +16,38 @@ const (
 	barred         // it has forged too often
 )
 
+// unanswered is the reason of packets that the kernel has thrown away, from
+// addresses that were dropped before.
+const unanswered = "unanswered"
+
 var reasons = []string{"address", "penalty"}
 
+// allReasons are those of the metrics.
+var allReasons = append(reasons[:len(reasons):len(reasons)], unanswered)
+
 // WrapListener satisfies caddy.ListenerWrapper.
-func (g *Guard) WrapListener(l net.Listener) net.Listener { return &listener{l, g, socketOf(l)} }
+func (g *Guard) WrapListener(l net.Listener) net.Listener {
+	socket := socketOf(l)
+	m := newMute(socket)
+	if m.ended && socket != nil {
+		g.logger.Info("the kernel is not told of addresses that keep coming: this socket takes no filter; with GODEBUG=multipathtcp=0 in the environment of Caddy it may")
+	}
+	m.still, m.begun, m.thrown = g.bars, g.muted, func(n uint64) { metrics.Dropped(unanswered, n) }
+	return &listener{l, g, socket, m}
+}
 
 // listener gives on only the connections that may come in.
 type listener struct {
 	net.Listener
 	guard  *Guard
 	socket controller // nil if connections come by Accept alone
+	mute   *mute
+}
+
+// Close closes the listener.
+func (l *listener) Close() error {
+	l.mute.end()
+	return l.Listener.Close()
 }
 
 // gather is how long connections are left to gather after one was dropped. It
@@ -49,7 +71,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = tcp.SetLinger(0)
 		}
 		_ = conn.Close()
-		l.guard.count(reason, addr)
+		l.dropped(reason, addr)
 		// In a flood others follow. To be woken for each of them would cost as much
 		// as to drop it.
 		time.Sleep(gather)
@@ -81,8 +103,22 @@ func (g *Guard) judge(addr netip.Addr) (reason int, drop bool) {
 	return barred, g.Penalty != nil && penalties.barred(subject(addr), time.Now())
 }
 
-// count counts a connection that was dropped.
-func (g *Guard) count(reason int, addr netip.Addr) {
-	metrics.Dropped(reasons[reason])
-	g.dropped.Add(reason, func() []zap.Field { return []zap.Field{zap.Stringer("remote_ip", addr)} })
+// bars reports whether no connection at all from there may come in.
+func (g *Guard) bars(s netip.Prefix) bool {
+	if len(g.only) > 0 && !g.only.Overlaps(s) {
+		return true
+	}
+	return g.Penalty != nil && penalties.barred(s, time.Now())
+}
+
+// dropped counts a connection that was dropped.
+func (l *listener) dropped(reason int, addr netip.Addr) {
+	metrics.Dropped(reasons[reason], 1)
+	l.guard.dropped.Add(reason, func() []zap.Field { return []zap.Field{zap.Stringer("remote_ip", addr)} })
+	l.mute.knocked(subject(addr), time.Now())
+}
+
+// muted logs that an address is not answered for a while.
+func (g *Guard) muted(s netip.Prefix) {
+	g.silenced.Add(0, func() []zap.Field { return []zap.Field{zap.Stringer("range", s), zap.Duration("for", muteFor)} })
 }

@@ -54,7 +54,7 @@ func (l *listener) next() (conn net.Conn) {
 			}
 			_ = syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
 			_ = syscall.Close(fd)
-			l.guard.count(reason, addr)
+			l.dropped(reason, addr)
 		}
 	})
 	return conn

@@ -10,11 +10,11 @@ var dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Namespace: "caddy",
 	Subsystem: "telegram_webhook",
 	Name:      "dropped_connections_total",
-	Help:      "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often.",
+	Help:      "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often, unanswered for the packets of such that the kernel has thrown away.",
 }, []string{"reason"})
 
-// Dropped counts a connection that was dropped.
-func Dropped(reason string) { dropped.WithLabelValues(reason).Inc() }
+// Dropped counts connections that were dropped.
+func Dropped(reason string, n uint64) { dropped.WithLabelValues(reason).Add(float64(n)) }
 
 // DroppedBy returns how many connections were dropped for each of the reasons.
 func DroppedBy(reasons []string) map[string]uint64 {

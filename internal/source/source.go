@@ -4,6 +4,7 @@ package source
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -63,6 +64,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	return prefix.Masked(), nil
 }
+
+// Overlaps reports whether an address of the prefix is in one of the ranges.
+func (r Ranges) Overlaps(p netip.Prefix) bool { return slices.ContainsFunc(r, p.Overlaps) }
 
 // Contains reports whether ip, as Caddy writes a client's address, is in one of
 // the ranges. What is not an address, such as the peer of a Unix socket, is in none.

@@ -63,7 +63,9 @@ type Guard struct {
 	Penalized int `json:"penalized"`
 
 	// Dropped counts the connections that were dropped since the process started:
-	// penalty for those of such addresses, address for those that are not let in.
+	// penalty for those of such addresses, address for those that are not let in,
+	// unanswered for packets of both that the kernel has thrown away, since they
+	// kept coming.
 	Dropped map[string]uint64 `json:"dropped"`
 }
 

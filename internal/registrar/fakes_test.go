@@ -2,13 +2,12 @@ package registrar
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -17,87 +16,8 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
-
-// memory is a storage for tests under a fake clock.
-type memory struct {
-	certmagic.Storage
-	mu    sync.Mutex
-	items map[string][]byte
-	locks map[string]chan struct{}
-
-	fail   error // every operation fails with it
-	full   bool  // nothing can be written
-	panics bool  // nothing can be read
-}
-
-func newMemory() *memory {
-	return &memory{items: make(map[string][]byte), locks: make(map[string]chan struct{})}
-}
-
-func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.panics {
-		panic("a storage with " + wanted.Secret)
-	}
-	if m.fail != nil {
-		return nil, m.fail
-	}
-	content, ok := m.items[key]
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	return content, nil
-}
-
-func (m *memory) Store(ctx context.Context, key string, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if m.full {
-		return errors.New("no space left")
-	}
-	if m.fail == nil {
-		m.items[key] = value
-	}
-	return m.fail
-}
-
-func (m *memory) Lock(ctx context.Context, name string) error {
-	m.mu.Lock()
-	lock, ok := m.locks[name]
-	if !ok {
-		lock = make(chan struct{}, 1)
-		m.locks[name] = lock
-	}
-	m.mu.Unlock()
-	select {
-	case lock <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (m *memory) Unlock(ctx context.Context, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	<-m.locks[name]
-	return nil
-}
-
-// change is a fault, or its end.
-func (m *memory) change(f func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f()
-}
 
 // telegram is what Telegram has, and does.
 type telegram struct {
@@ -162,6 +82,11 @@ func (a *telegram) change(f func(*telegram)) {
 	f(a)
 }
 
+// failWith makes every call fail with an error; nil ends that.
+func (a *telegram) failWith(err error) {
+	a.change(func(a *telegram) { a.fail = func() error { return err } })
+}
+
 func (a *telegram) calls() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -207,25 +132,76 @@ func (given) Registered(context.Context, string, error) (bool, error) { return f
 // told counts the entries of that message in the log.
 func (n *node) told(message string) int { return n.logs.FilterMessage(message).Len() }
 
-var wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret", MaxConnections: 40}
+var (
+	wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret", MaxConnections: 40}
+	newer  = botapi.Webhook{URL: "https://bot.example.com/new", Secret: "a_secret", MaxConnections: 40}
+)
 
 const interval = 5 * time.Minute
 
+const (
+	botKey    = "telegram_webhook/1"
+	recordKey = botKey + "/registration.json"
+)
+
 var bots, processes int
 
-// run starts a registrar of a node of its own for what is wanted.
-func run(t *testing.T, name string, api API, storage certmagic.Storage, want botapi.Webhook) *node {
+// claim is a bot that no other process of the test has.
+func claim(t *testing.T, node string) *registry.Bot {
 	t.Helper()
 	bots++
-	bot, release, err := registry.Claim(fmt.Sprint("bot ", bots), bots, name)
+	bot, release, err := registry.Claim(fmt.Sprint("bot ", bots), bots, node)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(release)
-	return runFor(t, name, bot, api, storage, want)
+	return bot
 }
 
-// runFor starts a registrar in the process that bot stands for.
+// run starts a registrar of a node of its own for what is wanted.
+func run(t *testing.T, name string, api API, storage certmagic.Storage, want botapi.Webhook) *node {
+	t.Helper()
+	return runFor(t, name, claim(t, name), api, storage, want)
+}
+
+// alone is a node on a storage of its own that has registered its bot and has
+// been at work for so long.
+func alone(t *testing.T, since time.Duration) (*telegram, *node) {
+	t.Helper()
+	api := new(telegram)
+	n := run(t, "a", api, storagetest.NewMemory(), wanted)
+	settle(since)
+	return api, n
+}
+
+// beside runs a node with the same Telegram and storage.
+func (n *node) beside(t *testing.T, name string, want botapi.Webhook) *node {
+	t.Helper()
+	other := run(t, name, n.API, n.Storage, want)
+	settle(time.Second)
+	return other
+}
+
+// again stops a node and starts it, as a restart and a reload do.
+func (n *node) again(t *testing.T, want botapi.Webhook) *node {
+	t.Helper()
+	n.stop()
+	return n.beside(t, n.Node.Name, want)
+}
+
+// fleet starts three nodes on one storage at once.
+func fleet(t *testing.T) (api *telegram, nodes []*node) {
+	t.Helper()
+	api, storage := new(telegram), storagetest.NewMemory()
+	for _, name := range []string{"a", "b", "c"} {
+		nodes = append(nodes, run(t, name, api, storage, wanted))
+	}
+	settle(time.Second)
+	return api, nodes
+}
+
+// runFor starts a registrar in the process that bot stands for. It stops with
+// the test, if not before.
 func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certmagic.Storage, want botapi.Webhook) *node {
 	t.Helper()
 	processes++
@@ -238,7 +214,7 @@ func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certm
 		Secrets:  given{n},
 		API:      api,
 		Storage:  storage,
-		Prefix:   "telegram_webhook/1",
+		Prefix:   botKey,
 		MACKey:   []byte("token"),
 		Node:     Node{Name: name, Process: fmt.Sprint(name, "-", processes)},
 		Interval: interval,
@@ -254,6 +230,7 @@ func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certm
 	bot.Lead(n.Registrar)
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
+	t.Cleanup(stop)
 	go n.Run(ctx)
 	return n
 }
@@ -270,4 +247,10 @@ func wantCalls(t *testing.T, api *telegram, n int, when string) {
 	if got := api.calls(); got != n {
 		t.Errorf("%s: %d calls of setWebhook, want %d", when, got, n)
 	}
+}
+
+// settle lets everything that is under way come to rest.
+func settle(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }

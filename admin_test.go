@@ -13,10 +13,22 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// operate asks the admin API.
+// operate asks the gate's part of the admin API.
 func operate(t *testing.T, admin int, method, path string) (code int, body string) {
 	t.Helper()
-	r, err := http.NewRequest(method, fmt.Sprintf("http://localhost:%d/telegram_webhook/%s", admin, path), nil)
+	return askAdmin(t, admin, method, "/telegram_webhook/"+path)
+}
+
+// get asks Caddy's admin API, whatever the status.
+func get(t *testing.T, admin int, path string) string {
+	t.Helper()
+	_, body := askAdmin(t, admin, http.MethodGet, path)
+	return body
+}
+
+func askAdmin(t *testing.T, admin int, method, path string) (code int, body string) {
+	t.Helper()
+	r, err := http.NewRequest(method, fmt.Sprintf("http://localhost:%d%s", admin, path), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

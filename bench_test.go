@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,3 +71,31 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (discard) WriteHeader(int)             {}
+
+func BenchmarkVerify(b *testing.B) {
+	h := provision(b, new(Handler))
+	for name, r := range map[string]*http.Request{
+		"right": request(somebody, rightSecret),
+		"wrong": request(somebody, "wrong"),
+		"none":  request(somebody),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				h.verify(r)
+			}
+		})
+	}
+}
+
+// BenchmarkRefuse is all that the handler does with a forgery once the audit log
+// is at its bound.
+func BenchmarkRefuse(b *testing.B) {
+	h := provision(b, new(Handler))
+	w := httptest.NewRecorder()
+	r := request(somebody, "wrong")
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = h.ServeHTTP(w, r, nil)
+	}
+}

@@ -69,16 +69,22 @@ func (b *box) part(s netip.Prefix) *part {
 	return &b.parts[h%uint32(len(b.parts))]
 }
 
+// entry is what is known of an address. There is room for it then, if it is new.
+func (b *box) entry(at *part, s netip.Prefix, now time.Time) entry {
+	e, known := at.entries[s]
+	if !known && len(at.entries) >= b.each {
+		b.forget(at, now.UnixNano())
+	}
+	return e
+}
+
 // refused counts a refusal, and reports whether the address has had enough of
 // them within the window to be penalized.
 func (b *box) refused(s netip.Prefix, p Penalty, now time.Time) bool {
 	at := b.part(s)
 	at.Lock()
 	defer at.Unlock()
-	e, known := at.entries[s]
-	if !known && len(at.entries) >= b.each {
-		b.forget(at, now.UnixNano())
-	}
+	e := b.entry(at, s, now)
 	n := now.UnixNano()
 	if e.genuine != 0 && n-e.genuine < int64(GenuineFor) {
 		return false
@@ -103,10 +109,7 @@ func (b *box) passed(s netip.Prefix, now time.Time) {
 	at := b.part(s)
 	at.Lock()
 	defer at.Unlock()
-	e, known := at.entries[s]
-	if !known && len(at.entries) >= b.each {
-		b.forget(at, now.UnixNano())
-	}
+	e := b.entry(at, s, now)
 	if e.until != 0 {
 		b.penalized.Add(-1)
 	}

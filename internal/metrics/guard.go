@@ -6,12 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-var dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
-	Namespace: "caddy",
-	Subsystem: "telegram_webhook",
-	Name:      "dropped_connections_total",
-	Help:      "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often, unanswered for the packets of such that the kernel has thrown away.",
-}, []string{"reason"})
+var dropped = counter("dropped_connections_total", "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often, unanswered for the packets of such that the kernel has thrown away.", "reason")
 
 // Dropped counts connections that were dropped.
 func Dropped(reason string, n uint64) { dropped.WithLabelValues(reason).Add(float64(n)) }
@@ -33,8 +28,8 @@ func RegisterGuard(registry *prometheus.Registry, reasons []string, penalized fu
 		dropped.WithLabelValues(reason)
 	}
 	gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
+		Namespace: namespace,
+		Subsystem: subsystem,
 		Name:      "penalized_addresses",
 		Help:      "Addresses that may not connect since they have forged too often.",
 	}, func() float64 { return float64(penalized()) })

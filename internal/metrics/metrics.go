@@ -13,19 +13,29 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
+// All names begin with these.
+const (
+	namespace = "caddy"
+	subsystem = "telegram_webhook"
+)
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
+}
+
+// gauge has a value for each webhook, by its name.
+func gauge(name, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, []string{"name"})
+}
+
 // Caddy makes a new registry for each configuration. The collectors are those of
 // the process, so that what they have counted survives a reload.
 var (
-	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
-		Name:      "requests_total",
-		Help:      "Requests to the webhook by result: passed, or why one was refused.",
-	}, []string{"name", "result"})
+	requests = counter("requests_total", "Requests to the webhook by result: passed, or why one was refused.", "name", "result")
 
 	delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
+		Namespace: namespace,
+		Subsystem: subsystem,
 		Name:      "delivery_duration_seconds",
 		Help:      "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.",
 		Buckets:   []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},

@@ -10,27 +10,13 @@ import (
 )
 
 var (
-	setWebhook = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
-		Name:      "set_webhook_total",
-		Help:      "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.",
-	}, []string{"name", "result"})
+	setWebhook = counter("set_webhook_total", "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.", "name", "result")
 
 	registered = gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0.")
 	contested  = gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0.")
 	pending    = gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said.")
 	lastError  = gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never.")
 )
-
-func gauge(name, help string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
-		Name:      name,
-		Help:      help,
-	}, []string{"name"})
-}
 
 // uses counts the configurations that keep a webhook of a name registered.
 var uses struct {

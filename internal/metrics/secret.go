@@ -8,19 +8,9 @@ import (
 )
 
 var (
-	matches = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
-		Name:      "secret_matches_total",
-		Help:      "Genuine requests by the secret that they had: the current one, the next, or a previous one.",
-	}, []string{"name", "secret"})
+	matches = counter("secret_matches_total", "Genuine requests by the secret that they had: the current one, the next, or a previous one.", "name", "secret")
 
-	rotations = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy",
-		Subsystem: "telegram_webhook",
-		Name:      "rotations_total",
-		Help:      "Rotations of the secret by result: ok, or failed for an attempt that is made again.",
-	}, []string{"name", "result"})
+	rotations = counter("rotations_total", "Rotations of the secret by result: ok, or failed for an attempt that is made again.", "name", "result")
 
 	ages = &secretAges{made: make(map[string]*madeAt)}
 )
@@ -52,7 +42,7 @@ type secretAges struct {
 
 type madeAt struct{ when func() time.Time }
 
-var ageDesc = prometheus.NewDesc("caddy_telegram_webhook_secret_age_seconds",
+var ageDesc = prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, "secret_age_seconds"),
 	"How long ago the secret that is registered was made; only for kept and derived secrets.", []string{"name"}, nil)
 
 // Describe satisfies prometheus.Collector.

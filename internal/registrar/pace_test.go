@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -30,7 +31,7 @@ type crowd struct {
 	t       *testing.T
 	way     *fromOneAddress
 	bots    []*registry.Bot
-	storage []*memory
+	storage []*storagetest.Memory
 	pace    *Pace
 	running []*Running
 
@@ -49,7 +50,7 @@ func newCrowd(t *testing.T, n int) *crowd {
 // add adds a bot that nobody knows.
 func (c *crowd) add() {
 	c.bots = append(c.bots, new(registry.Bot))
-	c.storage = append(c.storage, newMemory())
+	c.storage = append(c.storage, storagetest.NewMemory())
 }
 
 // start starts the registrars of all bots, as a new configuration does.
@@ -57,15 +58,11 @@ func (c *crowd) start() (old []*Running) {
 	c.t.Helper()
 	old, c.running = c.running, nil
 	for n, bot := range c.bots {
-		parsed, err := botapi.ParseToken(c.token(n))
-		if err != nil {
-			c.t.Fatal(err)
-		}
 		want := wanted
 		c.running = append(c.running, Start(Config{
 			Webhook: func() (botapi.Webhook, error) { return want, nil },
-			Secrets: always(want.Secret), API: botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: c.way}}),
-			Storage: c.storage[n], Prefix: "telegram_webhook/1", MACKey: []byte("token"), Node: Node{"a", "a-1"},
+			Secrets: always(want.Secret), API: newClient(c.t, c.token(n), c.way),
+			Storage: c.storage[n], Prefix: botKey, MACKey: []byte("token"), Node: Node{"a", "a-1"},
 			Interval: c.interval, Pace: c.pace, Bot: bot, Logger: zap.NewNop(),
 			Emit: func(string, map[string]any) {}, Observe: func(Status) {},
 		}))

@@ -5,44 +5,27 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
-
-var newer = botapi.Webhook{URL: "https://bot.example.com/new", Secret: "a_secret", MaxConnections: 40}
 
 // rollOut brings a fleet to where node b has the newer configuration already,
 // and node a not yet.
-func rollOut(t *testing.T) (api *telegram, storage *memory, a, b *node) {
+func rollOut(t *testing.T) (api *telegram, a, b *node) {
 	t.Helper()
-	api, storage = new(telegram), newMemory()
-	a = run(t, "a", api, storage, wanted)
-	b = run(t, "b", api, storage, wanted)
-	settle(time.Second)
-	b.stop()
-	b = run(t, "b", api, storage, newer)
+	api, a = alone(t, time.Second)
+	b = a.beside(t, "b", wanted).again(t, newer)
 	settle(2 * interval)
 	a.want(t, Superseded)
 	b.want(t, Registered)
 	wantCalls(t, api, 2, "while the change is rolled out")
-	return api, storage, a, b
-}
-
-// again stops a node and starts it, as a restart and a reload do.
-func (n *node) again(t *testing.T, api *telegram, storage *memory, want botapi.Webhook) *node {
-	t.Helper()
-	n.stop()
-	n = run(t, n.Node.Name, api, storage, want)
-	settle(time.Second)
-	return n
+	return api, a, b
 }
 
 // TestRestartInRollOut restarts the node that has the old configuration yet.
 func TestRestartInRollOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage, a, b := rollOut(t)
+		api, a, b := rollOut(t)
 		for range 3 {
-			a = a.again(t, api, storage, wanted)
+			a = a.again(t, wanted)
 			a.want(t, Superseded)
 		}
 		a.Suspect()
@@ -51,11 +34,9 @@ func TestRestartInRollOut(t *testing.T) {
 		b.want(t, Registered)
 		wantCalls(t, api, 2, "after the old node was restarted")
 
-		a = a.again(t, api, storage, newer)
+		a = a.again(t, newer)
 		a.want(t, Registered)
 		wantCalls(t, api, 2, "after it has got the newer configuration")
-		a.stop()
-		b.stop()
 	})
 }
 
@@ -64,14 +45,14 @@ func TestRollBack(t *testing.T) {
 	for name, before := range map[string]bool{"of a roll-out that has ended": true, "in the middle of it": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api, storage, a, b := rollOut(t)
+				api, a, b := rollOut(t)
 				if before {
-					a = a.again(t, api, storage, newer)
+					a = a.again(t, newer)
 				}
-				b = b.again(t, api, storage, wanted)
+				b = b.again(t, wanted)
 				b.want(t, Registered)
 				if before {
-					a = a.again(t, api, storage, wanted)
+					a = a.again(t, wanted)
 				}
 				settle(2 * interval)
 				a.want(t, Registered)
@@ -79,8 +60,6 @@ func TestRollBack(t *testing.T) {
 				if url := api.registered().URL; url != wanted.URL {
 					t.Errorf("Telegram has %s", url)
 				}
-				a.stop()
-				b.stop()
 			})
 		})
 	}
@@ -90,14 +69,13 @@ func TestRollBack(t *testing.T) {
 // any more, as when the other half of a blue-green pair is switched on again.
 func TestNewerNodesGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage, a, b := rollOut(t)
+		api, a, b := rollOut(t)
 		b.stop()
-		a = a.again(t, api, storage, wanted)
+		a = a.again(t, wanted)
 		a.want(t, Superseded)
 		settle(4 * interval)
 		a.want(t, Registered)
 		wantCalls(t, api, 3, "after the newer nodes have been gone for a while")
-		a.stop()
 	})
 }
 
@@ -105,25 +83,21 @@ func TestNewerNodesGone(t *testing.T) {
 // running, whatever becomes of the others and of the record.
 func TestNodeThatStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage, a, b := rollOut(t)
+		api, a, b := rollOut(t)
 		b.stop()
 		settle(10 * interval)
 		a.want(t, Superseded)
-		storage.change(func() { clear(storage.items) })
+		lose(t, a.Storage)
 		settle(2 * interval)
 		a.want(t, Superseded)
 		wantCalls(t, api, 2, "after the record was lost")
-		a.stop()
 	})
 }
 
 // TestRenewed has another certificate come up in a node that goes on running.
 func TestRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), newMemory()
-		n := run(t, "a", api, storage, wanted)
-		defer n.stop()
-		settle(time.Second)
+		api, n := alone(t, time.Second)
 		renewed := wanted
 		certificate(t, "bot.example.com", false, nil)(&renewed)
 		n.wants.Store(&renewed)

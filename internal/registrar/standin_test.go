@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -48,6 +49,16 @@ func (w *wire) set(cut func(*http.Request) (*http.Response, error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut = cut
+}
+
+// newClient calls the stand-in over a way to it.
+func newClient(t *testing.T, token string, way http.RoundTripper) *botapi.Client {
+	t.Helper()
+	parsed, err := botapi.ParseToken(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: way, Timeout: 30 * time.Second}})
 }
 
 // answer is an answer of those bytes, which end with an error if there is one.
@@ -107,13 +118,7 @@ func TestEveryError(t *testing.T) {
 				standIn := telegramtest.NewAPI(telegramtest.APIOptions{Tokens: []string{token}})
 				defer standIn.Close()
 				way := &wire{api: standIn, cut: tc.cut}
-				parsed, err := botapi.ParseToken(token)
-				if err != nil {
-					t.Fatal(err)
-				}
-				client := botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: way, Timeout: 30 * time.Second}})
-				n := run(t, "a", client, newMemory(), wanted)
-				defer n.stop()
+				n := run(t, "a", newClient(t, token, way), storagetest.NewMemory(), wanted)
 
 				settle(40 * time.Second)
 				n.want(t, Failing)
@@ -152,17 +157,12 @@ func TestUnknownBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		standIn := telegramtest.NewAPI(telegramtest.APIOptions{Tokens: []string{}})
 		defer standIn.Close()
-		parsed, err := botapi.ParseToken(token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		client := botapi.New(parsed, botapi.Options{HTTP: &http.Client{Transport: &wire{api: standIn}}})
-		err = client.SetWebhook(context.Background(), wanted)
+		client := newClient(t, token, &wire{api: standIn})
+		err := client.SetWebhook(context.Background(), wanted)
 		if refused, ok := errors.AsType[*botapi.Error](err); !ok || refused.Code != 401 {
 			t.Fatalf("got %v, want a 401", err)
 		}
-		n := run(t, "a", client, newMemory(), wanted)
-		defer n.stop()
+		n := run(t, "a", client, storagetest.NewMemory(), wanted)
 		settle(time.Hour)
 		n.want(t, Failing)
 		if calls := len(standIn.Calls("")); calls > 8 {

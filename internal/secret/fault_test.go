@@ -13,18 +13,6 @@ import (
 
 var errAway = errors.New("storage is away")
 
-// failing is a fault of the operations.
-func failing(ops ...string) func(op, key string) storagetest.Fault {
-	return func(op, _ string) storagetest.Fault {
-		for _, o := range ops {
-			if o == op {
-				return storagetest.Fault{Err: errAway}
-			}
-		}
-		return storagetest.Fault{}
-	}
-}
-
 // given is a storage with a record, and the secret in it.
 func given(t *testing.T) (*storagetest.Faulty, string) {
 	storage := storagetest.NewFaulty(storagetest.NewMemory())
@@ -34,7 +22,7 @@ func given(t *testing.T) (*storagetest.Faulty, string) {
 // TestStorageAway goes on with what is in memory, and is not ready without.
 func TestStorageAway(t *testing.T) {
 	for name, fault := range map[string]func(op, key string) storagetest.Fault{
-		"fails": failing("load", "store", "lock"),
+		"fails": storagetest.Failing(errAway, "load", "store", "lock"),
 		"hangs": func(string, string) storagetest.Fault { return storagetest.Fault{Delay: time.Hour} },
 		"slow and then fails": func(string, string) storagetest.Fault {
 			return storagetest.Fault{Delay: 9 * time.Second, Err: errAway}
@@ -93,7 +81,7 @@ func TestSlowStorage(t *testing.T) {
 func TestReadOnlyStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage, value := given(t)
-		storage.Set(failing("store"))
+		storage.Set(storagetest.Failing(errAway, "store"))
 		n := newNode(t, storage)
 		_ = n.Rotate()
 		got, _, err := n.Advance(t.Context())
@@ -109,7 +97,7 @@ func TestReadOnlyStorage(t *testing.T) {
 		}
 
 		empty := storagetest.NewFaulty(storagetest.NewMemory())
-		empty.Set(failing("store"))
+		empty.Set(storagetest.Failing(errAway, "store"))
 		n = newNode(t, empty)
 		if got, _, err := n.Advance(t.Context()); got != "" || !errors.Is(err, errAway) {
 			t.Errorf("got %q and %v, want no secret and that storage is away", got, err)
@@ -128,7 +116,7 @@ func TestFullAtTheLastStep(t *testing.T) {
 		n.advance()
 		time.Sleep(settleTime)
 		second := n.advance()
-		storage.Set(failing("store"))
+		storage.Set(storagetest.Failing(errAway, "store"))
 		if _, err := n.Registered(t.Context(), second, nil); !errors.Is(err, errAway) {
 			t.Errorf("got %v, want that storage is away", err)
 		}

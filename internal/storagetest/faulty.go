@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,16 @@ type Fault struct {
 	Err     error         // it fails
 	Delay   time.Duration // it takes so long before that
 	Content []byte        // a Load gives this back, as a stale or torn replica would
+}
+
+// Failing makes the operations of those names fail.
+func Failing(err error, ops ...string) func(op, key string) Fault {
+	return func(op, _ string) Fault {
+		if slices.Contains(ops, op) {
+			return Fault{Err: err}
+		}
+		return Fault{}
+	}
 }
 
 // NewFaulty makes a storage without faults over another one.

@@ -12,7 +12,9 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// Memory is a storage in memory, with locks that a fake clock can wait for.
+// Memory is a storage in memory, with locks that a fake clock can wait for. As
+// with one over a network, nothing is written or unlocked in a context that has
+// ended.
 type Memory struct {
 	mu    sync.Mutex
 	items map[string]item
@@ -41,9 +43,12 @@ func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
 }
 
 // Store satisfies certmagic.Storage.
-func (m *Memory) Store(_ context.Context, key string, content []byte) error {
+func (m *Memory) Store(ctx context.Context, key string, content []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.items[key] = item{slices.Clone(content), time.Now()}
 	return nil
 }
@@ -106,9 +111,12 @@ func (m *Memory) Lock(ctx context.Context, name string) error {
 }
 
 // Unlock satisfies certmagic.Storage.
-func (m *Memory) Unlock(_ context.Context, name string) error {
+func (m *Memory) Unlock(ctx context.Context, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	<-m.locks[name]
 	return nil
 }

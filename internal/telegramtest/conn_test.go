@@ -3,7 +3,6 @@ package telegramtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -12,36 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 )
-
-// A 1xx is the final answer and fails; what follows it is taken for the answer
-// to the next request: the webhook has the update twice.
-func TestEarlyHints(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l log
-		p := &pipes{answer: func(n int, _ string) string {
-			if n == 0 {
-				return "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n" + ok
-			}
-			return failing(500)
-		}}
-		s := start(t, p, Webhook{}, Options{OnAttempt: l.add})
-		s.Send([]byte(inChat(1, 1)))
-		wait(t, s)
-		synctest.Wait()
-		equal(t, "arrived", p.got(), []string{inChat(1, 1), inChat(1, 1)})
-		stats := s.Stats()
-		if stats.Delivered != 1 || stats.Failed != 1 || stats.Connections != 1 || stats.LastError != "Wrong response from the webhook: 103 Early Hints" {
-			t.Errorf("got %+v", stats)
-		}
-
-		// The connection stays out of step: this one gets the 500 to the second.
-		s.Send([]byte(inChat(2, 1)))
-		synctest.Wait()
-		if a := l.all()[2]; a.UpdateID != 2 || a.Status != 500 || a.Conn != 1 {
-			t.Errorf("got %+v", a)
-		}
-	})
-}
 
 // A webhook that closes without an answer is tried again, and that is all.
 func TestCloseWithoutAnswer(t *testing.T) {
@@ -138,88 +107,6 @@ func TestWebhookClosesIdle(t *testing.T) {
 	})
 }
 
-// Bytes that nobody asked for, however many, stay for the next answer.
-func TestUnaskedBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l log
-		body := strings.Repeat("x", 10000)
-		p := &pipes{answer: func(int, string) string { return ok }}
-		s := NewSender(Webhook{URL: "http://a/"}, Options{OnAttempt: l.add, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			near, far := net.Pipe()
-			go func() {
-				go p.serve(far)
-				time.Sleep(time.Second)
-				fmt.Fprintf(far, "HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-			}()
-			return near, nil
-		}})
-		defer s.Close()
-		begin := time.Now()
-		s.Send([]byte(inChat(1, 1)))
-		wait(t, s)
-		time.Sleep(30 * time.Second)
-		s.Send([]byte(inChat(2, 1)))
-		wait(t, s)
-		if a := l.all()[1]; a.Status != 404 || string(a.Body) != body || a.Conn != 1 {
-			t.Errorf("got %d with %d bytes on connection %d", a.Status, len(a.Body), a.Conn)
-		}
-		synctest.Wait()
-		equal(t, "times", p.seconds(begin), []float64{0, 30, 30})
-		time.Sleep(61 * time.Second)
-		if len(p.closes()) != 1 {
-			t.Errorf("not closed when idle: %v, %+v, %q", p.closes(), s.Stats(), p.got())
-		}
-	})
-}
-
-func TestUnaskedBytesWhenIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{answer: func(int, string) string { return ok + strings.Repeat("x", 10000) }}
-		s := start(t, p, Webhook{}, Options{})
-		s.Send([]byte(inChat(1, 1)))
-		time.Sleep(61 * time.Second)
-		synctest.Wait()
-		if len(p.closes()) != 1 {
-			t.Error("not closed")
-		}
-		s.Send([]byte(inChat(2, 1)))
-		synctest.Wait()
-		begin := time.Now()
-		s.Close()
-		if stats := s.Stats(); stats.Connections != 2 || stats.Delivered != 2 || !time.Now().Equal(begin) {
-			t.Errorf("got %+v", stats)
-		}
-	})
-}
-
-// An answer counts although the request could not be written, but the
-// connection is not used again.
-func TestAnswerWithoutRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			near, _ := net.Pipe()
-			return unwritable{near}, nil
-		}})
-		defer s.Close()
-		s.Send([]byte(inChat(1, 1)))
-		s.Send([]byte(inChat(2, 1)))
-		wait(t, s)
-		if stats := s.Stats(); stats.Connections != 2 || stats.Failed != 0 {
-			t.Errorf("got %+v", stats)
-		}
-	})
-}
-
-// unwritable is a connection that answers after a second and takes nothing.
-type unwritable struct{ net.Conn }
-
-func (unwritable) Write([]byte) (int, error) { return 0, syscall.EPIPE }
-
-func (unwritable) Read(p []byte) (int, error) {
-	time.Sleep(time.Second)
-	return copy(p, ok), nil
-}
-
 func TestReadTimeout(t *testing.T) {
 	for name, answer := range map[string]string{
 		"no answer":       "",
@@ -260,40 +147,6 @@ func TestWriteTimeout(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		if stats := s.Stats(); stats.LastError != "Write timeout expired" || stats.Failed != 1 {
 			t.Errorf("got %+v", stats)
-		}
-	})
-}
-
-// An answer to a long request counts although the request was not taken in yet.
-func TestEarlyAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var taken int64
-		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			near, far := net.Pipe()
-			go func() {
-				io.WriteString(far, failing(413))
-				time.Sleep(time.Second)
-				go func() { taken, _ = io.Copy(io.Discard, far) }()
-				io.WriteString(far, ok)
-			}()
-			return near, nil
-		}})
-		defer s.Close()
-		body := `{"update_id":1,"x":"` + strings.Repeat("x", 500000) + `"}`
-		s.Send([]byte(body))
-		synctest.Wait()
-		if stats := s.Stats(); stats.LastError != "Wrong response from the webhook: 413 Request Entity Too Large" {
-			t.Errorf("got %+v", stats)
-		}
-		wait(t, s)
-		if stats := s.Stats(); stats.Connections != 1 || stats.Failed != 1 {
-			t.Errorf("got %+v", stats)
-		}
-		time.Sleep(time.Second)
-		s.Close()
-		synctest.Wait()
-		if want := 2 * len(Request(Webhook{URL: "http://a/"}, []byte(body))); taken != int64(want) {
-			t.Errorf("the webhook took %d bytes, want %d", taken, want)
 		}
 	})
 }

@@ -1,14 +1,6 @@
 package telegramtest
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"mime/multipart"
 	"net/netip"
 	"strings"
 	"testing"
@@ -25,20 +17,6 @@ const (
 
 	noWebhook = `{"url":"","has_custom_certificate":false,"pending_update_count":0}`
 )
-
-// upload calls setWebhook with a certificate.
-func upload(t *testing.T, a *API, certificate []byte, params ...string) result {
-	t.Helper()
-	var parts bytes.Buffer
-	w := multipart.NewWriter(&parts)
-	for i := 0; i < len(params); i += 2 {
-		w.WriteField(params[i], params[i+1])
-	}
-	f, _ := w.CreateFormFile("certificate", "cert.pem")
-	f.Write(certificate)
-	w.Close()
-	return request(t, a, setPath, w.FormDataContentType(), &parts)
-}
 
 func TestSetAndDelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,26 +119,6 @@ func TestAlreadySet(t *testing.T) {
 	}
 }
 
-// A parameter that is not passed is removed, whatever it was.
-func TestNotPassedIsRemoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, self := authority{}.issue(t, certTemplate("bot.example.com"))
-		a := newAPI(t, nil, APIOptions{})
-		upload(t, a, toPEM(self.cert), "url", hookURL, "secret_token", "a", "max_connections", "7", "ip_address", "1.1.1.1").is(t, 200, "Webhook was set")
-		if w := a.Webhook(token); w.RootCAs == nil || w.Secret != "a" || w.IPAddress != "1.1.1.1" || w.MaxConnections != 7 {
-			t.Errorf("got %+v", w)
-		}
-		if got := info(t, a); !strings.Contains(got, `"has_custom_certificate":true`) || !strings.Contains(got, `"ip_address":"1.1.1.1"`) {
-			t.Errorf("got %s", got)
-		}
-		time.Sleep(time.Second)
-		call(t, a, setPath, "url", hookURL).is(t, 200, "Webhook was set")
-		if w := a.Webhook(token); w != (Webhook{URL: hookURL, MaxConnections: 40}) {
-			t.Errorf("got %+v", w)
-		}
-	})
-}
-
 func TestMaxConnectionsClamped(t *testing.T) {
 	for _, test := range []struct {
 		local bool
@@ -176,121 +134,6 @@ func TestMaxConnectionsClamped(t *testing.T) {
 			t.Errorf("%+v: got %d", test, got)
 		}
 	}
-}
-
-// Whatever is refused, the old webhook is gone by then.
-func TestRefused(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	const unusable = "Bad Request: bad webhook: Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}"
-
-	resolve := func(host string) ([]netip.Addr, error) {
-		switch host {
-		case "six.example.com":
-			return []netip.Addr{netip.MustParseAddr("2001:db8::1")}, nil
-		case "both.example.com":
-			return []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("9.9.9.9")}, nil
-		case "home.example.com":
-			return []netip.Addr{netip.MustParseAddr("192.168.1.5")}, nil
-		case "bot.example.com":
-			return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
-		}
-		return nil, errors.New("no such host")
-	}
-	for _, test := range []struct {
-		name        string
-		options     APIOptions
-		certificate []byte
-		params      []string
-		want        string
-	}{
-		{"url", APIOptions{}, nil, []string{"url", "ftp://a"}, "Bad Request: invalid webhook URL specified"},
-		{"url before the secret", APIOptions{}, nil, []string{"url", "https://a b/", "secret_token", "!"}, "Bad Request: invalid webhook URL specified"},
-		{"secret of 257", APIOptions{}, nil, []string{"secret_token", strings.Repeat("!", 257)}, "Bad Request: secret token is too long"},
-		{"secret of 256", APIOptions{}, nil, []string{"secret_token", strings.Repeat("a", 256)}, ""},
-		{"character", APIOptions{}, nil, []string{"secret_token", "AZaz09_-+a"}, "Bad Request: secret token contains unallowed characters"},
-		{"big certificate", APIOptions{}, make([]byte, 3<<20+1), nil, "Bad Request: certificate size is too big (3145729 bytes)"},
-		{"no certificate", APIOptions{}, make([]byte, 3<<20), nil, unusable},
-		{"private key", APIOptions{}, private, nil, unusable},
-		{"http", APIOptions{}, nil, []string{"url", "http://bot.example.com:81/"}, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook"},
-		{"port", APIOptions{}, nil, []string{"url", "https://127.0.0.1:444/"}, "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"},
-		{"port 80", APIOptions{}, nil, []string{"url", "https://bot.example.com:80/"}, ""},
-		{"port 88", APIOptions{}, nil, []string{"url", "https://bot.example.com:88/"}, ""},
-		{"port 8443", APIOptions{}, nil, []string{"url", "https://bot.example.com:8443/"}, ""},
-		{"any port", APIOptions{AllowPort: true}, nil, []string{"url", "https://bot.example.com:444/"}, ""},
-		{"loopback", APIOptions{}, nil, []string{"url", "https://127.0.0.1/"}, "Bad Request: bad webhook: IP address 127.0.0.1 is reserved"},
-		{"loopback allowed", APIOptions{AllowReserved: true}, nil, []string{"url", "https://127.0.0.1/"}, ""},
-		{"reserved fixed", APIOptions{}, nil, []string{"ip_address", "10.1.2.3"}, "Bad Request: bad webhook: IP address 10.1.2.3 is reserved"},
-		{"no address", APIOptions{}, nil, []string{"ip_address", "ten"}, "Bad Request: bad webhook: Invalid IP address specified"},
-		{"fixed six", APIOptions{}, nil, []string{"ip_address", "::1"}, "Bad Request: bad webhook: IPv6-only addresses are not allowed"},
-		{"six", APIOptions{}, nil, []string{"url", "https://[2001:db8::1]/"}, "Bad Request: bad webhook: IPv6-only addresses are not allowed"},
-		{"resolves to six", APIOptions{Resolve: resolve}, nil, []string{"url", "https://six.example.com/"}, "Bad Request: bad webhook: IPv6-only addresses are not allowed"},
-		{"resolves to both", APIOptions{Resolve: resolve}, nil, []string{"url", "https://both.example.com/"}, ""},
-		{"resolves to reserved", APIOptions{Resolve: resolve}, nil, []string{"url", "https://home.example.com/"}, "Bad Request: bad webhook: IP address 192.168.1.5 is reserved"},
-		{"does not resolve", APIOptions{Resolve: resolve}, nil, []string{"url", "https://nowhere.example.com/"}, "Bad Request: bad webhook: Failed to resolve host: Name or service not known"},
-		{"fixed instead", APIOptions{Resolve: resolve}, nil, []string{"url", "https://nowhere.example.com/", "ip_address", "8.8.4.4"}, ""},
-		{"local", APIOptions{Local: true}, nil, []string{"url", "http://10.0.0.7:5000/"}, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := newAPI(t, nil, test.options)
-				call(t, a, setPath, "url", hookURL, "secret_token", "old").is(t, 200, "Webhook was set")
-				time.Sleep(time.Second)
-				params := append([]string{"url", hookURL + "2"}, test.params...)
-				var r result
-				if test.certificate != nil {
-					r = upload(t, a, test.certificate, params...)
-				} else {
-					r = call(t, a, setPath, params...)
-				}
-				if test.want == "" {
-					r.is(t, 200, "Webhook was set")
-					return
-				}
-				r.is(t, 400, test.want)
-				if got := info(t, a); got != noWebhook {
-					t.Errorf("left behind: %s", got)
-				}
-			})
-		})
-	}
-}
-
-// With a certificate the webhook is always made anew. It may also be attached
-// under another name.
-func TestCertificateAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, self := authority{}.issue(t, certTemplate("bot.example.com"))
-		a := newAPI(t, nil, APIOptions{})
-		for range 2 {
-			upload(t, a, toPEM(self.cert), "url", hookURL).is(t, 200, "Webhook was set")
-			time.Sleep(time.Second)
-		}
-		call(t, a, setPath, "url", hookURL, "certificate", string(toPEM(self.cert))).is(t, 200, "Webhook was set")
-		if got := info(t, a); !strings.Contains(got, `"has_custom_certificate":false`) {
-			t.Errorf("not uploaded as a file: %s", got)
-		}
-
-		time.Sleep(time.Second)
-		var parts bytes.Buffer
-		w := multipart.NewWriter(&parts)
-		w.WriteField("url", hookURL)
-		w.WriteField("certificate", "attach://mine")
-		f, _ := w.CreateFormFile("mine", "cert.pem")
-		f.Write(toPEM(self.cert))
-		w.Close()
-		request(t, a, setPath, w.FormDataContentType(), &parts).is(t, 200, "Webhook was set")
-		if roots := a.Webhook(token).RootCAs; roots == nil || !roots.Equal(pool(self.cert)) {
-			t.Error("the attached certificate is not used")
-		}
-	})
 }
 
 // The clock of the API dates errors too.
@@ -349,71 +192,6 @@ func TestTerminated(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestAllowedUpdates(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAPI(t, nil, APIOptions{})
-		all := `"message","edited_message","channel_post","edited_channel_post","inline_query","chosen_inline_result","callback_query",` +
-			`"shipping_query","pre_checkout_query","poll","poll_answer","my_chat_member","chat_member","chat_join_request","chat_boost",` +
-			`"removed_chat_boost","message_reaction","message_reaction_count","business_connection","business_message",` +
-			`"edited_business_message","deleted_business_messages","purchased_paid_media","guest_message","managed_bot","subscription","stopped_message_generation"`
-		for _, step := range []struct {
-			params []string
-			want   string
-		}{
-			{[]string{"url", hookURL, "allowed_updates", `["poll","Chat_Member","fly"]`}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL + "2"}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", ""}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL, "allowed_updates", `not JSON`}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL, "allowed_updates", `[1]`}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL, "allowed_updates", `null`}, `,"allowed_updates":["poll","chat_member"]`},
-			{[]string{"url", hookURL, "allowed_updates", `[]`}, ``},
-			{[]string{"url", hookURL, "allowed_updates", `[` + all + `]`}, `,"allowed_updates":[` + all + `]`},
-			{[]string{"url", hookURL, "allowed_updates", `["fly"]`}, ``},
-			{[]string{"url", "ftp://a", "allowed_updates", `["poll"]`}, ``},
-			{[]string{"url", "http://a", "allowed_updates", `["poll"]`}, `,"allowed_updates":["poll"]`},
-			{[]string{"url", hookURL, "allowed_updates", `[` + strings.NewReplacer(`"chat_member",`, ``, `"message_reaction","message_reaction_count",`, ``).Replace(all) + `]`}, ``},
-		} {
-			time.Sleep(time.Second)
-			call(t, a, setPath, step.params...)
-			if got := info(t, a); !strings.HasSuffix(got, step.want+"}") || step.want == "" && strings.Contains(got, "allowed_updates") {
-				t.Errorf("%v: got %s", step.params, got)
-			}
-		}
-
-	})
-}
-
-// Only what a bot asked for happens to it.
-func TestAllowedUpdatesDelivered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{answer: func(int, string) string { return ok }}
-		a := newAPI(t, p, APIOptions{Local: true})
-		call(t, a, setPath, "url", plainURL).is(t, 200, "Webhook was set")
-		delivered := func(kind string) bool {
-			before := len(p.got())
-			a.Send(token, Updates()[kind])
-			wait(t, a.Sender(token))
-			return len(p.got()) > before
-		}
-		for kind := range Updates() {
-			if got := delivered(kind); got == (kind == "chat_member" || kind == "message_reaction" || kind == "message_reaction_count") {
-				t.Errorf("%s by default: %v", kind, got)
-			}
-		}
-		a.Send(token, []byte(`{"update_id":1,"new_type":{}}`))
-		wait(t, a.Sender(token))
-		if got := p.got(); got[len(got)-1] != `{"update_id":1,"new_type":{}}` {
-			t.Error("a new type was dropped")
-		}
-		time.Sleep(time.Second)
-		call(t, a, setPath, "url", plainURL, "allowed_updates", `["message_reaction"]`).is(t, 200, "Webhook is already set")
-		if !delivered("message_reaction") || delivered("message") {
-			t.Error("not what was asked for")
-		}
-	})
 }
 
 // 23 hours of 410 remove the webhook from the API too.

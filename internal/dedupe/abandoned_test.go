@@ -1,0 +1,113 @@
+package dedupe
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// TestDeadBot has a bot that never answers what it gets first. After ten minutes
+// that is canceled, and the update passes again.
+func TestDeadBot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var canceled time.Time
+		start := time.Now()
+		tg := newTelegram(t, 40, func(n int, w http.ResponseWriter, r *http.Request) error {
+			if n == 1 {
+				<-r.Context().Done()
+				canceled = time.Now()
+				w.WriteHeader(clientClosed) // as reverse_proxy does
+				return nil
+			}
+			return answerMethod(w)
+		})
+		tg.deliver(t, 1)
+		if took := canceled.Sub(start); took != time.Minute+patience {
+			t.Errorf("canceled after %s, want %s", took, time.Minute+patience)
+		}
+		if n := tg.got[1]; n != 2 {
+			t.Errorf("the bot has got it %d times, want 2", n)
+		}
+		for _, a := range tg.attempts {
+			if a.Status == http.StatusServiceUnavailable && a.Pause != 5*time.Second {
+				t.Errorf("after the 503 Telegram pauses for %s, want 5s", a.Pause)
+			}
+		}
+	})
+}
+
+// hanging is a bot that works on an update until that is canceled, and counts those.
+func hanging() (*bot, *atomic.Int64) {
+	ended := new(atomic.Int64)
+	return &bot{answer: func(_ int64, _ http.ResponseWriter, r *http.Request) error {
+		<-r.Context().Done()
+		ended.Add(1)
+		return r.Context().Err()
+	}}, ended
+}
+
+// TestAbandonedAreBounded hangs up on more updates than a bot may work on.
+func TestAbandonedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := new(Table)
+		hang, canceled := hanging()
+		client, hangUp := context.WithCancel(t.Context())
+		const more = 5
+		for id := range int64(maxAbandoned + more) {
+			go func() {
+				_, err := send(client, table, hang, id)
+				if he, ok := errors.AsType[caddyhttp.HandlerError](err); !ok || he.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("got %v, want a 503", err)
+				}
+			}()
+		}
+		synctest.Wait()
+		hangUp()
+		synctest.Wait()
+		if n, goOn := canceled.Load(), table.figures().abandoned; n != more || goOn != maxAbandoned {
+			t.Errorf("%d are canceled and %d go on, want %d and %d", n, goOn, more, maxAbandoned)
+		}
+		time.Sleep(patience)
+		synctest.Wait()
+		if n := canceled.Load(); n != maxAbandoned+more {
+			t.Errorf("in the end %d are canceled", n)
+		}
+		if f := table.figures(); f != (figures{}) {
+			t.Errorf("in the end there are %+v", f)
+		}
+	})
+}
+
+// TestClose cancels what nobody waits for when the process ends, and nothing else.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := new(Table)
+		hang, ended := hanging()
+		gone, hangUp := context.WithCancel(t.Context())
+		there, hangUpToo := context.WithCancel(t.Context())
+		go func() { _, _ = send(gone, table, hang, 1) }()
+		go func() { _, _ = send(there, table, hang, 2) }()
+		synctest.Wait()
+		hangUp()
+		synctest.Wait()
+		if n := ended.Load(); n != 0 {
+			t.Errorf("%d are canceled before it ends", n)
+		}
+		table.Close()
+		synctest.Wait()
+		if n := ended.Load(); n != 1 {
+			t.Errorf("%d are canceled, want the one that nobody waits for", n)
+		}
+		hangUpToo()
+		synctest.Wait()
+		if n := ended.Load(); n != 2 {
+			t.Errorf("%d are canceled after the other client has gone too, want 2", n)
+		}
+	})
+}

@@ -1,0 +1,49 @@
+package registrar
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+)
+
+// TestNotDeleted has Telegram refuse to delete a webhook: nothing has changed
+// then, and nothing is tried again.
+func TestNotDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Second)
+		api.failWith(&botapi.Error{Code: 502})
+		if err := n.Remove(context.Background(), false); err == nil {
+			t.Error("no error")
+		}
+		n.want(t, Registered)
+		api.failWith(nil)
+		settle(2 * interval)
+		n.want(t, Registered)
+		wantCalls(t, api, 1, "after a webhook that was not deleted")
+		if deleted, failed := n.told("webhook not deleted"), n.told("webhook not registered"); deleted != 1 || failed != 0 {
+			t.Errorf("told %d times that it was not deleted, and %d times that it is not registered", deleted, failed)
+		}
+		if api.registered().URL != wanted.URL {
+			t.Error("it was deleted later")
+		}
+	})
+}
+
+// TestDeletedByAnother has a node with another configuration delete the webhook.
+func TestDeletedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, a := alone(t, time.Second)
+		b := a.beside(t, "b", newer)
+		if err := b.Remove(context.Background(), false); err != nil {
+			t.Fatal(err)
+		}
+		settle(2 * interval)
+		a.want(t, Superseded)
+		if got, want := a.Status().Detail, "node "+b.Node.Process+", which has another configuration, has deleted the webhook on demand"; got != want {
+			t.Errorf("says %q, want %q", got, want)
+		}
+	})
+}

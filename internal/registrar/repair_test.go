@@ -1,0 +1,144 @@
+package registrar
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+)
+
+// TestRepair changes the webhook behind the registrar's back.
+func TestRepair(t *testing.T) {
+	for name, change := range map[string]func(*telegram){
+		"another url":           func(a *telegram) { a.info.URL = "https://evil.example.com/" },
+		"no url":                func(a *telegram) { a.info.URL = "" },
+		"other types":           func(a *telegram) { a.info.AllowedUpdates = []string{"poll"} },
+		"fewer connections":     func(a *telegram) { a.info.MaxConnections = 1 },
+		"another's certificate": func(a *telegram) { a.info.HasCustomCertificate = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api, n := alone(t, time.Second)
+				api.change(change)
+				settle(interval * 6 / 5)
+				wantCalls(t, api, 2, "after an interval")
+				n.want(t, Registered)
+				if events := fmt.Sprint(*n.events); events != "[registered lost registered]" {
+					t.Errorf("events: %s", events)
+				}
+				settle(10 * interval)
+				wantCalls(t, api, 2, "after ten more")
+			})
+		})
+	}
+}
+
+// TestContested has somebody else who takes the webhook over all the time.
+func TestContested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Second)
+		for range 10 {
+			api.change(func(a *telegram) { a.info.URL = "https://other.example.com/" })
+			n.Kick()
+			settle(time.Minute)
+		}
+		if repairs := api.calls() - 1; repairs > 3 {
+			t.Errorf("%d repairs in 10 minutes, want at most 3", repairs)
+		}
+		n.want(t, Contested)
+		contested := n.logs.FilterMessage("webhook contested").All()
+		if len(contested) != 1 || contested[0].ContextMap()["found"] != "https://other.example.com/" {
+			t.Errorf("in the log: %v, want it once and with the other's url", contested)
+		}
+		// Left alone, it is taken back.
+		settle(20 * time.Minute)
+		n.want(t, Registered)
+	})
+}
+
+// TestContestedUnhurried has somebody else register the bot again right after
+// each repair, and nobody looks but at every interval.
+func TestContestedUnhurried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Second)
+		fight := func(d time.Duration) {
+			for range d / time.Second {
+				api.change(func(a *telegram) { a.info.URL = "https://other.example.com/" })
+				settle(time.Second)
+			}
+		}
+		fight(maxRepairs * interval * 6 / 5)
+		wantCalls(t, api, 1+maxRepairs, "after three intervals")
+		fight(interval * 6 / 5)
+		n.want(t, Contested)
+		// For as long it is left to the other, and said once.
+		fight(2 * interval)
+		wantCalls(t, api, 1+maxRepairs, "while it is contested")
+		if told := n.told("webhook contested"); told != 1 {
+			t.Errorf("told %d times", told)
+		}
+		// The other has given up: it is taken back when the window is over.
+		settle(repairWindow(interval))
+		n.want(t, Registered)
+		wantCalls(t, api, 2+maxRepairs, "after the fight")
+	})
+}
+
+// TestFight has two fleets that share nothing but the bot.
+func TestFight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := new(telegram)
+		other := wanted
+		other.URL = "https://other.example.com/"
+		a := run(t, "a", api, storagetest.NewMemory(), wanted)
+		b := run(t, "b", api, storagetest.NewMemory(), other)
+		for range 60 {
+			settle(10 * time.Second)
+			a.Kick()
+			b.Kick()
+		}
+		if calls := api.calls(); calls > 8 {
+			t.Errorf("%d registrations in 10 minutes, want at most 2 first ones and 3 repairs each", calls)
+		}
+		if a.told("webhook contested")+b.told("webhook contested") == 0 {
+			t.Error("nobody has noticed")
+		}
+	})
+}
+
+// TestContestedFleet has somebody else who takes the webhook away from three
+// nodes all the time, and leaves nothing in its place.
+func TestContestedFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, nodes := fleet(t)
+		for range 18 {
+			api.change(func(a *telegram) { a.info = botapi.WebhookInfo{} })
+			for _, n := range nodes {
+				n.Kick()
+			}
+			settle(30 * time.Second)
+		}
+		if repairs := api.calls() - 1; repairs != maxRepairs {
+			t.Errorf("%d repairs in 9 minutes, want %d by all of them", repairs, maxRepairs)
+		}
+		contested := 0
+		for _, n := range nodes {
+			n.want(t, Contested)
+			for _, entry := range n.logs.FilterMessage("webhook contested").All() {
+				contested++
+				if found := entry.ContextMap()["found"]; found != "no webhook at all" {
+					t.Errorf("contested, found %q", found)
+				}
+			}
+			if lost := n.told("webhook lost: somebody else has changed it"); lost > maxRepairs+1 {
+				t.Errorf("the loss was told %d times", lost)
+			}
+		}
+		if contested < len(nodes) {
+			t.Errorf("%d of %d nodes have told that it is contested", contested, len(nodes))
+		}
+	})
+}

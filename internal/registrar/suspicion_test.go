@@ -1,0 +1,66 @@
+package registrar
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSuspicion refuses requests from Telegram's addresses, in a flood.
+func TestSuspicion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, 2*time.Minute)
+		for range 60 {
+			for range 1000 {
+				n.Suspect()
+			}
+			settle(5 * time.Second)
+		}
+		if calls := api.calls() - 1; calls < 4 || calls > 6 {
+			t.Errorf("%d registrations in 5 minutes of flood, want one a minute", calls)
+		}
+	})
+}
+
+// TestSecretOutOfStep has Telegram meet refusals, though it has what the record
+// says: storage was put back from a backup.
+func TestSecretOutOfStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, _ := alone(t, 2*time.Minute)
+		meets := func(message string) {
+			api.change(func(a *telegram) { a.info.LastErrorDate, a.info.LastErrorMessage = time.Now(), message })
+		}
+		meets("Wrong response from the webhook: 502 Bad Gateway")
+		settle(2 * interval)
+		wantCalls(t, api, 1, "after another error")
+		meets("Wrong response from the webhook: 403 Forbidden")
+		settle(2 * interval)
+		wantCalls(t, api, 2, "after refusals")
+		settle(2 * interval)
+		wantCalls(t, api, 2, "long after that") // the error is older than the registration
+	})
+}
+
+// TestSuspicionOutlastsError has Telegram refuse the call that a suspicion makes.
+func TestSuspicionOutlastsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, 2*time.Minute)
+		failed := false
+		api.change(func(a *telegram) {
+			a.fail = func() error {
+				if failed || len(a.sets) < 2 {
+					return nil
+				}
+				failed = true // of the call that the suspicion makes
+				return errors.New("away")
+			}
+		})
+		n.Suspect()
+		settle(time.Second / 2)
+		n.want(t, Failing)
+		settle(time.Minute)
+		n.want(t, Registered)
+		wantCalls(t, api, 3, "after an error in between")
+	})
+}

@@ -1,0 +1,126 @@
+package registrar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+)
+
+// TestAsConfigured says when all is well again without anything to register.
+func TestAsConfigured(t *testing.T) {
+	const message = "webhook as configured; nothing to register"
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Second)
+		if n.told(message) != 0 {
+			t.Error("told after a registration")
+		}
+		n = n.again(t, wanted)
+		if n.told(message) != 1 {
+			t.Errorf("told %d times after a restart, want once", n.told(message))
+		}
+		api.failWith(&botapi.Error{Code: 500})
+		settle(2 * interval)
+		n.want(t, Failing)
+		api.failWith(nil)
+		settle(2 * interval)
+		n.want(t, Registered)
+		if n.told(message) != 2 {
+			t.Errorf("told %d times after a fault has passed, want once more", n.told(message))
+		}
+		go func() { _ = n.Remove(context.Background(), false) }()
+		settle(3 * interval)
+		n.stop()
+		n = n.beside(t, "b", wanted)
+		if told := n.told("webhook deleted on demand; it is not registered until that is asked for"); told != 1 {
+			t.Errorf("another node says %d times that it is deleted", told)
+		}
+	})
+}
+
+// TestToldToAll has one node of three ask Telegram, and looks at what the others
+// know, and at who has told of it.
+func TestToldToAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, nodes := fleet(t)
+		for round := 1; round <= 5; round++ {
+			api.change(func(a *telegram) {
+				a.info.PendingUpdateCount, a.info.LastErrorDate, a.info.LastErrorMessage = round, time.Now(), "Connection refused"
+			})
+			settle(interval * 12 / 5)
+			for _, n := range nodes {
+				if s := n.Status(); s.Info.PendingUpdateCount != round || time.Since(s.InfoAt) > interval*12/5 {
+					t.Errorf("round %d: %s has heard of %d updates, %s ago", round, n.Node.Name, s.Info.PendingUpdateCount, time.Since(s.InfoAt))
+				}
+			}
+			told := 0
+			for _, n := range nodes {
+				told += n.told("Telegram cannot deliver updates")
+			}
+			if told != round {
+				t.Errorf("%d errors were told %d times", round, told)
+			}
+		}
+	})
+}
+
+// TestDeliveryErrors has an old error, and then a fresh one.
+func TestDeliveryErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := new(telegram)
+		api.info.LastErrorDate = time.Now().Add(-48 * time.Hour)
+		n := run(t, "a", api, storagetest.NewMemory(), wanted)
+		settle(time.Second)
+		api.change(func(a *telegram) {
+			a.info.LastErrorDate, a.info.LastErrorMessage, a.info.PendingUpdateCount = time.Now(), "Connection refused", 7
+		})
+		settle(10 * interval)
+		entries := n.logs.FilterMessage("Telegram cannot deliver updates").All()
+		if len(entries) != 1 || entries[0].ContextMap()["pending"] != int64(7) {
+			t.Errorf("in the log: %v, want the fresh error once", entries)
+		}
+	})
+}
+
+// TestChangingError fails with another text each time, and then in another way.
+func TestChangingError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		api := &telegram{fail: func() error {
+			n++
+			return &botapi.Error{Code: 429, RetryAfter: time.Second, Description: fmt.Sprintf("retry after %d", n)}
+		}}
+		node := run(t, "a", api, storagetest.NewMemory(), wanted)
+		settle(time.Hour)
+		if told := node.told("webhook not registered"); told < 2 || told > 7 {
+			t.Errorf("in an hour with %d errors there are %d entries, want one in ten minutes", n, told)
+		}
+		told := node.told("webhook not registered")
+		api.failWith(&botapi.Error{Code: 401})
+		settle(10 * time.Second)
+		if node.told("webhook not registered") != told+1 {
+			t.Error("an error of another kind is not told at once")
+		}
+	})
+}
+
+// TestKnownInfo asks what is known while Telegram cannot be asked.
+func TestKnownInfo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := new(telegram)
+		api.info.PendingUpdateCount = 7
+		n := run(t, "a", api, storagetest.NewMemory(), wanted)
+		settle(time.Second)
+		api.failWith(errors.New("away"))
+		settle(2 * interval)
+		n.want(t, Failing)
+		if got := n.Status().Info.PendingUpdateCount; got != 7 {
+			t.Errorf("%d updates pending, want the 7 that Telegram last told", got)
+		}
+	})
+}

@@ -12,12 +12,12 @@ import (
 type budget struct {
 	What     string
 	Limit    float64
-	measured func(*run) stats.Spread // zero: not measured
+	measured func(*run) []float64 // by round; none if it was not measured
 }
 
 // cpuRatio is the CPU of a contender by that of another one.
-func cpuRatio(of, contender, other string) func(*run) stats.Spread {
-	return func(r *run) stats.Spread { return r.ratio(of, contender, other, cpu) }
+func cpuRatio(of, contender, other string) func(*run) []float64 {
+	return func(r *run) []float64 { return r.ratios(of, contender, other, cpu) }
 }
 
 var budgets = []budget{
@@ -26,17 +26,18 @@ var budgets = []budget{
 	{"forged, open connection: CPU by the header matcher's", 0.90, cpuRatio("open", "gate", "matcher")},
 	{"the same with an access log", 0.60, cpuRatio("open-log", "gate-log", "matcher-log")},
 	{"forged, fresh connection, flood guard: CPU by nginx's", 1.0 / 15, cpuRatio("fresh", "gate-guard", "nginx")},
-	{"genuine under flood, flood guard: p99 by its own without flood", 2, func(r *run) stats.Spread {
-		return stats.Of(stats.Ratios(r.of("flood", "gate-guard", p99), r.of("calm", "gate-guard", p99)))
+	{"genuine under flood, flood guard: p99 by its own without flood", 2, func(r *run) []float64 {
+		return stats.Ratios(r.of("flood", "gate-guard", p99), r.of("calm", "gate-guard", p99))
 	}},
-	{"the same: p99 by HAProxy's", 1, func(r *run) stats.Spread { return r.ratio("flood", "gate-guard", "haproxy", p99) }},
+	{"the same: p99 by HAProxy's", 1, func(r *run) []float64 { return r.ratios("flood", "gate-guard", "haproxy", p99) }},
 }
 
 // budgetsTable judges what was measured of the budgets.
 func (r *run) budgetsTable() *report.Table {
 	t := &report.Table{Header: []string{"", "at most", "measured", "met"}}
 	for _, b := range budgets {
-		if s := b.measured(r); s != (stats.Spread{}) {
+		if measured := b.measured(r); len(measured) > 0 {
+			s := stats.Of(measured)
 			t.Add(b.What, report.Number(b.Limit), report.Show(s), met(s.Median <= b.Limit))
 		}
 	}

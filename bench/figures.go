@@ -37,7 +37,11 @@ func (r *run) spread(name, contender string, f figure) stats.Spread {
 
 // ratio compares two contenders round by round.
 func (r *run) ratio(name, contender, other string, f figure) stats.Spread {
-	return stats.Of(stats.Ratios(r.of(name, contender, f), r.of(name, other, f)))
+	return stats.Of(r.ratios(name, contender, other, f))
+}
+
+func (r *run) ratios(name, contender, other string, f figure) []float64 {
+	return stats.Ratios(r.of(name, contender, f), r.of(name, other, f))
 }
 
 // peak is the most memory that a contender was seen to hold.

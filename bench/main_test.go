@@ -82,6 +82,8 @@ func made(t *testing.T) *run {
 		r.add("full", "bare", sample{CPU: 100 * round * time.Microsecond})
 		r.add("calm", "gate-guard", sample{P99: 10 * round * time.Millisecond})
 		r.add("flood", "gate-guard", sample{P99: 30 * round * time.Millisecond})
+		r.add("fresh", "gate-guard", sample{})
+		r.add("fresh", "nginx", sample{CPU: 100 * time.Microsecond})
 		r.add("flood", "haproxy", sample{P99: 40 * round * time.Millisecond})
 	}
 	return r
@@ -94,6 +96,7 @@ func TestText(t *testing.T) {
 		"| this gate | 0.900 | 135 (90.0–180) | – | – |",
 		"| this gate | 0 | 30.0 |", // memory
 		"| genuine, full load: CPU by bare Caddy's | 0.950 | 0.900 | yes |",
+		"flood guard: CPU by nginx's | 0.067 | 0 | yes |",
 		"p99 by its own without flood | 2.00 | 3.00 | no |",
 		"p99 by HAProxy's | 1.00 | 0.750 | yes |",
 	} {

@@ -63,7 +63,7 @@ const (
 )
 
 // gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, log, placeholders, dedupe, buffers, registered bool }
+type gateExtras struct{ guard, filter, log, placeholders, dedupe, buffers, registered bool }
 
 func gate(name, what string, with gateExtras) *Contender {
 	when := func(is bool, text string) string {
@@ -80,6 +80,16 @@ func gate(name, what string, with gateExtras) *Contender {
 		return when(with.guard, guardOptions), site
 	})
 	c.Gate, c.Drops = true, with.guard
+	if with.filter {
+		command := c.command
+		c.command = func(r *Running) (*exec.Cmd, error) {
+			cmd, err := command(r)
+			if err == nil {
+				cmd.Env = append(cmd.Env, "GODEBUG=multipathtcp=0") // as docs/flood.md says
+			}
+			return cmd, err
+		}
+	}
 	return c
 }
 

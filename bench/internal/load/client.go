@@ -13,8 +13,13 @@ import (
 	"time"
 )
 
-// patience is how long an answer may take: as long as Telegram waits.
-const patience = time.Minute
+const (
+	// patience is how long an answer may take: as long as Telegram waits.
+	patience = time.Minute
+
+	// haste is how long a forger waits for the kernel of whom it connects to.
+	haste = 50 * time.Millisecond
+)
 
 // client is one connection with one request in flight at most. It reads of an
 // answer only what it needs: the generator shares the machine with what it
@@ -26,8 +31,8 @@ type client struct {
 }
 
 // dial connects from an address, which is how a flood comes from several.
-func dial(address string, from netip.Addr, config *tls.Config) (*client, error) {
-	d := net.Dialer{Timeout: patience, Control: lateBind}
+func dial(address string, from netip.Addr, timeout time.Duration, config *tls.Config) (*client, error) {
+	d := net.Dialer{Timeout: timeout, Control: lateBind}
 	if from.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}

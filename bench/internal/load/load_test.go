@@ -119,7 +119,7 @@ func TestClosed(t *testing.T) {
 func TestIdleClosed(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	c, err := dial(server.Listener.Addr().String(), netip.Addr{}, &tls.Config{InsecureSkipVerify: true})
+	c, err := dial(server.Listener.Addr().String(), netip.Addr{}, patience, &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,11 @@ func (w *worker) count(n *int, err error) {
 
 func (w *worker) try() (status int, err error) {
 	if w.conn == nil {
-		if w.conn, err = dial(w.job.Address, w.from, w.job.TLS); err != nil {
+		timeout := patience
+		if w.job.Forged {
+			timeout = haste
+		}
+		if w.conn, err = dial(w.job.Address, w.from, timeout, w.job.TLS); err != nil {
 			w.conn = nil
 			return 0, err
 		}

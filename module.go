@@ -28,11 +28,11 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/behind"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/guard"
 	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
-	"github.com/caddy-telegram/telegramwebhook/internal/readahead"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
@@ -195,7 +195,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
-	h.arrange = sync.OnceFunc(func() { readahead.Arrange(h.server, h) })
+	h.arrange = sync.OnceFunc(func() { behind.Arrange(h.server, h, h.connections()) })
 	h.guard = guard.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)

@@ -74,6 +74,7 @@ const (
 	defaultCheck          = 5 * time.Minute
 	minCheck              = 10 * time.Second
 	defaultMaxConnections = 40
+	mostConnections       = 100
 )
 
 // registering is what a handler with a bot token holds while it runs.
@@ -244,6 +245,14 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 	}))
 }
 
+// connections is how many Telegram may open at once.
+func (h *Handler) connections() int {
+	if h.registering == nil {
+		return mostConnections // whatever it was told
+	}
+	return cmp.Or(h.MaxConnections, defaultMaxConnections)
+}
+
 // emitEvent tells the subscribers of Caddy's events.
 func (h *Handler) emitEvent(event string, data map[string]any) {
 	data["name"] = h.webhook().name
@@ -302,7 +311,7 @@ func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.We
 	w = botapi.Webhook{
 		URL:            address,
 		AllowedUpdates: g.AllowedUpdates,
-		MaxConnections: cmp.Or(g.MaxConnections, defaultMaxConnections),
+		MaxConnections: h.connections(),
 		IPAddress:      g.IPAddress,
 	}
 	if h.secrets != nil {

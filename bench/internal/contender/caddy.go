@@ -44,6 +44,10 @@ const (
 			keepalive 3s
 		}
 `
+	busyTransport = `		transport http {
+			keepalive_idle_conns_per_host 64
+		}
+`
 	guardOptions = `	servers {
 		listener_wrappers {
 			telegram_webhook {
@@ -63,7 +67,7 @@ const (
 )
 
 // gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, filter, log, placeholders, dedupe, buffers, registered bool }
+type gateExtras struct{ guard, filter, log, placeholders, dedupe, buffers, busy, registered bool }
 
 func gate(name, what string, with gateExtras) *Contender {
 	when := func(is bool, text string) string {
@@ -76,7 +80,7 @@ func gate(name, what string, with gateExtras) *Contender {
 		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
 			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")+when(with.registered, fmt.Sprintf(registeredSite, r.setup.api))) +
 			when(with.placeholders, placeholdersSite) +
-			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n")+when(with.registered, shortKeepalive))
+			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n")+when(with.registered, shortKeepalive)+when(with.busy, busyTransport))
 		return when(with.guard, guardOptions), site
 	})
 	c.Gate, c.Drops = true, with.guard

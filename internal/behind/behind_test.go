@@ -1,4 +1,4 @@
-package readahead
+package behind
 
 import (
 	"net/http"
@@ -74,11 +74,37 @@ func TestArrange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &reverseproxy.Handler{RequestBuffers: tc.before}
-			Arrange(&caddyhttp.Server{Routes: tc.routes(p)}, own)
+			Arrange(&caddyhttp.Server{Routes: tc.routes(p)}, own, 40)
 			if p.RequestBuffers != tc.want {
 				t.Errorf("reads %d bytes ahead, want %d", p.RequestBuffers, tc.want)
 			}
 		})
 	}
-	Arrange(nil, own) // a handler in no server
+	Arrange(nil, own, 40) // a handler in no server
+}
+
+// TestIdle looks at how many idle connections a proxy keeps.
+func TestIdle(t *testing.T) {
+	checked := &reverseproxy.HealthChecks{Active: new(reverseproxy.ActiveHealthChecks)}
+	for name, tc := range map[string]struct {
+		checks                  *reverseproxy.HealthChecks
+		set, connections, idles int
+	}{
+		"Caddy's default":              {nil, 32, 40, 40},
+		"fewer are enough":             {nil, 32, 10, 32},
+		"set by the configuration":     {nil, 5, 40, 5},
+		"none":                         {nil, -1, 40, -1},
+		"passive health checks":        {new(reverseproxy.HealthChecks), 32, 40, 40},
+		"active health checks run now": {checked, 32, 40, 32},
+	} {
+		own, inner := new(gate), &http.Transport{MaxIdleConnsPerHost: tc.set}
+		p := &reverseproxy.Handler{Transport: &reverseproxy.HTTPTransport{Transport: inner}, HealthChecks: tc.checks}
+		Arrange(&caddyhttp.Server{Routes: caddyhttp.RouteList{{Handlers: handlers{own, p}}}}, own, tc.connections)
+		if inner.MaxIdleConnsPerHost != tc.idles {
+			t.Errorf("%s: keeps %d, want %d", name, inner.MaxIdleConnsPerHost, tc.idles)
+		}
+	}
+	own := new(gate)
+	other := &reverseproxy.Handler{Transport: http.DefaultTransport}
+	Arrange(&caddyhttp.Server{Routes: caddyhttp.RouteList{{Handlers: handlers{own, other}}}}, own, 40)
 }

@@ -86,7 +86,7 @@ func allCases() []*benchCase {
 		},
 		{
 			Name: "variants", Title: "Genuine updates, at full load, by what is configured",
-			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "gate-buffers", "gate-busy", "gate-1000", "bare"},
+			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "gate-1000", "bare"},
 			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{

@@ -44,10 +44,6 @@ const (
 			keepalive 3s
 		}
 `
-	busyTransport = `		transport http {
-			keepalive_idle_conns_per_host 64
-		}
-`
 	guardOptions = `	servers {
 		listener_wrappers {
 			telegram_webhook {
@@ -67,7 +63,7 @@ const (
 )
 
 // gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, filter, log, placeholders, dedupe, buffers, busy, registered bool }
+type gateExtras struct{ guard, filter, log, placeholders, dedupe, registered bool }
 
 func gate(name, what string, with gateExtras) *Contender {
 	when := func(is bool, text string) string {
@@ -80,7 +76,7 @@ func gate(name, what string, with gateExtras) *Contender {
 		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
 			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")+when(with.registered, fmt.Sprintf(registeredSite, r.setup.api))) +
 			when(with.placeholders, placeholdersSite) +
-			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.buffers, "\t\trequest_buffers 64KiB\n")+when(with.registered, shortKeepalive)+when(with.busy, busyTransport))
+			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.registered, shortKeepalive))
 		return when(with.guard, guardOptions), site
 	})
 	c.Gate, c.Drops = true, with.guard

@@ -63,8 +63,6 @@ func All() []*Contender {
 		gate("gate-placeholders", "this gate, placeholders used", gateExtras{placeholders: true}),
 		gate("gate-dedupe", "this gate, dedupe", gateExtras{dedupe: true}),
 		gate("gate-both", "this gate, placeholders and dedupe", gateExtras{placeholders: true, dedupe: true}),
-		gate("gate-buffers", "this gate, request_buffers", gateExtras{buffers: true}),
-		gate("gate-busy", "this gate, as many idle connections to the bot as Telegram opens", gateExtras{busy: true}),
 		gate("gate-registered", "this gate, with a bot token", gateExtras{registered: true}),
 		manyBots("gate-1000", "this gate, 1,000 bots", 1000),
 		caddy("bare", "Caddy, no check", 0, bareSite, false),

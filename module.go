@@ -207,7 +207,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.updates, err = registry.NewUpdates(h.config, h.Dedupe, h.botKey, h.namedLogger); err != nil {
 		return err
 	}
-	return h.config.On(func() { h.start(ctx) }, h.stopRegistrar)
+	return h.config.On(func() { h.start(ctx) }, func() { h.registering.at().Stop() })
 }
 
 // start makes the webhook known to its operator, once the configuration runs.
@@ -294,7 +294,8 @@ func (h *Handler) Cleanup() error {
 		h.refused.Close()
 		h.failed.Close()
 	}
-	h.cleanupRegistration()
+	h.registering.at().Stop() // Caddy has not, if the configuration failed at its very end
+	h.registering.at().Wait()
 	h.held.Release()
 	h.updates.Release()
 	return nil

@@ -259,33 +259,12 @@ func (h *Handler) emitEvent(event string, data map[string]any) {
 	h.config.Emit("telegram_webhook_"+event, data)
 }
 
-// suspect tells the registrar of a refused request from Telegram's own address.
-func (h *Handler) suspect() {
-	if r := h.registering.at(); r != nil {
-		r.Suspect()
-	}
-}
-
 // at returns the registrar at work; nil before there is one.
 func (g *registering) at() *registrar.Running {
 	if g == nil {
 		return nil
 	}
 	return g.running.Load()
-}
-
-func (h *Handler) stopRegistrar() {
-	if r := h.registering.at(); r != nil {
-		r.Stop()
-	}
-}
-
-// cleanupRegistration ends the work.
-func (h *Handler) cleanupRegistration() {
-	if r := h.registering.at(); r != nil {
-		r.Stop() // Caddy has not, if the configuration failed at its very end
-		r.Wait()
-	}
 }
 
 // currentWebhook is what Telegram is to have now.

@@ -155,7 +155,7 @@ func (s *soak) flood(lasts time.Duration) {
 	for i := range 4 {
 		flood.Go(func() {
 			dialer := tls.Dialer{
-				NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i))}, Timeout: patience},
+				NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i))}, Timeout: soakHaste},
 				Config:    &tls.Config{ServerName: "localhost", InsecureSkipVerify: true}, //nolint:gosec // it is a forger
 			}
 			for time.Now().Before(end) {

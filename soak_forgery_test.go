@@ -18,7 +18,11 @@ import (
 
 const (
 	soakStrangers = 2
-	forgedText    = "forged"
+
+	// soakHaste is how long a forger waits for a connection: who has forged too often
+	// gets no answer, not even that there is none.
+	soakHaste  = 200 * time.Millisecond
+	forgedText = "forged"
 
 	// soakSlack is how much longer than its grace period a secret may be accepted:
 	// a node reads storage at most once a second when it meets one that it does not know.
@@ -176,7 +180,7 @@ func (s *soak) pause(ctx context.Context, d time.Duration) {
 
 // forger is a client at an address of its own.
 func (s *soak) forger(address string, keep bool) *http.Client {
-	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: patience}
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: soakHaste}
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: s.steady().rootsOf(filepath.Join(s.root, "pki/authorities/local/root.crt"))},
 		DisableKeepAlives: !keep,

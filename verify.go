@@ -178,7 +178,7 @@ func (h *Handler) record(r *http.Request, v verdict) {
 	h.webhook().metrics.Count(int(v))
 	telegram := source.Telegram(source.ClientIP(r))
 	if telegram && (v == noSecret || v == wrongSecret) {
-		h.suspect()
+		h.registering.at().Suspect()
 	}
 	h.refused.Add(int(v), func() []zap.Field {
 		return append(h.describe(r), zap.Bool("from_telegram", telegram))

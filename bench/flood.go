@@ -16,6 +16,7 @@ import (
 type forgeries struct {
 	Address, URL string
 	From         []netip.Addr
+	Hasty        bool // whoever is forged to may not answer at all
 }
 
 // forgers is how many connections a flood has at once.
@@ -23,13 +24,13 @@ const forgers = 64
 
 // against are forgeries to a contender.
 func against(r *contender.Running, from []netip.Addr) forgeries {
-	return forgeries{Address: r.Address, URL: r.Targets()[0].URL, From: from}
+	return forgeries{Address: r.Address, URL: r.Targets()[0].URL, From: from, Hasty: r.Drops}
 }
 
 // forge is a load of forged requests.
 func (f forgeries) forge() load.Job {
 	return load.Job{Address: f.Address, Targets: []load.Target{{URL: f.URL, Secret: forgedSecret}},
-		TLS: forgersTLS, Connections: forgers, Forged: true, From: f.From}
+		TLS: forgersTLS, Connections: forgers, Forged: true, From: f.From, Hasty: f.Hasty}
 }
 
 // flood forges from the moment on at which it is told to whom until its standard

@@ -11,8 +11,8 @@ const (
 	// that knocks on and on.
 	muteAfter = 10
 
-	// muteFor is how long such an address gets no answer. Then it is dropped by Accept
-	// again, which the log tells, and mayhap muted anew.
+	// muteFor is how long such an address gets no answer. Then Accept drops it again,
+	// which the log tells, and in the end it is muted anew.
 	muteFor = time.Minute
 
 	// muteLook is how often it is looked whether an address must still be muted.

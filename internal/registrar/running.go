@@ -38,10 +38,19 @@ func (r *Registrar) follow(before *Registrar) {
 	}
 }
 
+// Suspect is Registrar.Suspect; nothing before there is a registrar.
+func (r *Running) Suspect() {
+	if r != nil {
+		r.Registrar.Suspect()
+	}
+}
+
 // Stop ends the work; another configuration takes it up.
 func (r *Running) Stop() {
-	r.Bot.Yield(r.Registrar)
-	r.cancel()
+	if r != nil {
+		r.Bot.Yield(r.Registrar)
+		r.cancel()
+	}
 }
 
 // stopPatience is how long Wait waits: a little longer than a call may go on, so
@@ -50,6 +59,9 @@ const stopPatience = grace + time.Second
 
 // Wait returns when nothing is being done any more, or when that takes too long.
 func (r *Running) Wait() {
+	if r == nil {
+		return
+	}
 	select {
 	case <-r.done:
 	case <-time.After(stopPatience):

@@ -17,7 +17,7 @@ const (
 	// patience is how long an answer may take: as long as Telegram waits.
 	patience = time.Minute
 
-	// haste is how long a forger waits for the kernel of whom it connects to.
+	// haste is how long who is hasty waits for a connection.
 	haste = 50 * time.Millisecond
 )
 

@@ -36,6 +36,7 @@ type Job struct {
 	// Forged requests are not sent again when they are not answered.
 	Forged bool
 	From   []netip.Addr // the addresses to connect from, in turn; none for any
+	Hasty  bool         // connecting is given up after a short while
 
 	// Warm is how long the load runs before anything counts, and During is called
 	// then: what happens until it returns counts.

@@ -92,7 +92,7 @@ func (w *worker) count(n *int, err error) {
 func (w *worker) try() (status int, err error) {
 	if w.conn == nil {
 		timeout := patience
-		if w.job.Forged {
+		if w.job.Hasty {
 			timeout = haste
 		}
 		if w.conn, err = dial(w.job.Address, w.from, timeout, w.job.TLS); err != nil {

@@ -109,17 +109,23 @@ func (m *mute) look(now time.Time) {
 // tell counts what the kernel has thrown away since it was last asked.
 func (m *mute) tell() {
 	count := thrownAway(m.socket)
-	m.thrown(uint64(count - m.count)) // also when the kernel's counter has begun anew
+	if count > m.count { // otherwise the kernel has begun anew, or does not tell
+		m.thrown(uint64(count - m.count))
+	}
 	m.count = count
 }
 
-// apply gives the kernel the addresses. Where it takes none, all goes on without.
+// apply gives the kernel the addresses. Where it does not take them, all goes on
+// without a filter: an old one would keep out who may come in again.
 func (m *mute) apply() bool {
 	muted := make([]netip.Prefix, 0, len(m.muted))
 	for s := range m.muted {
 		muted = append(muted, s)
 	}
-	m.ended = !filter(m.socket, muted)
+	if !filter(m.socket, muted) {
+		m.ended = true
+		filter(m.socket, nil)
+	}
 	return !m.ended
 }
 

@@ -13,13 +13,11 @@ import (
 // muting is a listener that takes both kinds of addresses, and counts.
 type muting struct {
 	*mute
-	t         *testing.T
-	listener  net.Listener
-	freed     atomic.Bool
-	told      []netip.Prefix
-	unheard   uint64
-	knocker   map[string]net.Dialer
-	connected []net.Conn
+	t        *testing.T
+	listener net.Listener
+	freed    atomic.Bool
+	told     []netip.Prefix
+	unheard  uint64
 }
 
 func newMuting(t *testing.T) *muting {

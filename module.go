@@ -250,17 +250,13 @@ func (h *Handler) fieldError(field string, err error) error {
 
 // identify finds the handler's place and name.
 func (h *Handler) identify() identity {
-	name, botID := h.Name, ""
+	botID := ""
 	if h.registering != nil {
 		botID = h.registering.ID()
 	}
-	if name == "" {
-		name = botID
-	}
+	name := cmp.Or(h.Name, botID)
 	if name == "" && h.server != nil {
-		if name = h.place().String(); name == "" && len(h.server.Listen) > 0 {
-			name = h.server.Listen[0]
-		}
+		name = cmp.Or(append([]string{h.place().String()}, h.server.Listen...)...)
 	}
 	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
 }
@@ -290,10 +286,8 @@ func (h *Handler) namedLogger() *zap.Logger { return h.logger.With(h.nameField()
 
 // Cleanup writes what the logs have held back.
 func (h *Handler) Cleanup() error {
-	if h.refused != nil {
-		h.refused.Close()
-		h.failed.Close()
-	}
+	h.refused.Close()
+	h.failed.Close()
 	h.registering.at().Stop() // Caddy has not, if the configuration failed at its very end
 	h.registering.at().Wait()
 	h.held.Release()

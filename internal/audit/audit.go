@@ -84,8 +84,12 @@ func (l *Log) summarize() {
 	}
 }
 
-// Close writes the summary of a window that is still open.
+// Close writes the summary of a window that is still open. A log that was never
+// made has none.
 func (l *Log) Close() {
+	if l == nil {
+		return
+	}
 	if t := l.timer.Load(); t != nil {
 		t.Stop()
 	}

@@ -263,11 +263,9 @@ func (g *Guard) Cleanup() error {
 	if g.server != nil {
 		guards.CompareAndDelete(g.server, g)
 	}
-	if g.dropped != nil {
-		g.dropped.Close()
-		g.barred.Close()
-		g.silenced.Close()
-	}
+	g.dropped.Close()
+	g.barred.Close()
+	g.silenced.Close()
 	return nil
 }
 

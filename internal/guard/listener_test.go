@@ -86,3 +86,25 @@ func TestListener(t *testing.T) {
 		})
 	}
 }
+
+// TestBars looks at which ranges may be left without an answer: none from which
+// somebody may come in.
+func TestBars(t *testing.T) {
+	only, err := source.Parse("telegram", "2001:db8:1:2::7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]bool{
+		"203.0.113.9":     true,
+		"149.154.160.1":   false,
+		"2001:db8:1:2::8": false, // its /64 has one that may
+		"2001:db8:1:3::7": true,
+	} {
+		if got := (&Guard{only: only}).bars(of(address)); got != want {
+			t.Errorf("%s: barred %v, want %v", address, got, want)
+		}
+		if (&Guard{}).bars(of(address)) {
+			t.Errorf("%s: barred by a guard without ranges", address)
+		}
+	}
+}

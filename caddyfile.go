@@ -143,7 +143,6 @@ func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) error {
 			return d.Errf("secret: %w", err)
 		}
 	}
-	h.locate("secret", d)
 	return nil
 }
 
@@ -156,7 +155,6 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 	if err := checkLiteral(d.Val()); err != nil {
 		return d.Errf("forward_secret: %w", err)
 	}
-	h.locate("forward_secret", d)
 	return args.None(d, "forward_secret")
 }
 
@@ -167,14 +165,6 @@ func checkLiteral(configured string) error {
 		return secret.Check(configured)
 	}
 	return nil
-}
-
-// locate remembers where a field stands, for what is found out only later.
-func (h *Handler) locate(field string, d *caddyfile.Dispenser) {
-	if h.Caddyfile == nil {
-		h.Caddyfile = make(map[string]string)
-	}
-	h.Caddyfile[field] = d.File() + ":" + strconv.Itoa(d.Line())
 }
 
 func (h *Handler) unmarshalSource(d *caddyfile.Dispenser) error {
@@ -201,7 +191,6 @@ func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
 }
 
 func (h *Handler) unmarshalBotToken(d *caddyfile.Dispenser) (err error) {
-	h.locate("bot_token", d)
 	h.BotToken, err = args.One(d, "bot_token")
 	return err
 }
@@ -230,7 +219,6 @@ func (h *Handler) unmarshalCheck(d *caddyfile.Dispenser) (err error) {
 }
 
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {
-	h.locate("rotate", d)
 	if !d.NextArg() {
 		return d.Err("rotate: needs a duration or off")
 	}

@@ -112,11 +112,7 @@ http://localhost:%d {
 		resp.Body.Close()
 	}
 	site := fmt.Sprintf("https://localhost:%d", port)
-	paths := []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/unguarded_error", "/nowhere", "/rewritten", "/stripped/x/end", "/before/x"}
-	if debug == "" {
-		// At DEBUG a reverse_proxy that nothing guards logs all that it sends.
-		paths = append(paths, "/unguarded_dead")
-	}
+	paths := []string{"/ok", "/hangup", "/dead", "/panic", "/error", "/unguarded_error", "/unguarded_dead", "/nowhere", "/rewritten", "/stripped/x/end", "/before/x"}
 	for _, path := range paths {
 		for _, s := range planted[:3] {
 			send(site+path, s)
@@ -128,8 +124,6 @@ http://localhost:%d {
 	for _, s := range planted[:3] {
 		send(fmt.Sprintf("http://localhost:%d/", otherPort), s)
 		send(fmt.Sprintf("http://localhost:%d/redirected", plainPort), s)
-		send(fmt.Sprintf("http://127.0.0.1:%d/plain", plainPort), s)
-		rawRequest(t, client, port, "POST / HTTP/1.1\r\nHost: ...\r\n", s)
 		rawRequest(t, client, port, strings.Repeat("X", 40)+" / HTTP/1.1\r\nHost: localhost\r\n", s)
 	}
 	// A kept secret is made by the gate: it can only be searched for afterwards.
@@ -178,14 +172,11 @@ http://localhost:%d {
 	}
 	redirected := 3
 	if plainSite != "" {
-		redirected = 0 // they are in the log of that server, which has one for its own host
-		if content, err := os.ReadFile(c.file("plain.log")); err != nil || bytes.Count(content, []byte("REDACTED")) != 3 {
-			t.Errorf("the plain site's log: %v\n%s", err, content)
-		}
+		redirected = 0 // they are in the log of that server
 	}
 	checkAccessLog(t, c.file("access.log"), redirected)
 	checkPlainLog(t, c.file("other.log"))
-	for _, want := range []string{"test panic", `"reason":"failed"`, `"reason":"wrong_secret"`} {
+	for _, want := range []string{"test panic", "secret header reached no telegram_webhook handler", `"reason":"failed"`, `"reason":"wrong_secret"`} {
 		if !strings.Contains(c.out.String(), want) {
 			t.Errorf("no %s in the output: the test has not seen what it is about", want)
 		}

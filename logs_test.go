@@ -59,7 +59,7 @@ func TestReasonsDocumented(t *testing.T) {
 		return kind == answer.Kinds[answer.Answered] || kind == answer.Kinds[answer.TooLarge] // which is a refusal
 	})
 	for heading, reasons := range map[string][]string{
-		"Why a request was refused":       verdicts[passed+1:],
+		"Why a request was refused":       resultNames()[passed+1:],
 		"Why an update was not delivered": undelivered,
 	} {
 		_, section, _ := strings.Cut(text, "\n## "+heading+"\n")

@@ -27,17 +27,15 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
-	"github.com/caddy-telegram/telegramwebhook/internal/behind"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/guard"
-	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
-	"github.com/caddy-telegram/telegramwebhook/internal/withhold"
 )
 
 func init() {
@@ -132,13 +130,9 @@ type Handler struct {
 
 	Registration
 
-	// Where the fields above stand in the Caddyfile, as file:line, for error
-	// messages. Set by the Caddyfile adapter.
-	Caddyfile map[string]string `json:"caddyfile,omitempty"`
-
 	logger  *zap.Logger
 	server  *caddyhttp.Server
-	config  lifecycle.Config
+	app     *app.App
 	secrets secret.Source
 	guard   *guard.Guard // of the listener; nil if there is none
 	forward []string     // the header's value for the bot, if not the one that came
@@ -147,7 +141,6 @@ type Handler struct {
 	refused *audit.Log
 	failed  *audit.Log
 	webhook func() identity
-	arrange func() // the proxies behind, once
 	updates *registry.Updates
 	spot    *site.Spot
 	held    *registry.Holdings
@@ -176,10 +169,13 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	var err error
-	if h.config, err = lifecycle.Of(ctx); err != nil {
+	if h.app, err = app.Of(ctx); err != nil {
 		return err
 	}
-	h.server, h.held = h.config.Server(), registry.NewHoldings(h.config.Key())
+	if h.server, err = h.app.AddGate(ctx, h); err != nil {
+		return err
+	}
+	h.held = registry.NewHoldings(h.app)
 	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
 		if err := step(); err != nil {
 			return err
@@ -191,28 +187,27 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
 		return err
 	}
+	h.answers.WriteTimeout = time.Duration(h.server.WriteTimeout)
 	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
-	h.arrange = sync.OnceFunc(func() { behind.Arrange(h.server, h, h.connections()) })
 	h.guard = guard.For(h.server)
-	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
+	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
-	withhold.From(ctx)
 	h.warn(ctx)
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err
 	}
-	if h.updates, err = registry.NewUpdates(h.config, h.Dedupe, h.botKey, h.namedLogger); err != nil {
+	if h.updates, err = registry.NewUpdates(h.app, h.server, h.Dedupe, h.botKey, h.namedLogger); err != nil {
 		return err
 	}
-	return h.config.On(func() { h.start(ctx) }, func() { h.registering.at().Stop() })
+	return h.app.On(func() { h.start(ctx) }, func() { h.registering.at().Stop() })
 }
 
 // start makes the webhook known to its operator, once the configuration runs.
 func (h *Handler) start(ctx caddy.Context) {
-	withhold.Complete(h.server) // before the routes are read, to find the handler's place
+	h.warnOfPlace()
 	if h.Name == "" {
 		if err := h.held.ClaimName(h.webhook().name); err != nil {
 			h.namedLogger().Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
@@ -224,7 +219,7 @@ func (h *Handler) start(ctx caddy.Context) {
 		Called:    h.webhook().name,
 		Address:   h.address(),
 		Secrets:   h.secrets,
-		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
+		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(resultNames()) },
 		Guard:     h.guard.Status,
 		Registrar: h.registering.at(),
 	})
@@ -239,15 +234,6 @@ func (h *Handler) address() string {
 	return address
 }
 
-// fieldError says which field is wrong and where it stands. What err says must
-// hold no secret.
-func (h *Handler) fieldError(field string, err error) error {
-	if at := h.Caddyfile[field]; at != "" {
-		return fmt.Errorf("%s: %w, at %s", field, err, at)
-	}
-	return fmt.Errorf("%s: %w", field, err)
-}
-
 // identify finds the handler's place and name.
 func (h *Handler) identify() identity {
 	botID := ""
@@ -255,10 +241,10 @@ func (h *Handler) identify() identity {
 		botID = h.registering.ID()
 	}
 	name := cmp.Or(h.Name, botID)
-	if name == "" && h.server != nil {
+	if name == "" {
 		name = cmp.Or(append([]string{h.place().String()}, h.server.Listen...)...)
 	}
-	return identity{name: name, botID: botID, metrics: metrics.For(name, verdicts, secret.Roles)}
+	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames(), secret.Roles)}
 }
 
 // Spot is where the handler stands.
@@ -272,11 +258,7 @@ func (h *Handler) botKey() string {
 	if h.registering != nil {
 		return h.registering.Key()
 	}
-	name := h.webhook().name
-	if h.server != nil {
-		name += " on " + strings.Join(h.server.Listen, " ")
-	}
-	return name
+	return h.webhook().name + " on " + strings.Join(h.server.Listen, " ")
 }
 
 // nameField says in a log entry which webhook it is about.
@@ -301,6 +283,5 @@ var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
-	_ withhold.Gate               = (*Handler)(nil)
 	_ site.Stander                = (*Handler)(nil)
 )

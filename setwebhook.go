@@ -130,14 +130,14 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	}
 	account, err := registrar.NewAccount(h.BotToken, resolved.API, resolved.APITest)
 	if err != nil {
-		return h.fieldError("bot_token", err)
+		return fmt.Errorf("bot_token: %w", err)
 	}
 	h.registering = &registering{Registration: resolved, Account: account}
 	if err := h.checkRegistration(ctx); err != nil {
 		return err
 	}
 	if h.registering.bot, err = h.held.Claim(account.Key(), h.who()); err != nil {
-		return h.fieldError("bot_token", err)
+		return fmt.Errorf("bot_token: %w", err)
 	}
 	if site.IsAddress(resolved.URL) {
 		if err := h.claimAddress(resolved.URL); err != nil {
@@ -145,7 +145,7 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 		}
 	}
 	if err := h.provisionOwnSecrets(ctx); err != nil {
-		return h.fieldError("rotate", err)
+		return fmt.Errorf("rotate: %w", err)
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (h *Handler) connections() int {
 // emitEvent tells the subscribers of Caddy's events.
 func (h *Handler) emitEvent(event string, data map[string]any) {
 	data["name"] = h.webhook().name
-	h.config.Emit("telegram_webhook_"+event, data)
+	h.app.Emit("telegram_webhook_"+event, data)
 }
 
 // at returns the registrar at work; nil before there is one.

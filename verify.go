@@ -2,6 +2,7 @@ package telegramwebhook
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -13,106 +14,108 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/placeholder"
+	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
-	"github.com/caddy-telegram/telegramwebhook/internal/withhold"
 )
 
-// A verdict says whether a request may pass, or why not.
-type verdict int
+// A result says what becomes of a request.
+type result int
 
 const (
-	passed verdict = iota
+	passed result = iota
 	plainHTTP
 	wrongSource
 	noSecret
 	wrongSecret
+	redactedSecret
 	notReady
 	wrongMethod
 	wrongType
 	tooLarge
 )
 
-// verdicts names the verdicts in logs and metrics.
-var verdicts = []string{
-	"passed", "plain_http", "wrong_source", "no_secret", "wrong_secret", "not_ready", "wrong_method", "wrong_type", "too_large",
+// results has for each result its name in logs and metrics, the status that a
+// refused request gets, and whether it may be a forgery, which the listener wrapper
+// counts.
+var results = []struct {
+	name      string
+	status    int
+	penalized bool
+}{
+	passed:         {name: "passed"},
+	plainHTTP:      {"plain_http", http.StatusForbidden, true},
+	wrongSource:    {"wrong_source", http.StatusForbidden, true},
+	noSecret:       {"no_secret", http.StatusForbidden, true},
+	wrongSecret:    {"wrong_secret", http.StatusForbidden, true},
+	redactedSecret: {"redacted", http.StatusForbidden, false},
+	notReady:       {"not_ready", http.StatusServiceUnavailable, false}, // Telegram sends the update again
+	wrongMethod:    {"wrong_method", http.StatusMethodNotAllowed, false},
+	wrongType:      {"wrong_type", http.StatusUnsupportedMediaType, false},
+	tooLarge:       {"too_large", http.StatusRequestEntityTooLarge, false},
+}
+
+func resultNames() []string {
+	names := make([]string, len(results))
+	for i, r := range results {
+		names[i] = r.name
+	}
+	return names
 }
 
 // ServeHTTP lets a genuine update through to the next handler and refuses
 // anything else. It answers every request itself and returns no error.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	hsts := ""
-	if source.Secure(r) {
-		hsts = h.answers.HSTS
-	}
-	if !withhold.Done(r) {
+	secrets, state := redact.Values(r)
+	if state == redact.Exposed {
 		skipAccessLog(r)
+		h.app.ReportExposed(r)
 	}
-	v, role := h.judge(r)
-	if v != passed {
+	result := h.verify(r, secrets, state)
+	if (result == wrongSecret || result == notReady) && h.secrets.Refresh(r.Context()) {
+		result = h.verify(r, secrets, state) // another node may have made a new secret
+	}
+	if result != passed {
 		skipAccessLog(r)
-		h.refuse(w, r, v, hsts)
+		h.refuse(w, r, result, len(secrets) > 0)
 		return nil
 	}
-	h.webhook().metrics.Matched(int(role))
 	h.guard.Passed(r)
-	h.deliver(w, r, next, hsts)
+	h.deliver(w, r, next, secrets)
 	return nil
 }
 
-// RefuseEarly refuses a request without an accepted secret where Caddy has done
-// nothing for it yet. All else is left to ServeHTTP.
-func (h *Handler) RefuseEarly(w http.ResponseWriter, r *http.Request) bool {
-	if r.TLS == nil {
-		return false // Caddy may know better
-	}
-	v, _ := h.judge(r)
-	if v != wrongSource && v != noSecret && v != wrongSecret {
-		return false
-	}
-	h.refuse(w, r, v, h.answers.HSTS)
-	return true
-}
-
-// judge is verify, with another look at the secrets before one is refused.
-func (h *Handler) judge(r *http.Request) (verdict, secret.Role) {
-	v, role := h.verify(r)
-	if (v == wrongSecret || v == notReady) && h.secrets.Refresh(r.Context()) {
-		v, role = h.verify(r) // another node may have made a new one
-	}
-	return v, role
-}
-
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
-func (h *Handler) verify(r *http.Request) (verdict, secret.Role) {
+func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) result {
 	if !h.AllowHTTP && !source.Secure(r) {
-		return plainHTTP, 0
+		return plainHTTP
 	}
 	if h.sources != nil && (source.Early(r) || !h.sources.Contains(source.ClientIP(r))) {
-		return wrongSource, 0
+		return wrongSource
 	}
-	values := withhold.Values(r)
 	switch {
-	case len(values) == 0:
-		return noSecret, 0
-	case len(values) > 1:
-		return wrongSecret, 0
+	case state == redact.Lost:
+		return redactedSecret
+	case len(secrets) == 0:
+		return noSecret
+	case len(secrets) > 1:
+		return wrongSecret
 	}
 	accepted := h.secrets.Accepted()
 	if accepted == nil {
-		return notReady, 0
+		return notReady
 	}
-	role, ok := accepted.Match(values[0])
-	if !ok {
-		return wrongSecret, 0
+	if _, ok := accepted.Match(secrets[0]); !ok {
+		return wrongSecret
 	}
-	return h.verifyForm(r), role
+	return h.verifyForm(r)
 }
 
 // verifyForm checks a request from someone who knows the secret: an answer may
 // now say what is wrong.
-func (h *Handler) verifyForm(r *http.Request) verdict {
+func (h *Handler) verifyForm(r *http.Request) result {
 	switch {
 	case r.Method != http.MethodPost:
 		return wrongMethod
@@ -134,73 +137,71 @@ func isJSON(contentType []string) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
-// refuse answers with a bare status: 403, the same for whatever keeps a stranger
-// out. Caddy's error path would cost more and say more.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts string) {
+// refuse answers with a bare status, the same 403 for every reason that keeps a
+// stranger out. Caddy's error path would cost more and say more.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, hasSecret bool) {
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
-	if hsts != "" && header.Get("Strict-Transport-Security") == "" {
+	if hsts := h.hsts(r); hsts != "" && header.Get("Strict-Transport-Security") == "" {
 		header.Set("Strict-Transport-Security", hsts)
 	}
-	status := http.StatusForbidden
-	switch v {
-	case plainHTTP, wrongSource, noSecret, wrongSecret:
-		if h.guard.Refused(r) {
-			header.Set("Connection", "close") // no new one is accepted for a while
-		}
+	switch why {
 	case notReady:
-		// Nobody can tell yet whether it is genuine. Telegram shall come again.
-		status = http.StatusServiceUnavailable
 		h.answers.SetRetryAfter(header)
 	case wrongMethod:
-		status = http.StatusMethodNotAllowed
 		header.Set("Allow", http.MethodPost)
-	case wrongType:
-		status = http.StatusUnsupportedMediaType
-	case tooLarge:
-		status = http.StatusRequestEntityTooLarge
+	}
+	if results[why].penalized && h.guard.Refused(r) {
+		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// net/http reads the rest of a body before it sends the answer, and a
 		// stranger may keep that back. If this cannot be set it waits longer.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
 	}
-	w.WriteHeader(status)
-	h.record(r, v)
+	w.WriteHeader(results[why].status)
+	h.recordRefusal(r, why)
+}
+
+// hsts is the value of Strict-Transport-Security for the answer to r.
+func (h *Handler) hsts(r *http.Request) string {
+	if source.Secure(r) {
+		return h.answers.HSTS
+	}
+	return ""
 }
 
 // drainTime is how long a refused request may take to send its body.
 const drainTime = time.Second
 
-// record counts a refusal and writes it to the audit log.
-func (h *Handler) record(r *http.Request, v verdict) {
-	h.webhook().metrics.Count(int(v))
+// recordRefusal counts a refusal and writes it to the audit log.
+func (h *Handler) recordRefusal(r *http.Request, why result) {
+	h.webhook().metrics.Count(int(why))
 	telegram := source.Telegram(source.ClientIP(r))
-	if telegram && (v == noSecret || v == wrongSecret) {
+	if telegram && (why == noSecret || why == wrongSecret) {
 		h.registering.at().Suspect()
 	}
-	h.refused.Add(int(v), func() []zap.Field {
+	h.refused.Add(int(why), func() []zap.Field {
 		return append(h.describe(r), zap.Bool("from_telegram", telegram))
 	})
 }
 
 // deliver hands a genuine update on to the bot, and records how that went.
-func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, hsts string) {
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, secrets []string) {
 	switch {
 	case h.ForwardSecret == nil:
 		delete(r.Header, secret.Header)
 	case h.forward != nil:
 		r.Header[secret.Header] = h.forward
 	default:
-		r.Header[secret.Header] = withhold.Values(r)
+		r.Header[secret.Header] = secrets
 	}
 
-	h.arrange()
 	me := h.webhook()
 	body := placeholder.Provide(r, placeholder.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers
-	rules.HSTS = hsts
+	rules.HSTS = h.hsts(r)
 	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
 	outcome = rules.Deliver(w, r, h.updates.Once(body.Update, next))
@@ -209,7 +210,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took time.Duration) {
 	if outcome.Kind == answer.TooLarge {
-		h.record(r, tooLarge)
+		h.recordRefusal(r, tooLarge)
 		return
 	}
 	m := h.webhook().metrics
@@ -224,7 +225,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took t
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return audit.Request(r, h.registering.redact(r.URL.Path))
+	return audit.Request(r, h.registering.redact(botapi.HideTokens(r.URL.Path)))
 }
 
 // skipAccessLog keeps the request out of the site's access log.
@@ -237,16 +238,16 @@ func skipAccessLog(r *http.Request) {
 func (h *Handler) provisionSecrets() error {
 	if len(h.Secret) == 0 {
 		if h.BotToken == "" {
-			return h.fieldError("secret", secret.ErrMissing)
+			return fmt.Errorf("secret: %w", secret.ErrMissing)
 		}
 		return nil
 	}
 	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
-		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
+		return fmt.Errorf("secret: %w", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
 	}
 	var err error
-	if h.secrets, err = secret.Given(h.Secret, h.logger, h.Caddyfile["secret"]); err != nil {
-		return h.fieldError("secret", err)
+	if h.secrets, err = secret.Given(h.Secret, h.logger); err != nil {
+		return fmt.Errorf("secret: %w", err)
 	}
 	return nil
 }
@@ -257,7 +258,7 @@ func (h *Handler) provisionForward() error {
 	}
 	value, err := secret.Resolve(*h.ForwardSecret)
 	if err != nil {
-		return h.fieldError("forward_secret", err)
+		return fmt.Errorf("forward_secret: %w", err)
 	}
 	h.forward = []string{value}
 	return nil
@@ -268,21 +269,40 @@ func (h *Handler) provisionSources() (err error) {
 		return nil
 	}
 	if h.sources, err = source.Parse(h.Source...); err != nil {
-		return h.fieldError("source", err)
+		return fmt.Errorf("source: %w", err)
 	}
 	return nil
 }
 
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
-	secret.WarnOfLiteral(h.logger, "secret", h.Caddyfile["secret"], h.Secret...)
-	secret.WarnOfLiteral(h.logger, "bot_token", h.Caddyfile["bot_token"], h.BotToken)
+	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
+	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
+	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegramPatience {
+		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
+			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
+	}
 	if h.ForwardSecret == nil {
 		return
 	}
-	secret.WarnOfLiteral(h.logger, "forward_secret", h.Caddyfile["forward_secret"], *h.ForwardSecret)
+	secret.WarnOfLiteral(h.logger, "forward_secret", *h.ForwardSecret)
 	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
-		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log",
-			zap.String("at", h.Caddyfile["forward_secret"]))
+		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
+	}
+}
+
+// telegramPatience is how long Telegram waits for the answer to an update.
+const telegramPatience = time.Minute
+
+// warnOfPlace warns of what keeps updates from this handler, and of a token in its path.
+func (h *Handler) warnOfPlace() {
+	for _, handler := range h.place().InFront {
+		h.namedLogger().Warn("handler in front of telegram_webhook answers Telegram's requests",
+			zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
+			zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
+	}
+	if paths := strings.Join(append(h.place().Paths, h.URL), " "); botapi.HideTokens(paths) != paths {
+		h.namedLogger().Warn("bot token in the webhook's path",
+			zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
 	}
 }

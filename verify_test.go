@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -26,6 +27,7 @@ func provision(t testing.TB, h *Handler) *Handler {
 		t.Fatal(err)
 	}
 	ctx, cancel := caddy.NewContext(ctx)
+	ctx.Context = context.WithValue(ctx.Context, caddyhttp.ServerCtxKey, new(caddyhttp.Server))
 	t.Cleanup(cancel)
 	if err := h.Provision(ctx); err != nil {
 		t.Fatal(err)
@@ -53,11 +55,12 @@ func TestVerify(t *testing.T) {
 		handler Handler
 		change  func(*http.Request)
 		secrets []string
-		want    verdict
+		want    result
 	}{
 		"the first secret":                {secrets: []string{rightSecret}, want: passed},
 		"another accepted secret":         {secrets: []string{staleSecret}, want: passed},
 		"no header":                       {want: noSecret},
+		"what a Front leaves":             {secrets: []string{redact.Placeholder}, want: redactedSecret},
 		"an empty header":                 {secrets: []string{""}, want: wrongSecret},
 		"a wrong secret":                  {secrets: []string{"wrong"}, want: wrongSecret},
 		"one byte off":                    {secrets: []string{rightSecret[:len(rightSecret)-1] + "L"}, want: wrongSecret},
@@ -78,7 +81,9 @@ func TestVerify(t *testing.T) {
 		"a trusted proxy says https":      {change: forwarded(true, "https"), secrets: []string{rightSecret}, want: passed},
 		"a trusted proxy says HTTPS":      {change: forwarded(true, "HTTPS"), secrets: []string{rightSecret}, want: passed},
 		"a trusted proxy says http":       {change: forwarded(true, "http"), secrets: []string{rightSecret}, want: plainHTTP},
-		"a trusted proxy says both":       {change: forwarded(true, "https", "http"), secrets: []string{rightSecret}, want: plainHTTP},
+		"two proxies, the client's first": {change: forwarded(true, "https, http"), secrets: []string{rightSecret}, want: passed},
+		"two lines, the client's first":   {change: forwarded(true, "https", "http"), secrets: []string{rightSecret}, want: passed},
+		"two proxies, the second https":   {change: forwarded(true, "http, https"), secrets: []string{rightSecret}, want: plainHTTP},
 		"a trusted proxy says nothing":    {change: forwarded(true), secrets: []string{rightSecret}, want: plainHTTP},
 		"a source outside":                {handler: Handler{Source: []string{"telegram"}}, secrets: []string{rightSecret}, want: wrongSource},
 		"a source inside":                 {handler: Handler{Source: []string{"telegram", "203.0.113.0/24"}}, secrets: []string{rightSecret}, want: passed},
@@ -107,14 +112,20 @@ func TestVerify(t *testing.T) {
 			if tc.change != nil {
 				tc.change(r)
 			}
-			if got, _ := h.verify(r); got != tc.want {
-				t.Errorf("got %s, want %s", verdicts[got], verdicts[tc.want])
+			if got := verify(h, r); got != tc.want {
+				t.Errorf("got %s, want %s", results[got].name, results[tc.want].name)
 			}
-			if n := testing.AllocsPerRun(100, func() { h.verify(r) }); n != 0 {
+			if n := testing.AllocsPerRun(100, func() { verify(h, r) }); n != 0 {
 				t.Errorf("the check allocates %v times, want 0", n)
 			}
 		})
 	}
+}
+
+// verify judges a request as ServeHTTP does first.
+func verify(h *Handler, r *http.Request) result {
+	secrets, state := redact.Values(r)
+	return h.verify(r, secrets, state)
 }
 
 func plain(r *http.Request)               { r.TLS = nil }

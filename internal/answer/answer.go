@@ -5,8 +5,10 @@ package answer
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -63,7 +65,7 @@ const clientClosed = 499
 // The errors of next are answered here, so that none reaches Caddy's error log
 // and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) Outcome {
-	client := r.Context() // a handler may give r another one
+	start, client := time.Now(), r.Context() // a handler may give r another one
 	body := limit(r, rules.MaxBody)
 	aw := newWriter(w, rules.HSTS)
 	err := next.ServeHTTP(aw, r)
@@ -74,6 +76,9 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err == nil {
 		if aw.status == clientClosed && client.Err() != nil {
 			return Outcome{Kind: Abandoned, Status: clientClosed, Err: errAbandoned}
+		}
+		if limit := rules.WriteTimeout; limit > 0 && time.Since(start) >= limit {
+			return Outcome{Kind: Broken, Err: fmt.Errorf("the server's write timeout of %s ended before the bot had answered", limit)}
 		}
 		return Outcome{Kind: aw.kind(), Status: aw.status}
 	}

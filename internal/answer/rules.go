@@ -28,6 +28,10 @@ type Rules struct {
 
 	// MaxBody is how many bytes a body may have.
 	MaxBody int64
+
+	// WriteTimeout is the server's: an answer that comes later does not arrive.
+	// 0 for none.
+	WriteTimeout time.Duration
 }
 
 // NewRules makes rules of what was configured, with defaults for what was not:

@@ -90,3 +90,10 @@ var (
 
 // Redact takes the token, and its secret half alone, out of a text.
 func (t Token) Redact(s string) string { return newRedactor(t).value(s) }
+
+// anyToken finds anything that has the form of a bot token, in a path or its
+// escaped form.
+var anyToken = regexp.MustCompile(`(?i)[0-9]{6,}(?::|%3a)[a-z0-9_-]{30,}`)
+
+// HideTokens returns s without anything that has the form of a bot token.
+func HideTokens(s string) string { return anyToken.ReplaceAllString(s, hidden) }

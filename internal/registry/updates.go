@@ -9,8 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
-	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
 	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
@@ -25,7 +25,7 @@ type Updates struct {
 // NewUpdates is to be called in Provision. So many updates are remembered; with
 // none it returns nil. The bot's key is asked for once the whole configuration
 // runs, before the one that it replaces lets go.
-func NewUpdates(config lifecycle.Config, count int, key func() string, logger func() *zap.Logger) (*Updates, error) {
+func NewUpdates(app *app.App, server *caddyhttp.Server, count int, key func() string, logger func() *zap.Logger) (*Updates, error) {
 	if count == 0 {
 		return nil, nil
 	}
@@ -33,14 +33,12 @@ func NewUpdates(config lifecycle.Config, count int, key func() string, logger fu
 		return nil, fmt.Errorf("dedupe: %w", err)
 	}
 	u := &Updates{count: count, release: func() {}}
-	u.table = sync.OnceValue(func() *dedupe.Table { return u.claim(config, key(), logger) })
-	if server := config.Server(); server != nil {
-		server.RegisterOnShutdown(func() {
-			if caddy.Exiting() {
-				u.table().Close()
-			}
-		})
-	}
+	u.table = sync.OnceValue(func() *dedupe.Table { return u.claim(app, key(), logger) })
+	server.RegisterOnShutdown(func() {
+		if caddy.Exiting() {
+			u.table().Close()
+		}
+	})
 	return u, nil
 }
 
@@ -53,8 +51,8 @@ func (u *Updates) Start() {
 
 // claim takes the table of that key. Two webhooks of one configuration that are
 // called the same may be of two bots, whose updates must not meet.
-func (u *Updates) claim(config lifecycle.Config, key string, logger func() *zap.Logger) *dedupe.Table {
-	bot, release, err := Claim("updates of "+key, config.Key(), key)
+func (u *Updates) claim(app *app.App, key string, logger func() *zap.Logger) *dedupe.Table {
+	bot, release, err := Claim("updates of "+key, app, key)
 	if err != nil {
 		logger().Warn("updates are remembered only until the next reload: another telegram_webhook with dedupe has the same name; give each one of its own")
 		return new(dedupe.Table)

@@ -52,8 +52,8 @@ func About(configured string, err error) error {
 }
 
 // Given is the source of the secrets that a configuration gives. It warns of
-// what is weak. at is where they stand in it.
-func Given(values []string, logger *zap.Logger, at string) (Source, error) {
+// what is weak.
+func Given(values []string, logger *zap.Logger) (Source, error) {
 	resolved := make([]string, len(values))
 	for i, configured := range values {
 		value, err := Resolve(configured)
@@ -62,16 +62,16 @@ func Given(values []string, logger *zap.Logger, at string) (Source, error) {
 		}
 		resolved[i] = value
 		if len(value) < StrongLen {
-			logger.Warn("weak secret", zap.String("at", at), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
+			logger.Warn("weak secret", zap.String("field", "secret"), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
 		}
 	}
 	return NewConfigured(resolved...), nil
 }
 
 // WarnOfLiteral warns of a field one of whose values is a secret itself.
-func WarnOfLiteral(logger *zap.Logger, field, at string, values ...string) {
+func WarnOfLiteral(logger *zap.Logger, field string, values ...string) {
 	if slices.ContainsFunc(values, func(value string) bool { return value != "" && Literal(value) }) {
-		logger.Warn("secret is written out in the configuration and so on disk in clear; use {env.NAME} or {file.PATH}",
-			zap.String("field", field), zap.String("at", at))
+		logger.Warn("secret in clear in the configuration, and so on disk and in the debug log",
+			zap.String("field", field), zap.String("remedy", "use {env.NAME} or {file.PATH}"))
 	}
 }

@@ -3,9 +3,14 @@
 package site
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
 // Place is where a handler stands: the hosts and paths that lead to it, as the
@@ -13,6 +18,10 @@ import (
 type Place struct {
 	Hosts []string
 	Paths []string
+
+	// InFront is the handlers that answer requests before they reach this one, such
+	// as basic_auth: Telegram's updates do not pass them.
+	InFront []caddyhttp.MiddlewareHandler
 }
 
 // Walk tells of every handler in the server's routes where it stands. What is
@@ -21,16 +30,25 @@ func Walk(server *caddyhttp.Server, found func(caddyhttp.MiddlewareHandler, Plac
 	walk(server.Routes, Place{}, found)
 }
 
-func walk(routes caddyhttp.RouteList, at Place, found func(caddyhttp.MiddlewareHandler, Place)) {
+func walk(routes caddyhttp.RouteList, at Place, found func(caddyhttp.MiddlewareHandler, Place)) (inFront []caddyhttp.MiddlewareHandler) {
+	inFront = at.InFront
 	for _, route := range routes {
 		place := narrow(at, route.MatcherSets)
+		place.InFront = inFront
 		for _, h := range route.Handlers {
 			found(h, place)
-			if sub, ok := h.(*caddyhttp.Subroute); ok {
-				walk(sub.Routes, place, found)
+			switch h := h.(type) {
+			case *caddyhttp.Subroute:
+				place.InFront = walk(h.Routes, place, found)
+			case *caddyauth.Authentication, *reverseproxy.Handler, *caddyhttp.StaticResponse:
+				place.InFront = append(slices.Clip(place.InFront), h)
 			}
 		}
+		if len(route.MatcherSets) == 0 && route.Group == "" {
+			inFront = place.InFront // every request comes through this route
+		}
 	}
+	return inFront
 }
 
 // narrow is the place behind a route's matchers: an inner host or path matcher
@@ -84,7 +102,7 @@ func (s *Spot) Place(server *caddyhttp.Server) Place {
 	return *s.found.Load()
 }
 
-// String names the place by its first host and path.
+// String names the place by its first host and path, without a bot token.
 func (p Place) String() string {
 	s := ""
 	if len(p.Hosts) > 0 {
@@ -93,5 +111,5 @@ func (p Place) String() string {
 	if len(p.Paths) > 0 {
 		s += p.Paths[0]
 	}
-	return s
+	return botapi.HideTokens(s)
 }

@@ -31,7 +31,12 @@ func Secure(r *http.Request) bool {
 		return true
 	}
 	proto := r.Header["X-Forwarded-Proto"]
-	return len(proto) == 1 && strings.EqualFold(proto[0], "https") && TrustedProxy(r)
+	if len(proto) == 0 || !TrustedProxy(r) {
+		return false
+	}
+	// Each proxy on the way adds its value; the first is the client's.
+	first, _, _ := strings.Cut(proto[0], ",")
+	return strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 // Early reports whether the request came before the handshake was over, as it may

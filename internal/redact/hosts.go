@@ -1,0 +1,170 @@
+package redact
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// A place says what is to be done with the secret header of a request for a host.
+type place int
+
+const (
+	untouched  place = iota // no gate serves the host
+	gated                   // a gate on this server serves it
+	redirected              // Caddy redirects it to a server where a gate serves it
+)
+
+// hosts tells for one server which hosts its gates serve. The most exact pattern
+// decides: the host's name, then a wildcard, then routes without a host.
+type hosts struct {
+	all       bool            // a gate whose place cannot be told counts for every host
+	patterns  map[string]bool // whether a gate serves the hosts of a pattern; "" stands for routes without one
+	redirects bool            // Caddy has added redirects to HTTPS
+	others    []*hosts        // of the other servers, for the redirects
+}
+
+// findHosts reads the routes of all servers.
+func (f *Front) findHosts() map[*caddyhttp.Server]*hosts {
+	tables := make(map[*caddyhttp.Server]*hosts)
+	for _, server := range f.http.Servers {
+		tables[server] = newHosts(server.Routes, f.gates[server])
+	}
+	for server, table := range tables {
+		for other, t := range tables {
+			if other != server {
+				table.others = append(table.others, t)
+			}
+		}
+	}
+	return tables
+}
+
+func newHosts(routes caddyhttp.RouteList, gates []caddyhttp.MiddlewareHandler) *hosts {
+	t := &hosts{patterns: make(map[string]bool)}
+	found := 0
+	for _, route := range routes {
+		if isRedirect(route) {
+			t.redirects = true
+			continue
+		}
+		outer := narrow([]string{""}, route)
+		found += t.addGates(route, outer, gates)
+		// A route without a gate decides for its hosts only if no gate comes before it.
+		for _, pattern := range outer {
+			if _, known := t.patterns[pattern]; !known && !t.serves(pattern) {
+				t.patterns[pattern] = false
+			}
+		}
+	}
+	t.all = t.all || found < len(gates)
+	return t
+}
+
+// addGates adds the gates of a route and the subroutes below it, and returns how
+// many it has found.
+func (t *hosts) addGates(route caddyhttp.Route, patterns []string, gates []caddyhttp.MiddlewareHandler) (found int) {
+	for _, handler := range route.Handlers {
+		if slices.Contains(gates, handler) {
+			found++
+			for _, pattern := range patterns {
+				t.patterns[pattern] = true
+				t.all = t.all || strings.Contains(pattern, "{")
+			}
+		}
+		if sub, ok := handler.(*caddyhttp.Subroute); ok {
+			for _, inner := range sub.Routes {
+				found += t.addGates(inner, narrow(patterns, inner), gates)
+			}
+		}
+	}
+	return found
+}
+
+// narrow returns the host patterns of a route: its own, if each of its matcher sets
+// has some, and otherwise those of the route around it.
+func narrow(outer []string, route caddyhttp.Route) []string {
+	var patterns []string
+	for _, set := range route.MatcherSets {
+		i := slices.IndexFunc(set, func(m any) bool { _, ok := m.(*caddyhttp.MatchHost); return ok })
+		if i < 0 {
+			return outer
+		}
+		for _, host := range *set[i].(*caddyhttp.MatchHost) {
+			patterns = append(patterns, strings.ToLower(host))
+		}
+	}
+	if len(patterns) == 0 {
+		return outer
+	}
+	return patterns
+}
+
+// isRedirect reports whether automatic HTTPS has made the route: only Caddy itself
+// has this matcher by value.
+func isRedirect(route caddyhttp.Route) bool {
+	return slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
+		return slices.ContainsFunc(set, func(m any) bool { _, ok := m.(caddyhttp.MatchProtocol); return ok })
+	})
+}
+
+// of returns the place of a request's host.
+func (t *hosts) of(hostport string) place {
+	host := hostname(hostport)
+	pattern, known := t.pattern(host)
+	switch {
+	case t.all, known && pattern != "" && t.patterns[pattern]:
+		return gated
+	case known && pattern != "":
+		return untouched
+	case t.redirects && slices.ContainsFunc(t.others, func(other *hosts) bool { return other.serves(host) }):
+		return redirected
+	case t.patterns[""]:
+		return gated
+	}
+	return untouched
+}
+
+// serves reports whether a gate on this server serves the host.
+func (t *hosts) serves(host string) bool {
+	pattern, known := t.pattern(host)
+	return t.all || known && t.patterns[pattern]
+}
+
+// pattern returns the most exact pattern for a host.
+func (t *hosts) pattern(host string) (pattern string, known bool) {
+	if _, ok := t.patterns[host]; ok {
+		return host, true
+	}
+	for p := range t.patterns {
+		if matches(p, host) && (pattern == "" || strings.Count(p, "*") < strings.Count(pattern, "*") || strings.Count(p, "*") == strings.Count(pattern, "*") && p < pattern) {
+			pattern, known = p, true
+		}
+	}
+	if !known {
+		_, known = t.patterns[""]
+	}
+	return pattern, known
+}
+
+// matches reports whether a wildcard pattern matches a host, label by label as
+// Caddy's host matcher does.
+func matches(pattern, host string) bool {
+	if !strings.Contains(pattern, "*") {
+		return false
+	}
+	labels, wanted := strings.Split(host, "."), strings.Split(pattern, ".")
+	return slices.EqualFunc(labels, wanted, func(label, want string) bool { return want == "*" || label == want })
+}
+
+// hostname returns the host of a Host header as Caddy's host matcher reads it, in
+// small letters.
+func hostname(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
+	}
+	return strings.ToLower(host)
+}

@@ -1,0 +1,165 @@
+// Package redact keeps the value of the secret header out of Caddy's logs.
+//
+// It is the one place where this module reaches in front of Caddy's server. Caddy
+// copies a request for its access log and its error log before any handler runs,
+// so a handler that removes the header is too late. A Front therefore stands
+// before the server: for the hosts that a gate serves it replaces the header's
+// value by Placeholder and keeps the value in the request's context, where the gate
+// reads it. Every other handler on these hosts, and every log, sees Placeholder.
+// Requests for other hosts pass untouched.
+//
+//   - redact.go: what happens to a request
+//   - hosts.go: for which hosts it happens
+//
+// It rests on two things that Caddy and net/http export: RegisterConnContext and
+// the *http.Server in a connection's context. HTTP/3 does not come this way.
+package redact
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// Placeholder is the value that handlers and logs see in place of the secret.
+const Placeholder = "REDACTED"
+
+// Front redacts the secret header on the servers of one configuration.
+type Front struct {
+	http    *caddyhttp.App
+	logger  *zap.Logger
+	path    func(string) string // the path as it may be logged
+	gates   map[*caddyhttp.Server][]caddyhttp.MiddlewareHandler
+	tables  func() map[*caddyhttp.Server]*hosts
+	noGate  sync.Once
+	pastOne sync.Once
+}
+
+// NewFront puts a Front before all servers of the configuration, which is being
+// provisioned. logPath returns a request's path as it may be logged.
+func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) string) *Front {
+	f := &Front{http: app, logger: logger, path: logPath, gates: make(map[*caddyhttp.Server][]caddyhttp.MiddlewareHandler)}
+	// Routes are complete when the first connection arrives, and not before.
+	f.tables = sync.OnceValue(f.findHosts)
+	for _, server := range app.Servers {
+		f.standBefore(server)
+	}
+	return f
+}
+
+// AddGate tells which handler reads the secret header on a server. It is called
+// in the handler's Provision.
+func (f *Front) AddGate(server *caddyhttp.Server, gate caddyhttp.MiddlewareHandler) {
+	f.gates[server] = append(f.gates[server], gate)
+}
+
+// standBefore wraps the handler of the server's http.Server. Caddy makes that when
+// it starts, so it is first seen in the context of the first connection, before any
+// request reads the handler.
+func (f *Front) standBefore(server *caddyhttp.Server) {
+	var once sync.Once
+	server.RegisterConnContext(func(ctx context.Context, _ net.Conn) context.Context {
+		once.Do(func() {
+			if s, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok {
+				s.Handler = &redactor{next: s.Handler, front: f, hosts: f.tables()[server]}
+			}
+		})
+		return ctx
+	})
+}
+
+// redactor is the handler before one server.
+type redactor struct {
+	next  http.Handler
+	front *Front
+	hosts *hosts
+}
+
+func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	values, ok := r.Header[secret.Header]
+	if !ok {
+		d.next.ServeHTTP(w, r)
+		return
+	}
+	place := d.hosts.of(r.Host)
+	if place == untouched {
+		d.next.ServeHTTP(w, r)
+		return
+	}
+	taken := &taken{values: values}
+	r.Header[secret.Header] = []string{Placeholder}
+	if place == gated {
+		defer d.front.reportUnread(taken, r.Host, r.URL.Path)
+	}
+	d.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, taken)))
+}
+
+// taken is what was taken out of a request.
+type taken struct {
+	values []string
+	read   atomic.Bool // by a gate
+}
+
+type contextKey struct{}
+
+// A State says how the secret header of a request came to the gate.
+type State int
+
+const (
+	// Redacted is the usual state: the logs do not have the value.
+	Redacted State = iota
+	// Exposed means that the request did not pass a Front, so that Caddy's logs have
+	// the value.
+	Exposed
+	// Lost means that only Placeholder arrived: something before this Caddy, or
+	// another Caddy with a gate for the same host, has replaced the value.
+	Lost
+)
+
+// Values returns the values of the request's secret header. Only a gate may call it.
+func Values(r *http.Request) ([]string, State) {
+	values := r.Header[secret.Header]
+	t, _ := r.Context().Value(contextKey{}).(*taken)
+	if t != nil {
+		t.read.Store(true)
+	}
+	switch {
+	case len(values) == 0:
+		return nil, Redacted
+	case len(values) == 1 && values[0] == Placeholder && t == nil:
+		return nil, Lost
+	case len(values) == 1 && values[0] == Placeholder:
+		return t.values, Redacted
+	}
+	return values, Exposed
+}
+
+// reportUnread logs, once for a configuration, that a secret was sent to a host of
+// a gate but reached no gate.
+func (f *Front) reportUnread(t *taken, host, path string) {
+	if t.read.Load() {
+		return
+	}
+	f.noGate.Do(func() {
+		f.logger.Warn("secret header reached no telegram_webhook handler",
+			zap.String("host", host), zap.String("path", f.path(path)),
+			zap.String("remedy", "the handlers of this host see the value REDACTED; if another handler needs it, give telegram_webhook a host of its own"))
+	})
+}
+
+// ReportExposed logs, once for a configuration, that a request came to a gate with
+// the value still in its header.
+func (f *Front) ReportExposed(r *http.Request) {
+	f.pastOne.Do(func() {
+		f.logger.Warn("secret header not redacted before Caddy's logs",
+			zap.String("proto", r.Proto), zap.String("host", r.Host),
+			zap.String("remedy", `turn HTTP/3 off for this server with the line "protocols h1 h2" in its global options`))
+	})
+}

@@ -29,6 +29,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/guard"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
@@ -231,7 +232,7 @@ func (h *Handler) address() string {
 		return g.address
 	}
 	address, _ := site.URL(h.server, h.place(), "")
-	return address
+	return botapi.HideTokens(address)
 }
 
 // identify finds the handler's place and name.

@@ -84,7 +84,7 @@ func TestWrongJSON(t *testing.T) {
 		"url without a token":       {`"secret": ["abc"], "url": "/x"`, `bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
 		"url: http":                 {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
 		"url: a port":               {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},
-		"url: the token":            {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/` + botToken + `"`, `url: holds the bot token, which would be in every log; the secret does its work, so take any other path`},
+		"url: the token":            {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/` + botToken + `"`, `url: holds a bot token, which would be in every log; the secret does its work, so take any other path`},
 		"url: unset":                {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
 		"url: unset, in a path":     {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "/{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
 		"url: a request's":          {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://{http.request.host}/"`, `url: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},

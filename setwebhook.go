@@ -91,9 +91,10 @@ type registering struct {
 	watch   certificate.Watch
 }
 
-// redact takes the bot token out of a path: some set-ups have it there for want
-// of a secret.
+// redact takes bot tokens out of a path: some set-ups have one there for want of a
+// secret.
 func (g *registering) redact(path string) string {
+	path = botapi.HideTokens(path)
 	if g == nil {
 		return path
 	}
@@ -227,6 +228,9 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 	} else if !site.IsAddress(g.URL) {
 		g.fault = h.claimAddress(g.address)
 	}
+	if g.fault != nil {
+		g.fault = errors.New(g.redact(g.fault.Error())) // the routes may hold a token
+	}
 	h.held.Hold(metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
 	g.running.Store(registrar.Start(registrar.Config{
 		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
@@ -284,8 +288,8 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 // wanted is what Telegram is to have, with that address and that certificate.
 func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
 	g := h.registering
-	if g.Redact(address) != address {
-		return w, errors.New("url: holds the bot token, which would be in every log; the secret does its work, so take any other path")
+	if g.redact(address) != address {
+		return w, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w = botapi.Webhook{
 		URL:            address,

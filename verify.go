@@ -183,7 +183,11 @@ func (h *Handler) recordRefusal(r *http.Request, why result) {
 		h.registering.at().Suspect()
 	}
 	h.refused.Add(int(why), func() []zap.Field {
-		return append(h.describe(r), zap.Bool("from_telegram", telegram))
+		fields := append(h.describe(r), zap.Bool("from_telegram", telegram))
+		if why == redactedSecret {
+			fields = append(fields, zap.String("remedy", "another telegram_webhook in front of this one has taken the secret; keep only one of the two for this host"))
+		}
+		return fields
 	})
 }
 
@@ -225,7 +229,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took t
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return audit.Request(r, h.registering.redact(botapi.HideTokens(r.URL.Path)))
+	return audit.Request(r, h.registering.redact(r.URL.Path))
 }
 
 // skipAccessLog keeps the request out of the site's access log.

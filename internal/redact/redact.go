@@ -125,21 +125,23 @@ const (
 
 // Values returns the values of the request's secret header. Only a gate may call it.
 func Values(r *http.Request) ([]string, State) {
-	values := r.Header[secret.Header]
-	t, _ := r.Context().Value(contextKey{}).(*taken)
-	if t != nil {
+	values, state := r.Header[secret.Header], Exposed
+	if t, ok := r.Context().Value(contextKey{}).(*taken); ok {
 		t.read.Store(true)
+		if isPlaceholder(values) {
+			values, state = t.values, Redacted
+		}
 	}
 	switch {
 	case len(values) == 0:
 		return nil, Redacted
-	case len(values) == 1 && values[0] == Placeholder && t == nil:
+	case isPlaceholder(values):
 		return nil, Lost
-	case len(values) == 1 && values[0] == Placeholder:
-		return t.values, Redacted
 	}
-	return values, Exposed
+	return values, state
 }
+
+func isPlaceholder(values []string) bool { return len(values) == 1 && values[0] == Placeholder }
 
 // reportUnread logs, once for a configuration, that a secret was sent to a host of
 // a gate but reached no gate.

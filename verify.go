@@ -15,10 +15,10 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/placeholder"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
 // A result says what becomes of a request.
@@ -140,6 +140,7 @@ func isJSON(contentType []string) bool {
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, hasSecret bool) {
+	telegramupdate.ProvideEmpty(r)
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
@@ -203,12 +204,12 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 
 	me := h.webhook()
-	body := placeholder.Provide(r, placeholder.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
+	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.updates.Once(body.Update, next))
+	outcome = rules.Deliver(w, r, h.updates.Once(read, next))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.

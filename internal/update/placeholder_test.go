@@ -1,4 +1,4 @@
-package placeholder
+package update
 
 import (
 	"bytes"
@@ -12,14 +12,18 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
-	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
-// provide is a request with that body, and what replaces its placeholders.
-func provide(body []byte) (*http.Request, *caddy.Replacer) {
+func newRequest(body []byte) (*http.Request, *caddy.Replacer) {
 	repl := caddy.NewReplacer()
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
-	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl))
+	return r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl)), repl
+}
+
+// provided returns a request with that body that has the placeholders, and what
+// replaces them.
+func provided(body []byte) (*http.Request, *caddy.Replacer) {
+	r, repl := newRequest(body)
 	Provide(r, Webhook{Name: "shop", BotID: "123456789"}, longest)
 	return r, repl
 }
@@ -30,12 +34,9 @@ const all = "{http.telegram_webhook.update_id}|{http.telegram_webhook.update_typ
 func TestPlaceholders(t *testing.T) {
 	for kind, body := range telegramtest.Updates() {
 		t.Run(kind, func(t *testing.T) {
-			u, err := update.Parse(body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, repl := provide(body)
-			want := strings.Join([]string{u.ID.String(), kind, u.Chat.String(), u.User.String()}, "|")
+			u := Parse(body)
+			r, repl := provided(body)
+			want := strings.Join([]string{formatID(u.ID), kind, formatID(u.Chat), formatID(u.User)}, "|")
 			if got := repl.ReplaceAll(all, ""); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -58,13 +59,26 @@ func TestPlaceholders(t *testing.T) {
 // TestNoUpdate gives what is no update: the placeholders are there, and empty.
 func TestNoUpdate(t *testing.T) {
 	for _, body := range []string{"", "hello", `{"update_id":1`, `{"update_id":1}}`, "[]", "null", `{"update_id":"1"}`, "{}"} {
-		r, repl := provide([]byte(body))
+		r, repl := provided([]byte(body))
 		if got, err := repl.ReplaceOrErr(all, false, true); got != "|||" || err != nil {
 			t.Errorf("%q: got %s, %v", body, got, err)
 		}
 		if got, err := io.ReadAll(r.Body); string(got) != body || err != nil {
 			t.Errorf("%q: the bot gets %q, %v", body, got, err)
 		}
+	}
+}
+
+// TestRefused replaces every placeholder of a request that was refused by nothing.
+func TestRefused(t *testing.T) {
+	r, repl := newRequest(telegramtest.Updates()["message"])
+	ProvideEmpty(r)
+	got, err := repl.ReplaceOrErr(all+"|{http.telegram_webhook.name}|{http.telegram_webhook.bot_id}", false, true)
+	if got != "|||||" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, known := repl.Get("http.telegram_webhook.other"); known {
+		t.Error("a placeholder is known that does not exist")
 	}
 }
 
@@ -86,7 +100,7 @@ func TestType(t *testing.T) {
 		`mess\u0061ge`:           "message",
 		strings.Repeat("é", 300): "",
 	} {
-		_, repl := provide([]byte(`{"update_id":1,"` + kind + `":{"chat":{"id":5}}}`))
+		_, repl := provided([]byte(`{"update_id":1,"` + kind + `":{"chat":{"id":5}}}`))
 		if got, _ := repl.Get("http.telegram_webhook.update_type"); got != want {
 			t.Errorf("%q: got %q, want %q", kind, got, want)
 		}

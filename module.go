@@ -28,7 +28,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/guard"
@@ -139,8 +139,8 @@ type Handler struct {
 	forward []string     // the header's value for the bot, if not the one that came
 	sources source.Ranges
 	answers answer.Rules
-	refused *audit.Log
-	failed  *audit.Log
+	refused *boundedlog.Log
+	failed  *boundedlog.Log
 	webhook func() identity
 	updates *registry.Updates
 	spot    *site.Spot
@@ -194,8 +194,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
 	h.guard = guard.For(h.server)
-	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
-	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
+	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
+	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	h.warn(ctx)
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -230,7 +230,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took t
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return audit.Request(r, h.registering.redact(r.URL.Path))
+	return boundedlog.Request(r, h.registering.redact(r.URL.Path))
 }
 
 // skipAccessLog keeps the request out of the site's access log.

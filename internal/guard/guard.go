@@ -23,7 +23,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
@@ -51,9 +51,9 @@ type Guard struct {
 
 	logger   *zap.Logger
 	only     source.Ranges
-	dropped  *audit.Log
-	barred   *audit.Log
-	silenced *audit.Log
+	dropped  *boundedlog.Log
+	barred   *boundedlog.Log
+	silenced *boundedlog.Log
 	server   *caddyhttp.Server
 }
 
@@ -108,9 +108,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	g.logger = ctx.Logger()
-	g.dropped = audit.New(g.logger, zap.WarnLevel, "connection dropped", skip, reasons...)
-	g.barred = audit.New(g.logger, zap.WarnLevel, "address barred for forging", skip, "forged")
-	g.silenced = audit.New(g.logger, zap.WarnLevel, "address no longer answered", skip, "knocks")
+	g.dropped = boundedlog.New(g.logger, zap.WarnLevel, "connection dropped", skip, reasons...)
+	g.barred = boundedlog.New(g.logger, zap.WarnLevel, "address barred for forging", skip, "forged")
+	g.silenced = boundedlog.New(g.logger, zap.WarnLevel, "address no longer answered", skip, "knocks")
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		g.server = server
 		guards.Store(server, g)

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
 
@@ -24,7 +24,7 @@ func TestListener(t *testing.T) {
 	for name, strip := range map[string]bool{"by the socket": false, "by Accept alone": true} {
 		t.Run(name, func(t *testing.T) {
 			core, logs := observer.New(zap.WarnLevel)
-			g := &Guard{logger: zap.NewNop(), only: only, dropped: audit.New(zap.New(core), zap.WarnLevel, "connection dropped", skip, reasons...)}
+			g := &Guard{logger: zap.NewNop(), only: only, dropped: boundedlog.New(zap.New(core), zap.WarnLevel, "connection dropped", skip, reasons...)}
 			socket, err := net.Listen("tcp4", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package audit writes a log that a flood cannot fill.
-package audit
+// Package boundedlog writes a log that a flood cannot fill.
+package boundedlog
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-package audit
+package boundedlog
 
 import (
 	"net/http"

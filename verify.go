@@ -49,13 +49,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !withhold.Done(r) {
 		skipAccessLog(r)
 	}
-	v, role := h.judge(r)
+	v := h.judge(r)
 	if v != passed {
 		skipAccessLog(r)
 		h.refuse(w, r, v, hsts)
 		return nil
 	}
-	h.webhook().metrics.Matched(int(role))
 	h.guard.Passed(r)
 	h.deliver(w, r, next, hsts)
 	return nil
@@ -67,7 +66,7 @@ func (h *Handler) RefuseEarly(w http.ResponseWriter, r *http.Request) bool {
 	if r.TLS == nil {
 		return false // Caddy may know better
 	}
-	v, _ := h.judge(r)
+	v := h.judge(r)
 	if v != wrongSource && v != noSecret && v != wrongSecret {
 		return false
 	}
@@ -76,38 +75,37 @@ func (h *Handler) RefuseEarly(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // judge is verify, with another look at the secrets before one is refused.
-func (h *Handler) judge(r *http.Request) (verdict, secret.Role) {
-	v, role := h.verify(r)
+func (h *Handler) judge(r *http.Request) verdict {
+	v := h.verify(r)
 	if (v == wrongSecret || v == notReady) && h.secrets.Refresh(r.Context()) {
-		v, role = h.verify(r) // another node may have made a new one
+		v = h.verify(r) // another node may have made a new one
 	}
-	return v, role
+	return v
 }
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
-func (h *Handler) verify(r *http.Request) (verdict, secret.Role) {
+func (h *Handler) verify(r *http.Request) verdict {
 	if !h.AllowHTTP && !source.Secure(r) {
-		return plainHTTP, 0
+		return plainHTTP
 	}
 	if h.sources != nil && (source.Early(r) || !h.sources.Contains(source.ClientIP(r))) {
-		return wrongSource, 0
+		return wrongSource
 	}
 	values := withhold.Values(r)
 	switch {
 	case len(values) == 0:
-		return noSecret, 0
+		return noSecret
 	case len(values) > 1:
-		return wrongSecret, 0
+		return wrongSecret
 	}
 	accepted := h.secrets.Accepted()
 	if accepted == nil {
-		return notReady, 0
+		return notReady
 	}
-	role, ok := accepted.Match(values[0])
-	if !ok {
-		return wrongSecret, 0
+	if !accepted.Match(values[0]) {
+		return wrongSecret
 	}
-	return h.verifyForm(r), role
+	return h.verifyForm(r)
 }
 
 // verifyForm checks a request from someone who knows the secret: an answer may
@@ -241,8 +239,8 @@ func (h *Handler) provisionSecrets() error {
 		}
 		return nil
 	}
-	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
-		return h.fieldError("secret", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
+	if h.Rotate != 0 || h.RotateGrace != 0 {
+		return h.fieldError("secret", errors.New("is given, and rotate is for a kept secret; take one of the two out"))
 	}
 	var err error
 	if h.secrets, err = secret.Given(h.Secret, h.logger, h.Caddyfile["secret"]); err != nil {

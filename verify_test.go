@@ -107,7 +107,7 @@ func TestVerify(t *testing.T) {
 			if tc.change != nil {
 				tc.change(r)
 			}
-			if got, _ := h.verify(r); got != tc.want {
+			if got := h.verify(r); got != tc.want {
 				t.Errorf("got %s, want %s", verdicts[got], verdicts[tc.want])
 			}
 			if n := testing.AllocsPerRun(100, func() { h.verify(r) }); n != 0 {

@@ -70,17 +70,12 @@ type Handler struct {
 	// all nodes that share it; without, the configuration does not load.
 	Secret []string `json:"secret,omitempty"`
 
-	// Derive the secret from the bot token instead of keeping one, for nodes
-	// that share no storage. It needs bot_token. Default: false.
-	DeriveSecret bool `json:"derive_secret,omitempty"`
-
-	// How long a kept or derived secret is registered until another one takes
-	// its place, at least 5s, and an hour for a derived one; negative for ever.
-	// Default: 30d.
+	// How long a kept secret is registered until another one takes its place, at
+	// least 5s; negative for ever. Default: 30d.
 	Rotate caddy.Duration `json:"rotate,omitempty"`
 
-	// How long a kept or derived secret is accepted after another one has taken
-	// its place, at most as long as rotate; negative for not at all. Default: 10m.
+	// How long a kept secret is accepted after another one has taken its place, at
+	// most as long as rotate; negative for not at all. Default: 10m.
 	RotateGrace caddy.Duration `json:"rotate_grace,omitempty"`
 
 	// The client addresses that may send updates, as Caddy's trusted_proxies
@@ -245,7 +240,7 @@ func (h *Handler) identify() identity {
 	if name == "" {
 		name = cmp.Or(append([]string{h.place().String()}, h.server.Listen...)...)
 	}
-	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames(), secret.Roles)}
+	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames())}
 }
 
 // Spot is where the handler stands.

@@ -107,7 +107,7 @@ func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) 
 	if accepted == nil {
 		return notReady
 	}
-	if _, ok := accepted.Match(secrets[0]); !ok {
+	if !accepted.Match(secrets[0]) {
 		return wrongSecret
 	}
 	return h.verifyForm(r)
@@ -247,8 +247,8 @@ func (h *Handler) provisionSecrets() error {
 		}
 		return nil
 	}
-	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
-		return fmt.Errorf("secret: %w", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
+	if h.Rotate != 0 || h.RotateGrace != 0 {
+		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
 	}
 	var err error
 	if h.secrets, err = secret.Given(h.Secret, h.logger); err != nil {

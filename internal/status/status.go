@@ -91,7 +91,7 @@ type Telegram struct {
 
 // Secret is what may be told of the secret.
 type Secret struct {
-	// Source is kept, derived or configured.
+	// Source is kept or configured.
 	Source string `json:"source"`
 
 	// Made is when the current one was made, if that is known.

@@ -30,8 +30,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/behind"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
-	"github.com/caddy-telegram/telegramwebhook/internal/guard"
 	"github.com/caddy-telegram/telegramwebhook/internal/lifecycle"
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -140,8 +140,7 @@ type Handler struct {
 	server  *caddyhttp.Server
 	config  lifecycle.Config
 	secrets secret.Source
-	guard   *guard.Guard // of the listener; nil if there is none
-	forward []string     // the header's value for the bot, if not the one that came
+	forward []string // the header's value for the bot, if not the one that came
 	sources source.Ranges
 	answers answer.Rules
 	refused *audit.Log
@@ -152,7 +151,8 @@ type Handler struct {
 	spot    *site.Spot
 	held    *registry.Holdings
 
-	registering *registering // nil without a bot token
+	listener    *listener.Wrapper // nil if the server has none
+	registering *registering      // nil without a bot token
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -196,7 +196,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
 	h.arrange = sync.OnceFunc(func() { behind.Arrange(h.server, h, h.connections()) })
-	h.guard = guard.For(h.server)
+	h.listener = listener.For(h.server)
 	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, verdicts...)
 	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	withhold.From(ctx)
@@ -225,7 +225,7 @@ func (h *Handler) start(ctx caddy.Context) {
 		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(verdicts) },
-		Guard:     h.guard.Status,
+		Listener:  h.listener.Status,
 		Registrar: h.registering.at(),
 	})
 }

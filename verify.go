@@ -56,7 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	h.webhook().metrics.Matched(int(role))
-	h.guard.Passed(r)
+	h.listener.Passed(r)
 	h.deliver(w, r, next, hsts)
 	return nil
 }
@@ -146,7 +146,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, v verdict, hsts
 	status := http.StatusForbidden
 	switch v {
 	case plainHTTP, wrongSource, noSecret, wrongSecret:
-		if h.guard.Refused(r) {
+		if h.listener.Refused(r, len(withhold.Values(r)) > 0) {
 			header.Set("Connection", "close") // no new one is accepted for a while
 		}
 	case notReady:

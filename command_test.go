@@ -164,6 +164,7 @@ func TestCommandAuditBarred(t *testing.T) {
 	skip_install_trust
 	auto_https disable_redirects
 	servers :%[2]d {
+		protocols h1 h2
 		listener_wrappers {
 			telegram_webhook {
 				penalty 8

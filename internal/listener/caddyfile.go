@@ -14,6 +14,7 @@ import (
 // global options, where tls comes after it:
 //
 //	servers :443 {
+//		protocols h1 h2
 //		listener_wrappers {
 //			telegram_webhook {
 //				only    telegram|<cidr>...

@@ -142,8 +142,8 @@ func TestWrongCaddyfiles(t *testing.T) {
 	}
 }
 
-// TestWrongGuards gives the listener wrapper what a user may get wrong.
-func TestWrongGuards(t *testing.T) {
+// TestWrongListenerWrappers gives the listener wrapper what a user may get wrong.
+func TestWrongListenerWrappers(t *testing.T) {
 	for lines, want := range map[string]string{
 		"only":                            "only: needs telegram or address ranges",
 		"only everybody":                  `only: "everybody" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`,

@@ -31,7 +31,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
-	"github.com/caddy-telegram/telegramwebhook/internal/guard"
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -130,8 +130,7 @@ type Handler struct {
 	server  *caddyhttp.Server
 	app     *app.App
 	secrets secret.Source
-	guard   *guard.Guard // of the listener; nil if there is none
-	forward []string     // the header's value for the bot, if not the one that came
+	forward []string // the header's value for the bot, if not the one that came
 	sources source.Ranges
 	answers answer.Rules
 	refused *boundedlog.Log
@@ -141,7 +140,8 @@ type Handler struct {
 	spot    *site.Spot
 	held    *registry.Holdings
 
-	registering *registering // nil without a bot token
+	listener    *listener.Wrapper // nil if the server has none
+	registering *registering      // nil without a bot token
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -188,7 +188,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
-	h.guard = guard.For(h.server)
+	h.listener = listener.For(h.server)
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
 	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	h.warn(ctx)
@@ -216,7 +216,7 @@ func (h *Handler) start(ctx caddy.Context) {
 		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(resultNames()) },
-		Guard:     h.guard.Status,
+		Listener:  h.listener.Status,
 		Registrar: h.registering.at(),
 	})
 }

@@ -82,7 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.refuse(w, r, result, len(secrets) > 0)
 		return nil
 	}
-	h.guard.Passed(r)
+	h.listener.Passed(r)
 	h.deliver(w, r, next, secrets)
 	return nil
 }
@@ -153,7 +153,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, has
 	case wrongMethod:
 		header.Set("Allow", http.MethodPost)
 	}
-	if results[why].penalized && h.guard.Refused(r) {
+	if results[why].penalized && h.listener.Refused(r, hasSecret) {
 		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {

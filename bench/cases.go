@@ -101,7 +101,7 @@ func allCases() []*benchCase {
 		},
 		{
 			Name: "fresh", Title: "Forgeries, each on a connection of its own",
-			Contenders: []string{"gate", "gate-guard", "gate-drops", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "nginx", Compared: cpu, job: forged(true),
 		},
 		{
@@ -111,12 +111,12 @@ func allCases() []*benchCase {
 		},
 		{
 			Name: "calm", Title: "Genuine updates, 500 a second",
-			Contenders: []string{"gate", "gate-guard", "gate-drops", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "haproxy", Compared: p99, Long: true, Plain: true, job: genuine(500),
 		},
 		{
 			Name: "flood", Title: "Genuine updates, 500 a second, while 64 connections forge",
-			Contenders: []string{"gate", "gate-guard", "gate-drops", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
+			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "haproxy", Compared: p99, Long: true, Flooded: true, job: genuine(500),
 		},
 	}

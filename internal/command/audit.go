@@ -65,7 +65,7 @@ checked too:
   pending       at most 100 updates wait
   secret        is not weak, nor overdue for its rotation
   requests      updates pass, and none is too long
-  guard         what the listener wrapper drops, if there is one
+  listener      what the listener wrapper drops, if there is one
 
 Without URL, the one webhook of that Caddy is audited.
 

@@ -45,6 +45,7 @@ const (
 		}
 `
 	guardOptions = `	servers {
+		protocols h1 h2
 		listener_wrappers {
 			telegram_webhook {
 				penalty 20 1m 10m
@@ -63,7 +64,7 @@ const (
 )
 
 // gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, filter, log, placeholders, dedupe, registered bool }
+type gateExtras struct{ guard, log, placeholders, dedupe, registered bool }
 
 func gate(name, what string, with gateExtras) *Contender {
 	when := func(is bool, text string) string {
@@ -80,16 +81,6 @@ func gate(name, what string, with gateExtras) *Contender {
 		return when(with.guard, guardOptions), site
 	})
 	c.Gate, c.Drops = true, with.guard
-	if with.filter {
-		command := c.command
-		c.command = func(r *Running) (*exec.Cmd, error) {
-			cmd, err := command(r)
-			if err == nil {
-				cmd.Env = append(cmd.Env, "GODEBUG=multipathtcp=0") // as docs/flood.md says
-			}
-			return cmd, err
-		}
-	}
 	return c
 }
 

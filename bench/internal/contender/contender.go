@@ -57,8 +57,7 @@ func All() []*Contender {
 	const refusal = http.StatusForbidden
 	return []*Contender{
 		gate("gate", "this gate", gateExtras{}),
-		gate("gate-guard", "this gate, flood guard", gateExtras{guard: true, filter: true}),
-		gate("gate-drops", "this gate, flood guard without the kernel's help", gateExtras{guard: true}),
+		gate("gate-guard", "this gate, flood guard", gateExtras{guard: true}),
 		gate("gate-log", "this gate, access log", gateExtras{log: true}),
 		gate("gate-placeholders", "this gate, placeholders used", gateExtras{placeholders: true}),
 		gate("gate-dedupe", "this gate, dedupe", gateExtras{dedupe: true}),

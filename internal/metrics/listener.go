@@ -6,10 +6,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-var dropped = counter("dropped_connections_total", "Connections that the listener wrapper has dropped: address for one that is not among the only ones, penalty for one that has forged too often, unanswered for the packets of such that the kernel has thrown away.", "reason")
+var dropped = counter("dropped_connections_total", "Connections that the listener wrapper has dropped: address if theirs is not among those that may connect, penalty if it has forged too often.", "reason")
 
-// Dropped counts connections that were dropped.
-func Dropped(reason string, n uint64) { dropped.WithLabelValues(reason).Add(float64(n)) }
+// Dropped counts a connection that was dropped.
+func Dropped(reason string) { dropped.WithLabelValues(reason).Inc() }
 
 // DroppedBy returns how many connections were dropped for each of the reasons.
 func DroppedBy(reasons []string) map[string]uint64 {
@@ -20,10 +20,10 @@ func DroppedBy(reasons []string) map[string]uint64 {
 	return counts
 }
 
-// RegisterGuard adds the collectors of the listener wrapper to a configuration's
+// RegisterListener adds the collectors of the listener wrapper to a configuration's
 // registry, with a count for each reason; penalized is asked how many addresses
 // may not connect.
-func RegisterGuard(registry *prometheus.Registry, reasons []string, penalized func() int) error {
+func RegisterListener(registry *prometheus.Registry, reasons []string, penalized func() int) error {
 	for _, reason := range reasons {
 		dropped.WithLabelValues(reason)
 	}

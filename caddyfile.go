@@ -10,9 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
-	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -181,7 +180,7 @@ func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if err := answer.CheckHSTS(arg); err != nil {
+	if err := deliver.CheckHSTS(arg); err != nil {
 		return d.Errf("hsts: %w", err)
 	}
 	h.HSTS = arg
@@ -248,20 +247,20 @@ func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
 	if h.RetryAfter, err = args.Duration(d, "retry_after"); err != nil || h.RetryAfter == args.Off {
 		return err
 	}
-	if err := answer.CheckRetryAfter(time.Duration(h.RetryAfter)); err != nil {
+	if err := deliver.CheckRetryAfter(time.Duration(h.RetryAfter)); err != nil {
 		return d.Errf("retry_after: %w", err)
 	}
 	return nil
 }
 
 func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
-	h.Dedupe = dedupe.DefaultCount
+	h.Dedupe = deliver.DefaultCount
 	if !d.NextArg() {
 		return nil
 	}
 	count, err := strconv.Atoi(d.Val())
-	if err != nil || dedupe.CheckCount(count) != nil {
-		return d.Errf("dedupe: %q is not a number of updates from 1 to %d", d.Val(), dedupe.MaxCount)
+	if err != nil || deliver.CheckCount(count) != nil {
+		return d.Errf("dedupe: %q is not a number of updates from 1 to %d", d.Val(), deliver.MaxCount)
 	}
 	h.Dedupe = count
 	return args.None(d, "dedupe")

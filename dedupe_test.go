@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -110,7 +110,7 @@ func TestBotSlowerThanTelegramWaits(t *testing.T) {
 		if !a.Delivered {
 			continue
 		}
-		if a.Call == nil || string(a.Body) != methodBody || a.Header.Get("Strict-Transport-Security") != answer.DefaultHSTS {
+		if a.Call == nil || string(a.Body) != methodBody || a.Header.Get("Strict-Transport-Security") != deliver.DefaultHSTS {
 			t.Errorf("try %d got %q, HSTS %q", a.Try, a.Body, a.Header.Get("Strict-Transport-Security"))
 		}
 		break

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 )
 
 // logged is a kind of log entry.
@@ -55,8 +55,8 @@ func TestLogsDocumented(t *testing.T) {
 // TestReasonsDocumented compares the reasons in docs/logs.md with those there are.
 func TestReasonsDocumented(t *testing.T) {
 	text := readFile(t, "docs/logs.md")
-	undelivered := slices.DeleteFunc(slices.Clone(answer.Kinds), func(kind string) bool {
-		return kind == answer.Kinds[answer.Answered] || kind == answer.Kinds[answer.TooLarge] // which is a refusal
+	undelivered := slices.DeleteFunc(slices.Clone(deliver.Kinds), func(kind string) bool {
+		return kind == deliver.Kinds[deliver.Answered] || kind == deliver.Kinds[deliver.TooLarge] // which is a refusal
 	})
 	for heading, reasons := range map[string][]string{
 		"Why a request was refused":       resultNames()[passed+1:],

@@ -26,11 +26,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
@@ -132,7 +132,7 @@ type Handler struct {
 	secrets secret.Source
 	forward []string // the header's value for the bot, if not the one that came
 	sources source.Ranges
-	answers answer.Rules
+	answers deliver.Rules
 	refused *boundedlog.Log
 	failed  *boundedlog.Log
 	webhook func() identity
@@ -180,7 +180,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := cmp.Or(registry.CheckName(h.Name), h.held.ClaimName(h.Name)); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	if h.answers, err = answer.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
+	if h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
 		return err
 	}
 	h.answers.WriteTimeout = time.Duration(h.server.WriteTimeout)
@@ -190,7 +190,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
 	h.listener = listener.For(h.server)
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
-	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
+	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, deliver.Kinds...)
 	h.warn(ctx)
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 )
 
 // TestBehindProxy takes the test for the proxy before Caddy, once trusted and
@@ -20,11 +20,11 @@ func TestBehindProxy(t *testing.T) {
 		wantStatus int
 		wantHSTS   string
 	}{
-		"trusted, Telegram over https":         {"127.0.0.1/32", "149.154.167.220", "https", 200, answer.DefaultHSTS},
-		"trusted, IPv6-mapped Telegram":        {"127.0.0.1/32", "::ffff:149.154.167.220", "https", 200, answer.DefaultHSTS},
+		"trusted, Telegram over https":         {"127.0.0.1/32", "149.154.167.220", "https", 200, deliver.DefaultHSTS},
+		"trusted, IPv6-mapped Telegram":        {"127.0.0.1/32", "::ffff:149.154.167.220", "https", 200, deliver.DefaultHSTS},
 		"trusted, Telegram over http":          {"127.0.0.1/32", "149.154.167.220", "http", 403, ""},
-		"trusted, a stranger over https":       {"127.0.0.1/32", "203.0.113.9", "https", 403, answer.DefaultHSTS},
-		"trusted, a stranger who is not alone": {"127.0.0.1/32", "149.154.167.220, 203.0.113.9", "https", 403, answer.DefaultHSTS},
+		"trusted, a stranger over https":       {"127.0.0.1/32", "203.0.113.9", "https", 403, deliver.DefaultHSTS},
+		"trusted, a stranger who is not alone": {"127.0.0.1/32", "149.154.167.220, 203.0.113.9", "https", 403, deliver.DefaultHSTS},
 		"a stranger who says all the right":    {"192.0.2.0/24", "149.154.167.220", "https", 403, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

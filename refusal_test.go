@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
 
@@ -42,7 +42,7 @@ func TestRefusalsLookAlike(t *testing.T) {
 			if w.Code != http.StatusForbidden || w.Body.Len() > 0 {
 				t.Errorf("got %d %q, want a bare 403", w.Code, w.Body)
 			}
-			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != answer.DefaultHSTS {
+			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != deliver.DefaultHSTS {
 				t.Errorf("headers: got %v, want HSTS alone", w.Header())
 			}
 			if body.n > 0 {

@@ -12,9 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -207,21 +207,21 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
-	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
+	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
 	outcome = rules.Deliver(w, r, h.updates.Once(read, next))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
-func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took time.Duration) {
-	if outcome.Kind == answer.TooLarge {
+func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
+	if outcome.Kind == deliver.TooLarge {
 		h.recordRefusal(r, tooLarge)
 		return
 	}
 	m := h.webhook().metrics
 	m.Count(int(passed))
 	m.Delivered(outcome.Status, took)
-	if outcome.Kind != answer.Answered {
+	if outcome.Kind != deliver.Answered {
 		h.failed.Add(int(outcome.Kind), func() []zap.Field {
 			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
 		})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -23,7 +23,7 @@ type Bot struct {
 	Secrets secret.Memory
 
 	// Updates is what this process knows of the bot's updates.
-	Updates dedupe.Table
+	Updates deliver.Table
 
 	mu      sync.Mutex
 	claims  map[any]string // who has claimed it, by configuration

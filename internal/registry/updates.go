@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
-	"github.com/caddy-telegram/telegramwebhook/internal/dedupe"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
@@ -18,7 +18,7 @@ import (
 // next configuration of the same bot takes over.
 type Updates struct {
 	count   int
-	table   func() *dedupe.Table
+	table   func() *deliver.Table
 	release func()
 }
 
@@ -29,11 +29,11 @@ func NewUpdates(app *app.App, server *caddyhttp.Server, count int, key func() st
 	if count == 0 {
 		return nil, nil
 	}
-	if err := dedupe.CheckCount(count); err != nil {
+	if err := deliver.CheckCount(count); err != nil {
 		return nil, fmt.Errorf("dedupe: %w", err)
 	}
 	u := &Updates{count: count, release: func() {}}
-	u.table = sync.OnceValue(func() *dedupe.Table { return u.claim(app, key(), logger) })
+	u.table = sync.OnceValue(func() *deliver.Table { return u.claim(app, key(), logger) })
 	server.RegisterOnShutdown(func() {
 		if caddy.Exiting() {
 			u.table().Close()
@@ -51,11 +51,11 @@ func (u *Updates) Start() {
 
 // claim takes the table of that key. Two webhooks of one configuration that are
 // called the same may be of two bots, whose updates must not meet.
-func (u *Updates) claim(app *app.App, key string, logger func() *zap.Logger) *dedupe.Table {
+func (u *Updates) claim(app *app.App, key string, logger func() *zap.Logger) *deliver.Table {
 	bot, release, err := Claim("updates of "+key, app, key)
 	if err != nil {
 		logger().Warn("updates are remembered only until the next reload: another telegram_webhook with dedupe has the same name; give each one of its own")
-		return new(dedupe.Table)
+		return new(deliver.Table)
 	}
 	u.release = release
 	return &bot.Updates

@@ -1,4 +1,4 @@
-package dedupe
+package deliver
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -32,7 +31,7 @@ type telegram struct {
 // newTelegram sends to a bot that is behind a Table.
 func newTelegram(t *testing.T, connections int, bot func(n int, w http.ResponseWriter, r *http.Request) error) *telegram {
 	tg := &telegram{got: make(map[int64]int)}
-	rules, err := answer.NewRules("off", 0, 0)
+	rules, err := NewRules("off", 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

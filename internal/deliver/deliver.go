@@ -1,7 +1,12 @@
-// Package answer gives the bot's answer back to Telegram, and answers in the
-// bot's place when it cannot: in a way that keeps every update in Telegram's
-// queue until the bot has taken it.
-package answer
+// Package deliver hands an update on to the bot and the bot's answer back to
+// Telegram. It answers in the bot's place when the bot cannot, in a way that keeps
+// every update in Telegram's queue until the bot has taken it.
+//
+//   - deliver.go: what becomes of a delivery
+//   - rules.go: what can be set
+//   - writer.go: the answer on its way back
+//   - once.go, table.go, reply.go: each update to the bot once
+package deliver
 
 import (
 	"errors"

@@ -1,11 +1,4 @@
-// Package dedupe hands each update to a bot once: one that Telegram sends again
-// is answered with what the bot has said to it, and one that the bot still works
-// on waits for that.
-//
-//   - table.go: what is remembered
-//   - deliver.go: the one delivery, and those that share its answer
-//   - reply.go: the bot's answer, as it is taken down and given again
-package dedupe
+package deliver
 
 import (
 	"fmt"

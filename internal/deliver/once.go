@@ -1,4 +1,4 @@
-package dedupe
+package deliver
 
 import (
 	"context"
@@ -15,9 +15,6 @@ var (
 	errTooMany = fmt.Errorf("the connection was closed before the bot had answered, and it works on %d such updates already", maxAbandoned)
 	errClosing = errors.New("the connection was closed before the bot had answered, and Caddy is shutting down")
 )
-
-// clientClosed is the status of a request whose client has gone.
-const clientClosed = 499
 
 // Deliver hands the update of that id to next, unless the bot has taken it or
 // works on it: then r gets the same answer. So many updates are remembered.

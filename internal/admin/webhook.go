@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +83,8 @@ func (w *Webhook) secretStatus() status.Secret {
 
 var errUnmanaged = Impossible{errors.New("this webhook is registered by something else; with bot_token in the configuration, it can be done here")}
 
+var errConfigured = Impossible{errors.New("the secret is in the configuration: put a new one first there, keep the old one beside it for a while, and reload")}
+
 // Register satisfies registry.Live.
 func (w *Webhook) Register(ctx context.Context, drop bool) error {
 	if w.Registrar == nil {
@@ -105,37 +106,21 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 
 // Rotate satisfies registry.Live.
 func (w *Webhook) Rotate(ctx context.Context) error {
-	if w.Registrar == nil {
-		return cmp.Or(impossible(w.Secrets.Rotate()), error(errUnmanaged))
+	switch {
+	case w.Secrets.Configured() != "":
+		return errConfigured
+	case w.Registrar == nil:
+		return errUnmanaged
 	}
-	if err := w.look(ctx); err != nil { // before anything is asked for that would happen later
+	// A webhook that cannot be registered now is not to get a new secret later.
+	if err := w.registered(w.Registrar.Look(ctx)); err != nil {
 		return err
 	}
-	before := w.Secrets.Status().Made
-	if err := impossible(w.Secrets.Rotate()); err != nil {
-		return err
+	err := w.registered(w.Registrar.Rotate(ctx))
+	if err != nil && w.Secrets.Status().Rotating {
+		return fmt.Errorf("%w; the rotation has begun, and goes on by itself: see status", err)
 	}
-	// The next secret is stored by one attempt, and registered by a later one.
-	for {
-		if err := w.look(ctx); err != nil {
-			return fmt.Errorf("%w; the rotation has begun, and goes on by itself: see status", err)
-		}
-		if !w.Secrets.Status().Made.Equal(before) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.New("the new secret is not registered yet; it goes on")
-		case <-time.After(lookAgain):
-		}
-	}
-}
-
-func impossible(err error) error {
-	if err == nil {
-		return nil
-	}
-	return Impossible{err}
+	return err
 }
 
 // explain adds to an error what can be done about it, if something can.
@@ -146,9 +131,10 @@ func explain(err error) error {
 	return fmt.Errorf("%w (remedy: %s)", err, registrar.Remedy(err))
 }
 
-// look has the registrar make an attempt, after which the webhook must be registered.
-func (w *Webhook) look(ctx context.Context) error {
-	if err := w.Registrar.Look(ctx); err != nil {
+// registered is the error of an attempt, or of one after which the webhook is not
+// registered.
+func (w *Webhook) registered(err error) error {
+	if err != nil {
 		return explain(err)
 	}
 	if state := w.Registrar.Status().State; state != registrar.Registered {
@@ -156,9 +142,6 @@ func (w *Webhook) look(ctx context.Context) error {
 	}
 	return nil
 }
-
-// lookAgain is between two looks whether a rotation has ended.
-const lookAgain = 500 * time.Millisecond
 
 // Interface guards
 var _ registry.Live = (*Webhook)(nil)

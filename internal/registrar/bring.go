@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -56,10 +55,10 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	case asked == remove:
 		err = r.remove(ctx, g.sum, &rec, &status)
 		return status, err
-	case asked == look && mine && rec.Deleted:
+	case asked != register && mine && rec.Deleted:
 		r.owned, r.again, status.State = g.sum, 0, Deleted
 		return status, nil
-	case asked == look && !mine && r.superseded(rec, g.sum):
+	case asked != register && !mine && r.superseded(rec, g.sum):
 		r.again = 0
 		r.suspect.Store(false) // the other configuration has another secret, perhaps
 		status.State = Superseded
@@ -70,14 +69,14 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 		return status, nil
 	}
 	var trouble error // with the secret, which keeps nothing else from being done
-	if g.Secret, r.again, trouble = r.Secrets.Advance(ctx); g.Secret == "" {
+	if g.Secret, r.again, trouble = r.Secrets.Advance(ctx, asked == rotate); g.Secret == "" {
 		return status, trouble
 	}
 	g.secretSum = fingerprint(r.MACKey, botapi.Webhook{Secret: g.Secret})
 	if mine {
 		r.owned = g.sum
 	}
-	if asked == look && mine && rec.Secret == g.secretSum {
+	if asked != register && mine && rec.Secret == g.secretSum {
 		err = r.keep(ctx, g, &rec, &status)
 	} else {
 		err = r.replace(ctx, g, &rec, &status)
@@ -202,36 +201,6 @@ func (r *Registrar) superseded(rec record, sum string) bool {
 	return rec.had(r.Node, sum) && within(rec.CheckedAt, 2*r.Interval)
 }
 
-// load reads the record, or takes the one that could not be written.
-func (r *Registrar) load(ctx context.Context) (record, error) {
-	rec, err := r.store.load(ctx)
-	damaged := errors.Is(err, errDamaged)
-	if damaged {
-		if !r.damaged {
-			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
-		}
-		err = nil
-	}
-	r.damaged = damaged
-	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
-		rec = *r.unsaved
-	}
-	return rec, err
-}
-
-// save writes the record. One that cannot be written is remembered, so that a
-// storage that is read-only or full does not make every attempt a registration.
-func (r *Registrar) save(ctx context.Context, rec record) error {
-	ctx, cancel := beyond(ctx)
-	defer cancel()
-	err := r.store.save(ctx, rec)
-	r.unsaved = nil
-	if err != nil {
-		r.unsaved = &rec
-	}
-	return err
-}
-
 // call calls setWebhook, and says what it came to.
 func (r *Registrar) call(ctx context.Context, want botapi.Webhook) (result string, err error) {
 	if err := ctx.Err(); err != nil {
@@ -249,16 +218,4 @@ func (r *Registrar) call(ctx context.Context, want botapi.Webhook) (result strin
 	r.Logger.Info("webhook registered", zap.String("url", want.URL))
 	r.tell("registered", map[string]any{"url": want.URL})
 	return "ok", nil
-}
-
-// grace is how long what is being done may go on when a configuration ends.
-const grace = 2 * time.Second
-
-// beyond returns a context that outlasts another by a moment: a call of
-// setWebhook is not broken off, of which nobody would know what it came to, and
-// what it came to is written down.
-func beyond(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
-	return longer, func() { stop(); cancel() }
 }

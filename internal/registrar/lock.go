@@ -37,3 +37,15 @@ func (r *Registrar) unlock(ctx context.Context) {
 		r.Logger.Error("lock in storage not released", zap.Error(err))
 	}
 }
+
+// grace is how long what is being done may go on when a configuration ends.
+const grace = 2 * time.Second
+
+// beyond returns a context that outlasts another by a moment: a call of
+// setWebhook is not broken off, of which nobody would know what it came to, and
+// what it came to is written down.
+func beyond(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
+}

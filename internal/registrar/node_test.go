@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -30,9 +31,11 @@ type node struct {
 // given is secrets that are configured.
 type given struct{ n *node }
 
-func (g given) Advance(context.Context) (string, time.Duration, error) {
+func (g given) Advance(context.Context, bool) (string, time.Duration, error) {
 	return g.n.wants.Load().Secret, 0, nil
 }
+
+func (given) Status() secret.Status { return secret.Status{Source: "configured"} }
 
 func (given) Registered(context.Context, string, error) (bool, error) { return false, nil }
 

@@ -45,11 +45,11 @@ func (p *Pace) wait(ctx context.Context) {
 const waiting = "Telegram takes only so many new bots at a time from one address, and others are before this one"
 
 // awaitTurn waits until a bot that may be new to Telegram may be called for. An
-// order of a person does not wait, and is returned; nor does a bot that Telegram
-// must know since it sends updates for it.
-func (r *Registrar) awaitTurn(ctx context.Context) *order {
-	if r.Pace == nil || r.looked || r.asked != nil || r.recorded(ctx) {
-		return r.asked
+// order of a person does not wait; nor does a bot that Telegram must know since it
+// sends updates for it.
+func (r *Registrar) awaitTurn(ctx context.Context) {
+	if r.Pace == nil || r.looked || r.recorded(ctx) {
+		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -63,12 +63,10 @@ func (r *Registrar) awaitTurn(ctx context.Context) *order {
 		r.Pace.wait(ctx)
 	}()
 	select {
-	case o := <-r.orders:
-		return o
+	case <-r.ordered:
 	case <-r.kick:
 	case <-turn:
 	}
-	return nil
 }
 
 // recorded reports whether the bot has been registered before, by whichever node,

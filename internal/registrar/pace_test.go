@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -122,7 +123,11 @@ func (c *crowd) want(registered int, when string) {
 // always is a secret that never changes.
 type always string
 
-func (s always) Advance(context.Context) (string, time.Duration, error) { return string(s), 0, nil }
+func (s always) Advance(context.Context, bool) (string, time.Duration, error) {
+	return string(s), 0, nil
+}
+
+func (always) Status() secret.Status { return secret.Status{Source: "configured"} }
 
 func (always) Registered(context.Context, string, error) (bool, error) { return false, nil }
 

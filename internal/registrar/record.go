@@ -42,6 +42,26 @@ type record struct {
 	Contested string      `json:"contested,omitempty"`
 }
 
+// maxAhead is how far the clock of the node that wrote a record may be ahead.
+const maxAhead = time.Hour
+
+// limit corrects what a node with a wrong clock, or none, has written: a time far in
+// the future counts as unknown, and the lists are no longer than they ever get.
+func (rec *record) limit(now time.Time) {
+	future := func(at time.Time) bool { return at.After(now.Add(maxAhead)) }
+	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt} {
+		if future(*at) {
+			*at = time.Time{}
+		}
+	}
+	if told := rec.Told; told != nil && (told.PendingUpdateCount < 0 || future(told.LastErrorDate)) {
+		rec.Told = nil
+	}
+	rec.Repairs = slices.DeleteFunc(rec.Repairs, future)
+	rec.Repairs = rec.Repairs[max(0, len(rec.Repairs)-maxRepairs):]
+	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
+}
+
 // participant is a node and the last registration that it had a part in. By it
 // a node that is restarted tells a configuration that was superseded from one
 // that is new to it, be it an older one that is rolled back to.

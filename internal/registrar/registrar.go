@@ -5,7 +5,6 @@ package registrar
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 // API is the part of the Bot API that a registrar needs.
@@ -26,8 +26,9 @@ type API interface {
 
 // Secrets is the part of a secret.Source that a registrar needs.
 type Secrets interface {
-	Advance(context.Context) (value string, again time.Duration, err error)
+	Advance(ctx context.Context, rotate bool) (value string, again time.Duration, err error)
 	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
+	Status() secret.Status
 }
 
 // Config is what a registrar works with.
@@ -115,8 +116,8 @@ type Registrar struct {
 	store store
 
 	kick     chan struct{}
-	orders   chan *order
-	ended    chan struct{} // Run has returned
+	ordered  chan struct{} // filled while orders wait
+	stopped  chan struct{} // closed when Run is to end
 	suspect  atomic.Bool   // Telegram may hold another secret
 	lastKick atomic.Int64  // when it was last suspected, in nanoseconds since start
 	start    time.Time
@@ -134,20 +135,22 @@ type Registrar struct {
 	events  []event // to be emitted
 	backoff backoff
 
-	mu     sync.Mutex
-	status Status
+	mu       sync.Mutex
+	status   Status
+	waiting  []*order // whose attempts have not begun
+	rotation *order   // the rotation that was ordered and is under way
 }
 
 // New makes a registrar; Run starts it.
 func New(config Config) *Registrar {
 	return &Registrar{
-		Config: config,
-		store:  store{storage: config.Storage, prefix: config.Prefix},
-		kick:   make(chan struct{}, 1),
-		orders: make(chan *order),
-		ended:  make(chan struct{}),
-		start:  time.Now(),
-		status: Status{State: Pending, Since: time.Now()},
+		Config:  config,
+		store:   store{storage: config.Storage, prefix: config.Prefix},
+		kick:    make(chan struct{}, 1),
+		ordered: make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+		start:   time.Now(),
+		status:  Status{State: Pending, Since: time.Now()},
 	}
 }
 
@@ -180,97 +183,4 @@ func (r *Registrar) Kick() {
 	case r.kick <- struct{}{}:
 	default:
 	}
-}
-
-// Run works until the context ends. Of all registrars of a bot in this process
-// only the one that was last made to lead does anything.
-func (r *Registrar) Run(ctx context.Context) {
-	defer close(r.ended)
-	for ctx.Err() == nil {
-		r.asked = r.awaitTurn(ctx)
-		wait, ok := r.attempt(ctx)
-		kick := r.kick
-		if !ok {
-			kick = nil // Telegram asked for the pause, or an error did
-		}
-		r.asked = r.pause(ctx, wait, kick)
-	}
-}
-
-// pause waits for so long, or for ever if it is 0, or for a kick or an order, or
-// until the context ends.
-func (r *Registrar) pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) *order {
-	var over <-chan time.Time
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case o := <-r.orders:
-		return o
-	case <-ctx.Done():
-	case <-over:
-	case <-kick:
-	}
-	return nil
-}
-
-// patience bounds one attempt: waiting for the lock, storage and Telegram.
-const patience = 2 * time.Minute
-
-// attempt makes one attempt. It returns when to make the next, 0 for never, and
-// whether this one came to an end without an error.
-func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	status, err := r.safely(ctx)
-	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Bot.Leads(r)
-	if r.asked != nil {
-		answer := err
-		if replaced && err == nil && status.Result == "" && status.State != Deleted {
-			answer = errStopped
-		}
-		defer func() { r.asked.done <- answer }()
-	}
-	if _, ok := errors.AsType[notDeleted](err); ok && !replaced {
-		// All is as it was, and there is nothing to try again.
-		r.Logger.Error("webhook not deleted", zap.Error(err))
-		r.events = nil
-		return r.backoff.after(err), false
-	}
-	if replaced && (err != nil || status.Result == "") {
-		// What the attempt came to is nobody's business any more.
-		r.events = nil
-		r.set(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
-		return jitter(r.Interval), true
-	}
-	if err != nil {
-		status.State, status.Detail, status.Remedy = Failing, err.Error(), Remedy(err)
-	}
-	r.report(status, err)
-	if err != nil {
-		return r.backoff.after(err), false
-	}
-	r.backoff.reset()
-	wait = jitter(r.Interval)
-	if r.again > 0 && (wait == 0 || r.again < wait) {
-		wait = r.again
-	}
-	return wait, true
-}
-
-// errPanic stands for a panic, whose value is not told: nobody knows what is in it.
-var errPanic = errors.New("the registrar has panicked; the entry before has the stack")
-
-// safely brings Telegram to what is wanted. A panic, in a storage module or
-// here, ends the attempt and not the server.
-func (r *Registrar) safely(ctx context.Context) (status Status, err error) {
-	defer func() {
-		if recover() != nil {
-			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
-			err = errPanic
-		}
-	}()
-	return r.bring(ctx)
 }

@@ -121,6 +121,8 @@ func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
 func Remedy(err error) string {
 	refusal, refused := errors.AsType[*botapi.Error](err)
 	switch {
+	case errors.Is(err, errStopped):
+		return "look at the status, and ask again if need be"
 	case errors.Is(err, errConfiguration):
 		return "correct the configuration and reload"
 	case errors.Is(err, errNewer), errors.Is(err, secret.ErrNewer):

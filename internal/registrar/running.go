@@ -9,18 +9,20 @@ import (
 type Running struct {
 	*Registrar
 	cancel context.CancelFunc
-	done   chan struct{}
+	done   chan struct{} // closed when nothing is being done any more
+	late   chan struct{} // closed when that has taken too long since Stop
 }
 
 // Start makes a registrar speak for its bot, in the place of any older one of
 // this process, and sets it to work in the background.
 func Start(config Config) *Running {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &Running{Registrar: New(config), cancel: cancel, done: make(chan struct{})}
+	r := &Running{Registrar: New(config), cancel: cancel, done: make(chan struct{}), late: make(chan struct{})}
 	if before, ok := config.Bot.Leader().(*Registrar); ok {
 		r.follow(before)
 	}
 	config.Bot.Lead(r.Registrar)
+	context.AfterFunc(ctx, func() { time.AfterFunc(stopPatience, func() { close(r.late) }) })
 	go func() {
 		defer close(r.done)
 		r.Run(ctx)
@@ -53,17 +55,18 @@ func (r *Running) Stop() {
 	}
 }
 
-// stopPatience is how long Wait waits: a little longer than a call may go on, so
-// that no other node has to wait until a lock is stale.
+// stopPatience is how long after Stop Wait waits: a little longer than a call may go
+// on, so that no other node has to wait until a lock is stale.
 const stopPatience = grace + time.Second
 
-// Wait returns when nothing is being done any more, or when that takes too long.
+// Wait returns when nothing is being done any more after Stop, or when that takes
+// too long. Those that were stopped together take no longer together.
 func (r *Running) Wait() {
 	if r == nil {
 		return
 	}
 	select {
 	case <-r.done:
-	case <-time.After(stopPatience):
+	case <-r.late:
 	}
 }

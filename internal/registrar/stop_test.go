@@ -73,13 +73,15 @@ func TestStop(t *testing.T) {
 		hangs := config.Config
 		hang := make(chan struct{})
 		hangs.Webhook = func() (botapi.Webhook, error) { <-hang; return wanted, nil }
-		hanging := Start(hangs)
+		hanging, another := Start(hangs), Start(hangs)
 		synctest.Wait()
 		before = time.Now()
 		hanging.Stop()
+		another.Stop()
 		hanging.Wait()
+		another.Wait()
 		if took := time.Since(before); took != stopPatience {
-			t.Errorf("one that hangs took %s to stop, want %s", took, stopPatience)
+			t.Errorf("two that hang took %s to stop, want %s", took, stopPatience)
 		}
 		close(hang)
 	})

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
@@ -92,6 +94,7 @@ func (s store) load(ctx context.Context) (record, error) {
 	if err := json.Unmarshal(content, &rec); err != nil {
 		return record{}, errDamaged
 	}
+	rec.limit(time.Now())
 	return rec, nil
 }
 
@@ -105,4 +108,34 @@ func (s store) save(ctx context.Context, rec record) error {
 		return fmt.Errorf("writing %s to storage: %w", s.key(), err)
 	}
 	return nil
+}
+
+// load reads the record, or takes the one that could not be written.
+func (r *Registrar) load(ctx context.Context) (record, error) {
+	rec, err := r.store.load(ctx)
+	damaged := errors.Is(err, errDamaged)
+	if damaged {
+		if !r.damaged {
+			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
+		}
+		err = nil
+	}
+	r.damaged = damaged
+	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
+		rec = *r.unsaved
+	}
+	return rec, err
+}
+
+// save writes the record. One that cannot be written is remembered, so that a
+// storage that is read-only or full does not make every attempt a registration.
+func (r *Registrar) save(ctx context.Context, rec record) error {
+	ctx, cancel := beyond(ctx)
+	defer cancel()
+	err := r.store.save(ctx, rec)
+	r.unsaved = nil
+	if err != nil {
+		r.unsaved = &rec
+	}
+	return err
 }

@@ -83,23 +83,25 @@ func TestReadOnlyStorage(t *testing.T) {
 		storage, value := given(t)
 		storage.Set(storagetest.Failing(errAway, "store"))
 		n := newNode(t, storage)
-		_ = n.Rotate()
-		got, _, err := n.Advance(t.Context())
+		got, _, err := n.Advance(t.Context(), true)
 		if got != value || !errors.Is(err, errAway) {
 			t.Errorf("registers %v and says %v, want the current one and that storage is away", got != value, err)
 		}
 		n.want(value, "current")
 		storage.Set(nil)
-		n.advance()
+		if n.register(); n.Status().Rotating {
+			t.Error("a rotation that could not be stored has begun")
+		}
+		n.rotate()
 		time.Sleep(settleTime)
 		if n.register() == value {
-			t.Error("the rotation that was asked for is forgotten")
+			t.Error("not rotated, though storage is back")
 		}
 
 		empty := storagetest.NewFaulty(storagetest.NewMemory())
 		empty.Set(storagetest.Failing(errAway, "store"))
 		n = newNode(t, empty)
-		if got, _, err := n.Advance(t.Context()); got != "" || !errors.Is(err, errAway) {
+		if got, _, err := n.Advance(t.Context(), false); got != "" || !errors.Is(err, errAway) {
 			t.Errorf("got %q and %v, want no secret and that storage is away", got, err)
 		}
 		n.want("whatever", "not ready")
@@ -112,8 +114,7 @@ func TestFullAtTheLastStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage, first := given(t)
 		n := newNode(t, storage)
-		_ = n.Rotate()
-		n.advance()
+		n.rotate()
 		time.Sleep(settleTime)
 		second := n.advance()
 		storage.Set(storagetest.Failing(errAway, "store"))
@@ -178,7 +179,7 @@ func TestNewerRecord(t *testing.T) {
 	for _, content := range []string{newer, later} {
 		_ = storage.Store(t.Context(), recordKey, []byte(content))
 		for _, n := range []*node{knows, fresh} {
-			if _, _, err := n.Advance(t.Context()); !errors.Is(err, ErrNewer) {
+			if _, _, err := n.Advance(t.Context(), false); !errors.Is(err, ErrNewer) {
 				t.Errorf("%s: got %v, want %v", content, err, ErrNewer)
 			}
 		}
@@ -196,8 +197,7 @@ func TestStaleRecord(t *testing.T) {
 		storage, first := given(t)
 		stale, _ := storage.Load(t.Context(), recordKey)
 		n := newNode(t, storage)
-		_ = n.Rotate()
-		n.advance()
+		n.rotate()
 		time.Sleep(settleTime)
 		second := n.register()
 

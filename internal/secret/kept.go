@@ -33,7 +33,7 @@ type KeptConfig struct {
 
 // NewKept makes a source of kept secrets. It touches no storage yet.
 func NewKept(config KeptConfig) *Kept {
-	return &Kept{KeptConfig: config, store: store{config.Storage, config.Prefix}}
+	return &Kept{KeptConfig: config, store: store{config.Storage, config.Prefix, config.Grace}}
 }
 
 // Memory is what this process knows of a bot's kept secrets. It is shared by the
@@ -45,7 +45,6 @@ type Memory struct {
 	readAt  atomic.Int64 // when storage was last read, in Unix nanoseconds
 	waiting atomic.Int32 // requests that wait for a reading
 	failing atomic.Bool  // the last reading failed, which has been logged
-	rotate  atomic.Bool  // a rotation was asked for
 }
 
 // known is a record, and what is accepted by it.
@@ -175,7 +174,7 @@ func (*Kept) Configured() string { return "" }
 func (k *Kept) Status() Status {
 	status := Status{Source: "kept"}
 	if known := k.Memory.known.Load(); known != nil {
-		status.Made = known.Current.Made
+		status.Made, status.Rotating = known.Current.Made, known.Next != nil
 		if k.Every > 0 {
 			status.Due = known.Current.Made.Add(k.Every)
 		}

@@ -45,11 +45,22 @@ func newNode(t *testing.T, storage certmagic.Storage) *node {
 // advance returns what is to be registered now.
 func (n *node) advance() string {
 	n.t.Helper()
-	value, _, err := n.Advance(n.t.Context())
+	value, _, err := n.Advance(n.t.Context(), false)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	return value
+}
+
+// rotate begins a rotation.
+func (n *node) rotate() {
+	n.t.Helper()
+	if _, _, err := n.Advance(n.t.Context(), true); err != nil {
+		n.t.Fatal(err)
+	}
+	if !n.Status().Rotating {
+		n.t.Error("no rotation has begun")
+	}
 }
 
 // register advances, and tells that Telegram has what that gave.
@@ -109,7 +120,7 @@ func TestRotation(t *testing.T) {
 			t.Error("rotated too early")
 		}
 		time.Sleep(time.Nanosecond)
-		value, again, _ := n.Advance(t.Context())
+		value, again, _ := n.Advance(t.Context(), false)
 		if value != first || again != settleTime {
 			t.Errorf("registered at once, or not looked at again in %s but in %s", settleTime, again)
 		}
@@ -134,7 +145,7 @@ func TestRotation(t *testing.T) {
 		if got := strings.Join(*n.results, " "); got != "failed ok" {
 			t.Errorf("rotations: %s, want failed ok", got)
 		}
-		if _, again, _ := n.Advance(t.Context()); again != grace {
+		if _, again, _ := n.Advance(t.Context(), false); again != grace {
 			t.Errorf("looks again in %s, want when the grace period is over", again)
 		}
 		time.Sleep(grace)
@@ -153,8 +164,7 @@ func TestRotateOnDemand(t *testing.T) {
 		n.Every = 0
 		values := []string{n.register()}
 		for range 20 {
-			_ = n.Rotate()
-			n.advance()
+			n.rotate()
 			time.Sleep(settleTime)
 			values = append(values, n.register())
 		}
@@ -166,11 +176,11 @@ func TestRotateOnDemand(t *testing.T) {
 			}
 			n.want(v, want)
 		}
-		if _, again, _ := n.Advance(t.Context()); again > grace || again <= 0 {
+		if _, again, _ := n.Advance(t.Context(), false); again > grace || again <= 0 {
 			t.Errorf("looks again in %s, want when the first grace period is over", again)
 		}
 		time.Sleep(grace)
-		if _, again, _ := n.Advance(t.Context()); again != 0 {
+		if _, again, _ := n.Advance(t.Context(), false); again != 0 {
 			t.Errorf("looks again in %s, want never: rotation is off", again)
 		}
 	})
@@ -186,8 +196,7 @@ func TestNodes(t *testing.T) {
 		b.want(first, "current")
 		time.Sleep(readInterval)
 
-		_ = a.Rotate()
-		a.advance()
+		a.rotate()
 		time.Sleep(settleTime)
 		storage.Set(func(op, _ string) storagetest.Fault {
 			if op == "load" {
@@ -237,9 +246,9 @@ func TestCrash(t *testing.T) {
 		"before anything":               func(*node) {},
 		"after the first secret":        func(n *node) { n.advance() },
 		"after it was registered":       func(n *node) { n.register() },
-		"after the next was stored":     func(n *node) { n.register(); _ = n.Rotate(); n.advance() },
-		"after the next was registered": func(n *node) { n.register(); _ = n.Rotate(); n.advance(); time.Sleep(settleTime); n.advance() },
-		"after it became current":       func(n *node) { n.register(); _ = n.Rotate(); n.advance(); time.Sleep(settleTime); n.register() },
+		"after the next was stored":     func(n *node) { n.register(); n.rotate() },
+		"after the next was registered": func(n *node) { n.register(); n.rotate(); time.Sleep(settleTime); n.advance() },
+		"after it became current":       func(n *node) { n.register(); n.rotate(); time.Sleep(settleTime); n.register() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

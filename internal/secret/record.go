@@ -19,11 +19,13 @@ type record struct {
 
 	// Revision grows with every change. What a process knows is not replaced by
 	// an older one, which a storage may still give out.
-	Revision int `json:"revision"`
+	Revision int64 `json:"revision"`
 
 	Current  kept   `json:"current"`
 	Next     *kept  `json:"next,omitempty"`
 	Previous []kept `json:"previous,omitempty"` // the latest first
+
+	limited bool // limit has changed what storage holds
 }
 
 // kept is one secret of a record.
@@ -34,6 +36,13 @@ type kept struct {
 }
 
 const recordVersion = 1
+
+// maxRevision is far more than any bot comes to: a record with a greater one was
+// not written by this module. Once it is reached, revisions stay the same.
+const maxRevision = 1 << 40
+
+// maxAhead is how far the clock of the node that wrote a record may be ahead.
+const maxAhead = time.Hour
 
 // values lists the values of which one may be registered, or was a moment ago.
 func (rec *record) values() []string {
@@ -61,12 +70,39 @@ func (rec *record) set() *Set {
 
 // check finds what cannot have been written by Advance or Registered.
 func (rec *record) check() error {
+	if rec.Revision < 0 || rec.Revision > maxRevision {
+		return errDamaged
+	}
 	for _, value := range rec.values() {
 		if err := Check(value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// limit corrects what would keep a secret in force for longer than the
+// configuration says. The clock of the node that wrote the record may have been
+// wrong: no grace period ends later than one that begins now, and a secret that
+// was made far in the future counts as one that was made long ago.
+func (rec *record) limit(now time.Time, grace time.Duration) {
+	if rec.Current.Made.After(now.Add(maxAhead)) {
+		rec.Current.Made, rec.limited = time.Time{}, true
+	}
+	if rec.Next != nil && rec.Next.Made.After(now) {
+		rec.Next.Made, rec.limited = now, true
+	}
+	if len(rec.Previous) > maxPrevious {
+		rec.Previous, rec.limited = rec.Previous[:maxPrevious], true
+	}
+	for i, p := range rec.Previous {
+		switch latest := now.Add(grace); {
+		case p.Until.IsZero(): // in a Set, that is for ever
+			rec.Previous[i].Until, rec.limited = now, true
+		case p.Until.After(latest):
+			rec.Previous[i].Until, rec.limited = latest, true
+		}
+	}
 }
 
 var (
@@ -81,6 +117,7 @@ var (
 type store struct {
 	storage certmagic.Storage
 	prefix  string // the bot's own keys
+	grace   time.Duration
 }
 
 func (s store) key() string { return path.Join(s.prefix, "secret.json") }
@@ -95,7 +132,12 @@ func (s store) load(ctx context.Context) (*record, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading %s from storage: %w", s.key(), err)
 	}
-	return decode(content)
+	rec, err := decode(content)
+	if err != nil {
+		return nil, err
+	}
+	rec.limit(time.Now(), s.grace)
+	return rec, nil
 }
 
 // decode reads a record. The version comes first: a newer one may have any form.
@@ -118,8 +160,8 @@ func decode(content []byte) (*record, error) {
 
 // save writes the record as the next revision.
 func (s store) save(ctx context.Context, rec *record) error {
-	rec.Version = recordVersion
-	rec.Revision++
+	rec.Version, rec.limited = recordVersion, false
+	rec.Revision = min(rec.Revision+1, maxRevision)
 	content, err := json.Marshal(rec)
 	if err != nil {
 		return err

@@ -29,24 +29,16 @@ const settleTime = 2 * time.Second
 // follows another. Telegram uses only the latest.
 const maxPrevious = 8
 
-// Rotate satisfies Source.
-func (k *Kept) Rotate() error {
-	k.Memory.rotate.Store(true)
-	return nil
-}
-
 // Advance satisfies Source: it makes the first secret, begins a rotation that is
-// due, and forgets what is no longer accepted. If storage does not take that,
-// things stay as they are in memory, and the error is returned besides.
-func (k *Kept) Advance(ctx context.Context) (string, time.Duration, error) {
+// due or asked for, and forgets what is no longer accepted. If storage does not
+// take that, things stay as they are in memory, and the error is returned besides.
+func (k *Kept) Advance(ctx context.Context, rotate bool) (string, time.Duration, error) {
 	rec, stored, err := k.latest(ctx)
 	if err != nil {
 		return "", 0, err
 	}
 	now := time.Now()
-	asked := k.Memory.rotate.Swap(false)
-	if err := k.advance(ctx, rec, stored, asked, now); err != nil {
-		k.Memory.rotate.Store(asked)
+	if err := k.advance(ctx, rec, stored, rotate, now); err != nil {
 		known := k.Memory.known.Load()
 		if known == nil {
 			return "", 0, err
@@ -60,11 +52,11 @@ func (k *Kept) Advance(ctx context.Context) (string, time.Duration, error) {
 
 // advance brings the record up to date, and stores it if that has changed it, or
 // if storage does not have it.
-func (k *Kept) advance(ctx context.Context, rec *record, stored, asked bool, now time.Time) error {
+func (k *Kept) advance(ctx context.Context, rec *record, stored, rotate bool, now time.Time) error {
 	changed := !stored
 	if rec.Current.Value == "" {
 		rec.Current, changed = kept{Value: New(), Made: now}, true
-	} else if rec.Next == nil && (asked || k.due(rec, now)) {
+	} else if rec.Next == nil && (rotate || k.due(rec, now)) {
 		rec.Next, changed = &kept{Value: New(), Made: now}, true
 		k.Logger.Info("secret rotation begun")
 	}
@@ -96,16 +88,14 @@ func (k *Kept) latest(ctx context.Context) (rec *record, stored bool, err error)
 	if known == nil {
 		return new(record), false, nil
 	}
-	stored = rec != nil && rec.Revision == known.Revision
+	stored = rec != nil && rec.Revision == known.Revision && !rec.limited
 	latest := known.record
 	return &latest, stored, nil
 }
 
-// due reports whether the current secret has been registered for long enough. A
-// time in the future, left by a clock that was wrong, counts as long ago.
+// due reports whether the current secret has been registered for long enough.
 func (k *Kept) due(rec *record, now time.Time) bool {
-	age := now.Sub(rec.Current.Made)
-	return k.Every > 0 && (age >= k.Every || age < -time.Hour)
+	return k.Every > 0 && now.Sub(rec.Current.Made) >= k.Every
 }
 
 // plan returns what is to be registered, and when there is something to do again.
@@ -117,7 +107,7 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, again time.Durati
 		}
 	}
 	switch {
-	case rec.Next != nil && now.Before(rec.Next.Made.Add(settleTime)) && !now.Before(rec.Next.Made):
+	case rec.Next != nil && now.Before(rec.Next.Made.Add(settleTime)):
 		next(rec.Next.Made.Add(settleTime))
 	case rec.Next != nil:
 		value = rec.Next.Value

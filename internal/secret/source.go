@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -19,18 +18,15 @@ type Source interface {
 	// configuration holds it; else it is empty.
 	Configured() string
 
-	// Advance takes the next step of a renewal, if one is due, and returns the
-	// secret that is to be registered, and when to call again; 0 for never. It is
-	// called under the bot's lock, and so is Registered.
-	Advance(context.Context) (value string, again time.Duration, err error)
+	// Advance takes the next step of a renewal, if one is due or rotate asks for
+	// one, and returns the secret that is to be registered, and when to call again;
+	// 0 for never. It is called under the bot's lock, and so is Registered.
+	Advance(ctx context.Context, rotate bool) (value string, again time.Duration, err error)
 
 	// Registered is told what came of registering a value: failure is nil if
 	// Telegram has it. It may be told the same again. It reports whether that has
 	// ended a rotation.
 	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
-
-	// Rotate asks for a new secret at the next Advance, whether one is due or not.
-	Rotate() error
 
 	// Status returns what may be told of the secrets.
 	Status() Status
@@ -42,6 +38,9 @@ type Status struct {
 	Made   time.Time // when the current one was made; zero if that is not known
 	Due    time.Time // when the next one is; zero for never
 	Weak   bool      // it is short enough to be guessed
+
+	// Rotating says that the next one is accepted already, and about to be registered.
+	Rotating bool
 }
 
 // Configured is secrets that are written in the configuration. The first is the
@@ -69,16 +68,13 @@ func (*Configured) Refresh(context.Context) bool { return false }
 // Configured satisfies Source.
 func (c *Configured) Configured() string { return c.first }
 
-// Advance satisfies Source.
-func (c *Configured) Advance(context.Context) (string, time.Duration, error) { return c.first, 0, nil }
+// Advance satisfies Source: only another configuration has another secret.
+func (c *Configured) Advance(context.Context, bool) (string, time.Duration, error) {
+	return c.first, 0, nil
+}
 
 // Registered satisfies Source.
 func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
-
-// Rotate satisfies Source.
-func (*Configured) Rotate() error {
-	return errors.New("the secret is in the configuration: put a new one first there, keep the old one beside it for a while, and reload")
-}
 
 // Status satisfies Source.
 func (c *Configured) Status() Status {

@@ -1,0 +1,66 @@
+package registrar
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+)
+
+// TestLimit corrects times of a clock that was wrong, and lists that are too long.
+func TestLimit(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ahead, year := now.Add(time.Minute), now.AddDate(1, 0, 0)
+	var many []participant
+	for i := range 10_000 {
+		many = append(many, participant{fmt.Sprint("node ", i), "sum"})
+	}
+	for name, tc := range map[string]struct{ rec, want record }{
+		"nothing":               {record{}, record{}},
+		"a clock a little fast": {record{RegisteredAt: ahead, CheckedAt: ahead, ToldAt: ahead}, record{RegisteredAt: ahead, CheckedAt: ahead, ToldAt: ahead}},
+		"registered in a year":  {record{RegisteredAt: year, CheckedAt: now}, record{CheckedAt: now}},
+		"looked at in a year":   {record{RegisteredAt: now, CheckedAt: year}, record{RegisteredAt: now}},
+		"told in a year":        {record{Told: new(botapi.WebhookInfo), ToldAt: year}, record{Told: new(botapi.WebhookInfo)}},
+		"an error in a year":    {record{Told: &botapi.WebhookInfo{LastErrorDate: year}, ToldAt: now}, record{ToldAt: now}},
+		"fewer than no updates": {record{Told: &botapi.WebhookInfo{PendingUpdateCount: -1}, ToldAt: now}, record{ToldAt: now}},
+		"repairs in a year":     {record{Repairs: []time.Time{year, now, year}}, record{Repairs: []time.Time{now}}},
+		"many repairs":          {record{Repairs: make([]time.Time, 10_000)}, record{Repairs: make([]time.Time, maxRepairs)}},
+		"many nodes":            {record{Nodes: many}, record{Nodes: many[len(many)-maxNodes:]}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.rec.limit(now)
+			got, _ := json.Marshal(tc.rec)
+			want, _ := json.Marshal(tc.want)
+			if string(got) != string(want) {
+				t.Errorf("got %.500s, want %.500s", got, want)
+			}
+		})
+	}
+}
+
+// TestRefusedThoughRegisteredInTheFuture has a record of a clock that was ahead. A
+// 403 that Telegram has met is not taken for older than the registration.
+func TestRefusedThoughRegisteredInTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage := new(telegram), storagetest.NewMemory()
+		node := run(t, "a", api, storage, wanted)
+		settle(2 * time.Minute)
+		rec, err := node.store.load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.RegisteredAt = time.Now().AddDate(1, 0, 0)
+		if err := node.store.save(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+		api.change(func(a *telegram) {
+			a.info.LastErrorDate, a.info.LastErrorMessage = time.Now(), "Wrong response from the webhook: 403 Forbidden"
+		})
+		settle(2 * interval)
+		wantCalls(t, api, 2, "after a 403")
+	})
+}

@@ -10,9 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
@@ -271,7 +271,7 @@ func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	if err := registry.CheckName(arg); err != nil {
+	if err := app.CheckName(arg); err != nil {
 		return d.Errf("name: %w", err)
 	}
 	h.Name = arg

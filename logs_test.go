@@ -237,6 +237,8 @@ func fieldsOf(args []ast.Expr) []string {
 		}
 		if isError := call.Fun.(*ast.SelectorExpr).Sel.Name == "Error"; isError {
 			names = append(names, "error")
+		} else if len(call.Args) == 0 {
+			continue // such as NameField
 		} else if key, ok := call.Args[0].(*ast.BasicLit); ok && key.Value != `"name"` {
 			names = append(names, strings.Trim(key.Value, `"`))
 		}

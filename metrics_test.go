@@ -19,7 +19,7 @@ import (
 func TestFlood(t *testing.T) {
 	h := provision(t, &Handler{Name: "flooded"})
 	core, logs := observer.New(zap.WarnLevel)
-	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.webhook.NameField, resultNames()...)
 
 	const flood, senders = 100_000, 4
 	var wg sync.WaitGroup

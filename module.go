@@ -15,25 +15,19 @@
 package telegramwebhook
 
 import (
-	"cmp"
 	"fmt"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
-	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
@@ -126,30 +120,16 @@ type Handler struct {
 
 	Registration
 
-	logger  *zap.Logger
-	server  *caddyhttp.Server
-	app     *app.App
-	secrets secret.Source
-	forward []string // the header's value for the bot, if not the one that came
-	sources source.Ranges
-	answers deliver.Rules
-	refused *boundedlog.Log
-	failed  *boundedlog.Log
-	webhook func() identity
-	updates *registry.Updates
-	spot    *site.Spot
-	held    *registry.Holdings
-
-	listener    *listener.Wrapper // nil if the server has none
-	registering *registering      // nil without a bot token
-}
-
-// identity is what depends on where the handler stands. It is known once the
-// whole configuration is provisioned, and found at the first request.
-type identity struct {
-	name    string
-	botID   string // empty without a bot token
-	metrics *metrics.Webhook
+	logger   *zap.Logger
+	app      *app.App
+	webhook  *app.Webhook
+	server   *caddyhttp.Server
+	listener *listener.Wrapper // nil if the server has none
+	forward  []string          // the header's value for the bot, if not the one that came
+	sources  source.Ranges
+	answers  deliver.Rules
+	refused  *boundedlog.Log
+	failed   *boundedlog.Log
 }
 
 // CaddyModule returns the Caddy module information.
@@ -164,112 +144,93 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // writes nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
+	settings := app.Settings{Name: h.Name, Dedupe: h.Dedupe, Results: resultNames()}
+	for _, step := range []func(*app.Settings) error{
+		h.provisionSecrets, h.provisionRegistration, h.provisionForward, h.provisionSources, h.checkOptions,
+	} {
+		if err := step(&settings); err != nil {
+			return err
+		}
+	}
 	var err error
 	if h.app, err = app.Of(ctx); err != nil {
 		return err
 	}
-	if h.server, err = h.app.AddGate(ctx, h); err != nil {
+	if h.webhook, h.server, err = h.app.Join(ctx, h, settings); err != nil {
 		return err
 	}
-	h.held = registry.NewHoldings(h.app)
-	for _, step := range []func() error{h.provisionSecrets, h.provisionForward, h.provisionSources} {
-		if err := step(); err != nil {
-			return err
-		}
+	h.listener = h.app.Wrapper(h.server)
+	if h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody, time.Duration(h.server.WriteTimeout)); err != nil {
+		return err
 	}
-	if err := cmp.Or(registry.CheckName(h.Name), h.held.ClaimName(h.Name)); err != nil {
+	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.webhook.NameField, resultNames()...)
+	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.webhook.NameField, deliver.Kinds...)
+	h.warn(ctx)
+	return nil
+}
+
+// checkOptions checks the options that stand by themselves.
+func (h *Handler) checkOptions(*app.Settings) error {
+	if err := app.CheckName(h.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	if h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody); err != nil {
-		return err
-	}
-	h.answers.WriteTimeout = time.Duration(h.server.WriteTimeout)
-	if err := metrics.Register(ctx.GetMetricsRegistry()); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
-	h.listener = listener.For(h.server)
-	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
-	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, deliver.Kinds...)
-	h.warn(ctx)
-	if err := h.provisionRegistration(ctx); err != nil {
-		return err
-	}
-	if h.updates, err = registry.NewUpdates(h.app, h.server, h.Dedupe, h.botKey, h.namedLogger); err != nil {
-		return err
-	}
-	return h.app.On(func() { h.start(ctx) }, func() { h.registering.at().Stop() })
-}
-
-// start makes the webhook known to its operator, once the configuration runs.
-func (h *Handler) start(ctx caddy.Context) {
-	h.warnOfPlace()
-	if h.Name == "" {
-		if err := h.held.ClaimName(h.webhook().name); err != nil {
-			h.namedLogger().Warn("two webhooks have the same name, in logs, metrics and the admin API; give one of them another")
+	if h.Dedupe != 0 {
+		if err := deliver.CheckCount(h.Dedupe); err != nil {
+			return fmt.Errorf("dedupe: %w", err)
 		}
 	}
-	h.updates.Start()
-	h.startRegistrar(ctx)
-	h.held.Add(&admin.Webhook{
-		Called:    h.webhook().name,
-		Address:   h.address(),
-		Secrets:   h.secrets,
-		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(resultNames()) },
-		Listener:  h.listener.Status,
-		Registrar: h.registering.at(),
-	})
+	return nil
 }
 
-// address is where the webhook is; empty if the configuration does not tell.
-func (h *Handler) address() string {
-	if g := h.registering; g != nil {
-		return g.address
+func (h *Handler) provisionForward(*app.Settings) error {
+	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
+		return nil
 	}
-	address, _ := site.URL(h.server, h.place(), "")
-	return botapi.HideTokens(address)
+	value, err := secret.Resolve(*h.ForwardSecret)
+	if err != nil {
+		return fmt.Errorf("forward_secret: %w", err)
+	}
+	h.forward = []string{value}
+	return nil
 }
 
-// identify finds the handler's place and name.
-func (h *Handler) identify() identity {
-	botID := ""
-	if h.registering != nil {
-		botID = h.registering.ID()
+func (h *Handler) provisionSources(*app.Settings) (err error) {
+	if len(h.Source) == 0 {
+		return nil
 	}
-	name := cmp.Or(h.Name, botID)
-	if name == "" {
-		name = cmp.Or(append([]string{h.place().String()}, h.server.Listen...)...)
+	if h.sources, err = source.Parse(h.Source...); err != nil {
+		return fmt.Errorf("source: %w", err)
 	}
-	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames())}
+	return nil
 }
 
-// Spot is where the handler stands.
-func (h *Handler) Spot() *site.Spot { return h.spot }
-
-func (h *Handler) place() site.Place { return h.spot.Place(h.server) }
-
-// botKey tells bots apart, in this process: by their tokens, or else by the
-// webhook's name and server.
-func (h *Handler) botKey() string {
-	if h.registering != nil {
-		return h.registering.Key()
+// warn tells what loads but is not as safe as it could be.
+func (h *Handler) warn(ctx caddy.Context) {
+	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
+	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
+	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegramPatience {
+		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
+			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
 	}
-	return h.webhook().name + " on " + strings.Join(h.server.Listen, " ")
+	if h.ForwardSecret == nil {
+		return
+	}
+	secret.WarnOfLiteral(h.logger, "forward_secret", *h.ForwardSecret)
+	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
+		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
+	}
 }
 
-// nameField says in a log entry which webhook it is about.
-func (h *Handler) nameField() zap.Field { return zap.String("name", h.webhook().name) }
+// telegramPatience is how long Telegram waits for the answer to an update.
+const telegramPatience = time.Minute
 
-func (h *Handler) namedLogger() *zap.Logger { return h.logger.With(h.nameField()) }
+// Gate marks the handler among the routes.
+func (*Handler) Gate() {}
 
 // Cleanup writes what the logs have held back.
 func (h *Handler) Cleanup() error {
 	h.refused.Close()
 	h.failed.Close()
-	h.registering.at().Stop() // Caddy has not, if the configuration failed at its very end
-	h.registering.at().Wait()
-	h.held.Release()
-	h.updates.Release()
 	return nil
 }
 
@@ -279,5 +240,5 @@ var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
-	_ site.Stander                = (*Handler)(nil)
+	_ site.Gate                   = (*Handler)(nil)
 )

@@ -9,9 +9,6 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
 // validate does what `caddy validate` does with the JSON of one handler.
@@ -177,53 +174,6 @@ func TestValidConfigurations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if err := validate(t, `{"handler": "telegram_webhook", `+fields+`}`); err != nil {
 				t.Error(err)
-			}
-		})
-	}
-}
-
-// TestNames looks at how a webhook is called that was given no name.
-func TestNames(t *testing.T) {
-	h, first := new(Handler), &Handler{spot: new(site.Spot)}
-	host := func(hosts ...string) caddyhttp.MatcherSets {
-		m := caddyhttp.MatchHost(hosts)
-		return caddyhttp.MatcherSets{{&m}}
-	}
-	path := func(paths ...string) caddyhttp.MatcherSets {
-		m := caddyhttp.MatchPath(paths)
-		return caddyhttp.MatcherSets{{&m}}
-	}
-	handlers := []caddyhttp.MiddlewareHandler{h}
-	below := func(routes ...caddyhttp.Route) []caddyhttp.MiddlewareHandler {
-		return []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: routes}}
-	}
-	for name, tc := range map[string]struct {
-		routes caddyhttp.RouteList
-		want   string
-	}{
-		"a whole site": {caddyhttp.RouteList{
-			{MatcherSets: host("other.example.com"), Handlers: below()},
-			{MatcherSets: host("bot.example.com", "b.example.com"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
-		}, "bot.example.com"},
-		"a path of a site": {caddyhttp.RouteList{
-			{MatcherSets: host("example.com"), Handlers: below(
-				caddyhttp.Route{MatcherSets: path("/other"), Handlers: below()},
-				caddyhttp.Route{MatcherSets: path("/telegram"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
-			)},
-		}, "example.com/telegram"},
-		"one path of many": {caddyhttp.RouteList{
-			{MatcherSets: host("example.com"), Handlers: below(
-				caddyhttp.Route{MatcherSets: path("/first"), Handlers: below(caddyhttp.Route{Handlers: []caddyhttp.MiddlewareHandler{first}})},
-				caddyhttp.Route{MatcherSets: path("/second"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
-				caddyhttp.Route{MatcherSets: path("/again"), Handlers: below(caddyhttp.Route{Handlers: handlers})},
-			)},
-		}, "example.com/second"},
-		"no host": {caddyhttp.RouteList{{Handlers: handlers}}, ":8443"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h.server, h.spot = &caddyhttp.Server{Listen: []string{":8443"}, Routes: tc.routes}, new(site.Spot)
-			if got := h.identify().name; got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}

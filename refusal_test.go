@@ -12,7 +12,6 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
 
 // TestRefusalsLookAlike compares everything that a stranger gets to see.
@@ -70,7 +69,7 @@ func TestRefusalKeepsTheSitesHSTS(t *testing.T) {
 func TestLongHostAndPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.webhook.NameField, resultNames()...)
 	r := request(somebody)
 	r.Host, r.URL.Path = strings.Repeat("h", 10_000), "/"+strings.Repeat("p", 10_000)
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
@@ -85,17 +84,11 @@ func TestLongHostAndPath(t *testing.T) {
 func TestTokenInPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	account, err := registrar.NewAccount(botToken, "", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.registering = &registering{Account: account}
-	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.webhook.NameField, resultNames()...)
 	r := request(somebody)
 	r.URL.Path = "/bot" + botToken + "/update"
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
 	if path := logs.All()[0].ContextMap()["path"]; path != "/bot[hidden]/update" {
 		t.Errorf("the log has %v", path)
 	}
-	h.registering = nil
 }

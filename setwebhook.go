@@ -4,20 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
-	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
-	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
 // Registration is what Telegram is told about the webhook. With a bot token the
@@ -74,34 +69,16 @@ const (
 	defaultCheck          = 5 * time.Minute
 	minCheck              = 10 * time.Second
 	defaultMaxConnections = 40
-	mostConnections       = 100
 )
 
-// registering is what a handler with a bot token holds while it runs.
-type registering struct {
-	Registration // with its placeholders replaced
-
-	*registrar.Account
-	bot *registry.Bot
-
-	// What follows is known once the configuration runs.
-	address string
-	fault   error // why there is no address
-	running atomic.Pointer[registrar.Running]
-	watch   certificate.Watch
+// isZero reports whether nothing of the registration is configured.
+func (g Registration) isZero() bool {
+	return g.BotToken == "" && g.URL == "" && g.Certificate == "" && len(g.AllowedUpdates) == 0 && g.MaxConnections == 0 &&
+		g.IPAddress == "" && g.API == "" && !g.APITest && g.Check == 0
 }
 
-// redact takes bot tokens out of a path: some set-ups have one there for want of a
-// secret.
-func (g *registering) redact(path string) string {
-	path = botapi.HideTokens(path)
-	if g == nil {
-		return path
-	}
-	return g.Redact(path)
-}
-
-// resolve returns the registration with its placeholders replaced.
+// resolve returns the registration with its placeholders replaced. The token's are
+// replaced where it is parsed.
 func (g Registration) resolve() (Registration, error) {
 	for _, field := range []struct {
 		name  string
@@ -116,185 +93,72 @@ func (g Registration) resolve() (Registration, error) {
 	return g, nil
 }
 
-// provisionRegistration checks what can be checked before anything runs, takes
-// the bot for this configuration, and waits for the configuration to run.
-func (h *Handler) provisionRegistration(ctx caddy.Context) error {
-	if reflect.DeepEqual(h.Registration, Registration{}) {
+// provisionRegistration checks what Telegram is to be told. An address that depends
+// on the webhook's place, and a certificate of Caddy's own CA, are checked when the
+// whole configuration runs.
+func (h *Handler) provisionRegistration(settings *app.Settings) error {
+	if h.Registration.isZero() {
 		return nil
 	}
 	if h.BotToken == "" {
 		return errors.New("bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it")
 	}
-	resolved, err := h.Registration.resolve()
+	g, err := h.Registration.resolve()
 	if err != nil {
 		return err
 	}
-	account, err := registrar.NewAccount(h.BotToken, resolved.API, resolved.APITest)
+	account, err := registrar.NewAccount(g.BotToken, g.API, g.APITest)
 	if err != nil {
 		return fmt.Errorf("bot_token: %w", err)
 	}
-	h.registering = &registering{Registration: resolved, Account: account}
-	if err := h.checkRegistration(ctx); err != nil {
-		return err
-	}
-	if h.registering.bot, err = h.held.Claim(account.Key(), h.who()); err != nil {
-		return fmt.Errorf("bot_token: %w", err)
-	}
-	if site.IsAddress(resolved.URL) {
-		if err := h.claimAddress(resolved.URL); err != nil {
-			return err
-		}
-	}
-	if err := h.provisionOwnSecrets(ctx); err != nil {
-		return fmt.Errorf("rotate: %w", err)
-	}
-	return nil
-}
-
-// provisionOwnSecrets takes the bot's own secrets, if none are configured.
-func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
-	if h.secrets != nil {
-		return nil
-	}
-	every, grace, err := secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace))
-	if err != nil {
-		return err
-	}
-	g := h.registering
-	logger := h.logger.With(zap.String("name", cmp.Or(h.Name, g.ID())))
-	h.secrets = secret.NewKept(secret.KeptConfig{
-		Storage: ctx.Storage(), Prefix: g.Key(), Memory: &g.bot.Secrets, Every: every, Grace: grace,
-		Rotated: h.rotated, Logger: logger,
-	})
-	return nil
-}
-
-// rotated counts what a rotation of the secret came to.
-func (h *Handler) rotated(result string) { metrics.Rotated(h.webhook().name, result) }
-
-// who is said to a webhook that wants what this one has.
-func (h *Handler) who() string {
-	if h.Name == "" {
-		return "bot " + h.registering.ID()
-	}
-	return "bot " + h.registering.ID() + ", " + h.Name
-}
-
-func (h *Handler) claimAddress(address string) error {
-	return h.held.ClaimAddress(address, site.Canonical(address), h.registering.ID(), h.who())
-}
-
-// checkRegistration checks the fields that stand by themselves. What depends on
-// where the handler stands is checked once that is known.
-func (h *Handler) checkRegistration(ctx caddy.Context) error {
-	g := h.registering
 	if err := botapi.CheckAPI(g.API); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
 	if g.Check > 0 && time.Duration(g.Check) < minCheck {
 		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
 	}
-	upload := g.Certificate
-	if upload == certificate.Internal {
-		upload = "" // the CA is there only once everything runs
+	registration := &app.Registration{
+		Account:     account,
+		URL:         g.URL,
+		Certificate: g.Certificate,
+		Parameters: botapi.Webhook{
+			AllowedUpdates: g.AllowedUpdates,
+			MaxConnections: cmp.Or(g.MaxConnections, defaultMaxConnections),
+			IPAddress:      g.IPAddress,
+		},
+		Check: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
 	}
-	w, err := h.wanted(ctx, g.URL, upload)
-	if err != nil {
-		return err
+	if settings.Secrets != nil {
+		registration.Parameters.Secret = settings.Secrets.Configured()
 	}
-	if site.IsAddress(g.URL) {
-		return registrar.Check(w, g.Local())
+	var upload []byte
+	if g.Certificate != certificate.Internal {
+		if upload, err = certificate.Load(caddy.Context{}, g.Certificate); err != nil {
+			return fmt.Errorf("certificate: %w", err)
+		}
 	}
-	return registrar.CheckParameters(w, "", g.Local())
+	settings.Registration = registration
+	_, err = registration.Webhook(g.URL, upload)
+	return err
 }
 
-// startRegistrar takes over from the configuration before, if there is one, and
-// starts to work in the background.
-func (h *Handler) startRegistrar(ctx caddy.Context) {
-	g := h.registering
-	if g == nil {
-		return
-	}
-	name := h.webhook().name
-	if g.address, g.fault = site.URL(h.server, h.place(), g.URL); g.fault != nil {
-		g.fault = fmt.Errorf("url: %w", g.fault)
-	} else if !site.IsAddress(g.URL) {
-		g.fault = h.claimAddress(g.address)
-	}
-	if g.fault != nil {
-		g.fault = errors.New(g.redact(g.fault.Error())) // the routes may hold a token
-	}
-	h.held.Hold(metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
-	g.running.Store(registrar.Start(registrar.Config{
-		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
-		Secrets:  h.secrets,
-		API:      g.Client(),
-		Storage:  ctx.Storage(),
-		Prefix:   g.Key(),
-		MACKey:   []byte(g.Reveal()),
-		Node:     registrar.ThisNode(),
-		Interval: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
-		Pace:     g.Pace(),
-		Bot:      g.bot,
-		Logger:   h.logger.With(zap.String("name", name)),
-		Emit:     h.emitEvent,
-		Observe:  func(s registrar.Status) { metrics.Observe(name, s) },
-	}))
-}
-
-// connections is how many Telegram may open at once.
-func (h *Handler) connections() int {
-	if h.registering == nil {
-		return mostConnections // whatever it was told
-	}
-	return cmp.Or(h.MaxConnections, defaultMaxConnections)
-}
-
-// emitEvent tells the subscribers of Caddy's events.
-func (h *Handler) emitEvent(event string, data map[string]any) {
-	data["name"] = h.webhook().name
-	h.app.Emit("telegram_webhook_"+event, data)
-}
-
-// at returns the registrar at work; nil before there is one.
-func (g *registering) at() *registrar.Running {
-	if g == nil {
+// provisionSecrets takes the secrets of the configuration. Without any the webhook
+// has kept ones, for which it needs a bot token.
+func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
+	if len(h.Secret) == 0 {
+		if h.BotToken == "" {
+			return fmt.Errorf("secret: %w", secret.ErrMissing)
+		}
+		if settings.Rotate, settings.Grace, err = secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace)); err != nil {
+			return fmt.Errorf("rotate: %w", err)
+		}
 		return nil
 	}
-	return g.running.Load()
-}
-
-// currentWebhook is what Telegram is to have now.
-func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
-	g := h.registering
-	if g.fault != nil {
-		return botapi.Webhook{}, g.fault
+	if h.Rotate != 0 || h.RotateGrace != 0 {
+		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
 	}
-	w, err := h.wanted(ctx, g.address, g.Certificate)
-	if err != nil {
-		return botapi.Webhook{}, err
+	if settings.Secrets, err = secret.Given(h.Secret, h.logger); err != nil {
+		return fmt.Errorf("secret: %w", err)
 	}
-	g.watch.Look(g.address, len(w.Certificate) > 0, h.logger.With(zap.String("name", h.webhook().name)))
-	return w, registrar.Check(w, g.Local())
-}
-
-// wanted is what Telegram is to have, with that address and that certificate.
-func (h *Handler) wanted(ctx caddy.Context, address, upload string) (w botapi.Webhook, err error) {
-	g := h.registering
-	if g.redact(address) != address {
-		return w, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
-	}
-	w = botapi.Webhook{
-		URL:            address,
-		AllowedUpdates: g.AllowedUpdates,
-		MaxConnections: h.connections(),
-		IPAddress:      g.IPAddress,
-	}
-	if h.secrets != nil {
-		w.Secret = h.secrets.Configured()
-	}
-	if w.Certificate, err = certificate.Load(ctx, upload); err != nil {
-		return w, fmt.Errorf("certificate: %w", err)
-	}
-	return w, nil
+	return nil
 }

@@ -1,18 +1,13 @@
 package telegramwebhook
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
@@ -74,7 +69,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.ReportExposed(r)
 	}
 	result := h.verify(r, secrets, state)
-	if (result == wrongSecret || result == notReady) && h.secrets.Refresh(r.Context()) {
+	if (result == wrongSecret || result == notReady) && h.webhook.Secrets.Refresh(r.Context()) {
 		result = h.verify(r, secrets, state) // another node may have made a new secret
 	}
 	if result != passed {
@@ -103,7 +98,7 @@ func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) 
 	case len(secrets) > 1:
 		return wrongSecret
 	}
-	accepted := h.secrets.Accepted()
+	accepted := h.webhook.Secrets.Accepted()
 	if accepted == nil {
 		return notReady
 	}
@@ -178,10 +173,10 @@ const drainTime = time.Second
 
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
-	h.webhook().metrics.Count(int(why))
+	h.webhook.Metrics().Count(int(why))
 	telegram := source.Telegram(source.ClientIP(r))
 	if telegram && (why == noSecret || why == wrongSecret) {
-		h.registering.at().Suspect()
+		h.webhook.Suspect()
 	}
 	h.refused.Add(int(why), func() []zap.Field {
 		fields := append(h.describe(r), zap.Bool("from_telegram", telegram))
@@ -203,13 +198,12 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[secret.Header] = secrets
 	}
 
-	me := h.webhook()
-	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
+	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.updates.Once(read, next))
+	outcome = rules.Deliver(w, r, h.webhook.Once(read, next))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
@@ -218,7 +212,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 		h.recordRefusal(r, tooLarge)
 		return
 	}
-	m := h.webhook().metrics
+	m := h.webhook.Metrics()
 	m.Count(int(passed))
 	m.Delivered(outcome.Status, took)
 	if outcome.Kind != deliver.Answered {
@@ -230,84 +224,10 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return boundedlog.Request(r, h.registering.redact(r.URL.Path))
+	return boundedlog.Request(r, h.webhook.HidePath(r.URL.Path))
 }
 
 // skipAccessLog keeps the request out of the site's access log.
 func skipAccessLog(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
-}
-
-// provisionSecrets takes the secrets of the configuration. Others belong to the
-// bot, and are provisioned with the registration.
-func (h *Handler) provisionSecrets() error {
-	if len(h.Secret) == 0 {
-		if h.BotToken == "" {
-			return fmt.Errorf("secret: %w", secret.ErrMissing)
-		}
-		return nil
-	}
-	if h.Rotate != 0 || h.RotateGrace != 0 {
-		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
-	}
-	var err error
-	if h.secrets, err = secret.Given(h.Secret, h.logger); err != nil {
-		return fmt.Errorf("secret: %w", err)
-	}
-	return nil
-}
-
-func (h *Handler) provisionForward() error {
-	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
-		return nil
-	}
-	value, err := secret.Resolve(*h.ForwardSecret)
-	if err != nil {
-		return fmt.Errorf("forward_secret: %w", err)
-	}
-	h.forward = []string{value}
-	return nil
-}
-
-func (h *Handler) provisionSources() (err error) {
-	if len(h.Source) == 0 {
-		return nil
-	}
-	if h.sources, err = source.Parse(h.Source...); err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
-	return nil
-}
-
-// warn tells what loads but is not as safe as it could be.
-func (h *Handler) warn(ctx caddy.Context) {
-	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
-	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
-	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegramPatience {
-		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
-			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
-	}
-	if h.ForwardSecret == nil {
-		return
-	}
-	secret.WarnOfLiteral(h.logger, "forward_secret", *h.ForwardSecret)
-	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
-		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
-	}
-}
-
-// telegramPatience is how long Telegram waits for the answer to an update.
-const telegramPatience = time.Minute
-
-// warnOfPlace warns of what keeps updates from this handler, and of a token in its path.
-func (h *Handler) warnOfPlace() {
-	for _, handler := range h.place().InFront {
-		h.namedLogger().Warn("handler in front of telegram_webhook answers Telegram's requests",
-			zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
-			zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
-	}
-	if paths := strings.Join(append(h.place().Paths, h.URL), " "); botapi.HideTokens(paths) != paths {
-		h.namedLogger().Warn("bot token in the webhook's path",
-			zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
-	}
 }

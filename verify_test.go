@@ -4,34 +4,45 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
-// provision makes a handler that accepts rightSecret and staleSecret, outside
-// of any configuration.
+// provision returns the handler as Caddy provisions it in a server of its own,
+// accepting rightSecret and staleSecret.
 func provision(t testing.TB, h *Handler) *Handler {
 	t.Helper()
 	h.Secret = []string{rightSecret, staleSecret}
 	h.Name = cmp.Or(h.Name, "test")
-	ctx, err := caddy.ProvisionContext(new(caddy.Config))
+	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(h, "handler", "telegram_webhook", nil)}}
+	server := &caddyhttp.Server{
+		Listen:    []string{":0"},
+		AutoHTTPS: &caddyhttp.AutoHTTPSConfig{Disabled: true},
+		Routes:    caddyhttp.RouteList{route},
+	}
+	config := &caddy.Config{
+		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "PANIC"}}}},
+		AppsRaw: caddy.ModuleMap{"http": caddyconfig.JSON(caddyhttp.App{Servers: map[string]*caddyhttp.Server{"test": server}}, nil)},
+	}
+	ctx, err := caddy.ProvisionContext(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := caddy.NewContext(ctx)
-	ctx.Context = context.WithValue(ctx.Context, caddyhttp.ServerCtxKey, new(caddyhttp.Server))
-	t.Cleanup(cancel)
-	if err := h.Provision(ctx); err != nil {
+	app, err := ctx.App("http")
+	if err != nil {
 		t.Fatal(err)
 	}
+	h = app.(*caddyhttp.App).Servers["test"].Routes[0].Handlers[0].(*Handler)
 	t.Cleanup(func() { _ = h.Cleanup() })
 	return h
 }

@@ -1,6 +1,14 @@
 // Package app is the Caddy app telegram_webhook: what the webhooks of one
 // configuration have in common. Nobody configures it; each handler gets it from
 // Caddy.
+//
+//   - app.go: the app, and its life
+//   - claims.go: what no two webhooks of a configuration may have
+//   - webhook.go: one webhook
+//   - registration.go: what its registrar asks of it
+//   - status.go, advice.go: what its operator sees of it
+//   - adminapi.go: the endpoints of Caddy's admin API
+//   - process.go: what outlives a configuration
 package app
 
 import (
@@ -8,35 +16,49 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
+	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
+
+// moduleID is the app's, and the name by which Caddy gives it out.
+const moduleID = "telegram_webhook"
 
 func init() { caddy.RegisterModule(new(App)) }
 
 // App is the module's part of one configuration.
 type App struct {
-	ctx    caddy.Context
-	events *caddyevents.App
-	front  *redact.Front
+	ctx      caddy.Context
+	events   *caddyevents.App
+	http     *caddyhttp.App
+	front    *redact.Front
+	places   func() map[site.Gate]site.Place // known once all routes are provisioned
+	webhooks []*Webhook
+	wrappers map[*caddyhttp.Server]*listener.Wrapper
+	claims   claims
 }
 
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
-		ID:  "telegram_webhook",
+		ID:  moduleID,
 		New: func() caddy.Module { return new(App) },
 	}
 }
 
-// Of returns the app of the configuration whose handler is being provisioned with ctx.
+// Of returns the app of the configuration whose module is being provisioned with ctx.
 func Of(ctx caddy.Context) (*App, error) {
-	app, err := ctx.App("telegram_webhook")
+	app, err := ctx.App(moduleID)
 	if err != nil {
 		return nil, err
 	}
@@ -45,61 +67,99 @@ func Of(ctx caddy.Context) (*App, error) {
 
 // Provision sets up the app.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx = ctx
+	a.ctx, a.wrappers, a.claims = ctx, make(map[*caddyhttp.Server]*listener.Wrapper), newClaims()
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("getting events app: %w", err)
 	}
 	a.events = events.(*caddyevents.App)
-	return nil
+	if err := a.events.On("started", subscriber{a.startWebhooks}); err != nil {
+		return err
+	}
+	if err := a.events.On("stopping", subscriber{a.stopWebhooks}); err != nil {
+		return err
+	}
+	if err := metrics.Register(ctx.GetMetricsRegistry(), a); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	// The app is provisioned by the first handler or listener wrapper.
+	for _, module := range ctx.Modules() {
+		if app, ok := module.(*caddyhttp.App); ok {
+			a.http = app
+			a.front = redact.NewFront(app, ctx.Logger(), botapi.HideTokens)
+			a.places = sync.OnceValue(func() map[site.Gate]site.Place { return site.Find(app.Servers) })
+			return nil
+		}
+	}
+	return errors.New("telegram_webhook works only in an HTTP server")
 }
 
 // Start satisfies caddy.App. The webhooks start with the event "started", when all
 // apps run.
 func (*App) Start() error { return nil }
 
-// Stop satisfies caddy.App. The webhooks stop with the event "stopping", before any app does.
+// Stop satisfies caddy.App. The webhooks stop with the event "stopping", before any
+// app does.
 func (*App) Stop() error { return nil }
 
-// AddGate has the secret header redacted before the server of the handler that is
-// being provisioned with ctx, and returns that server.
-func (a *App) AddGate(ctx caddy.Context, gate caddyhttp.MiddlewareHandler) (*caddyhttp.Server, error) {
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
-		return nil, errors.New("telegram_webhook works only in the routes of an HTTP server")
-	}
-	if a.front == nil {
-		for _, module := range ctx.Modules() {
-			if app, ok := module.(*caddyhttp.App); ok {
-				a.front = redact.NewFront(app, a.ctx.Logger(), botapi.HideTokens)
-			}
-		}
-	}
-	if a.front != nil {
-		a.front.AddGate(server, gate)
-	}
-	return server, nil
-}
-
-// ReportExposed logs that a request came to a gate with its secret exposed to Caddy's logs.
-func (a *App) ReportExposed(r *http.Request) {
-	if a.front != nil {
-		a.front.ReportExposed(r)
+// startWebhooks begins what works in the background. A configuration that is only
+// validated does not come here.
+func (a *App) startWebhooks() {
+	for _, w := range a.webhooks {
+		w.start()
 	}
 }
 
-// On has started called when all of the configuration runs, and stopping before
-// any of it stops. A configuration that is only validated calls neither. Caddy
-// waits for both with its configuration locked. On is called in Provision.
-func (a *App) On(started, stopping func()) error {
-	if err := a.events.On("started", subscriber{started}); err != nil {
-		return err
+func (a *App) stopWebhooks() {
+	for _, w := range a.webhooks {
+		w.stop()
 	}
-	return a.events.On("stopping", subscriber{stopping})
 }
 
-// Emit emits an event of the module.
-func (a *App) Emit(event string, data map[string]any) { a.events.Emit(a.ctx, event, data) }
+// Cleanup stops the webhooks, which Caddy has not done if the configuration failed
+// at its very end, and gives back what they share with other configurations.
+func (a *App) Cleanup() error {
+	a.stopWebhooks()
+	for _, w := range a.webhooks {
+		w.release()
+	}
+	return nil
+}
+
+// AddWrapper makes a listener wrapper known to the handlers of its server, and
+// returns the penalties of the process.
+func (a *App) AddWrapper(server *caddyhttp.Server, w *listener.Wrapper) *listener.Penalties {
+	a.wrappers[server] = w
+	return process.penalties
+}
+
+// Wrapper returns the listener wrapper of a server, or nil. Caddy provisions a
+// server's wrappers before its handlers.
+func (a *App) Wrapper(server *caddyhttp.Server) *listener.Wrapper { return a.wrappers[server] }
+
+// ReportExposed is called for a request whose secret Caddy's logs have seen.
+func (a *App) ReportExposed(r *http.Request) { a.front.ReportExposed(r) }
+
+// States satisfies metrics.Current.
+func (a *App) States() []metrics.State {
+	states := make([]metrics.State, len(a.webhooks))
+	for i, w := range a.webhooks {
+		states[i] = w.state()
+	}
+	return states
+}
+
+// CountBarred satisfies metrics.Current.
+func (a *App) CountBarred() (n int, ok bool) {
+	return process.penalties.CountBarred(), len(a.wrappers) > 0
+}
+
+// sorted returns the webhooks by name.
+func (a *App) sorted() []*Webhook {
+	return slices.SortedStableFunc(slices.Values(a.webhooks), func(x, y *Webhook) int {
+		return strings.Compare(x.Name(), y.Name())
+	})
+}
 
 // subscriber is a function as an event handler. Caddy logs its handlers; a struct
 // does not show what the function holds.
@@ -110,6 +170,8 @@ func (s subscriber) Handle(context.Context, caddy.Event) error { s.call(); retur
 
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+	_ metrics.Current    = (*App)(nil)
 )

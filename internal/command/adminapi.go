@@ -17,7 +17,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/admin"
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
@@ -133,7 +133,7 @@ func (a *adminAPI) change(ctx context.Context, method, name, action string, drop
 
 const (
 	// adminPatience is a little more than Caddy takes for the longest.
-	adminPatience = admin.Patience + 10*time.Second
+	adminPatience = app.AnswerTimeout + 10*time.Second
 
 	maxAnswer = 16 << 20
 )
@@ -147,7 +147,7 @@ func (a *adminAPI) request(ctx context.Context, method, path string, into any) e
 	done := make(chan error, 1)
 	var answer []byte
 	go func() {
-		resp, err := caddycmd.AdminAPIRequest(a.address, method, admin.Base+path, nil, nil)
+		resp, err := caddycmd.AdminAPIRequest(a.address, method, app.Endpoint+path, nil, nil)
 		if err == nil {
 			answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 			_ = resp.Body.Close()

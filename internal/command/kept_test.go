@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/probe"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
@@ -100,8 +101,8 @@ func TestAuditBarred(t *testing.T) {
 	}{
 		"from the start":   {1, nil, "certificate", "no TLS: ", wait + "perhaps `penalty` or a firewall bars this address; if not, serve https"},
 		"before TLS":       {0, nil, "address", publicIP + " does not answer on port 443: Connection reset by peer", wait + "perhaps `penalty` or a firewall bars this address; if not, start"},
-		"known":            {1, &status.Listener{Penalized: 1}, "certificate", "no TLS: ", wait + "`penalty` bars addresses now (1), and perhaps this one; if not"},
-		"none barred yet":  {1, &status.Listener{}, "certificate", "no TLS: ", wait + "perhaps `penalty`"},
+		"known":            {1, &listener.Status{Penalized: 1}, "certificate", "no TLS: ", wait + "`penalty` bars addresses now (1), and perhaps this one; if not"},
+		"none barred yet":  {1, &listener.Status{}, "certificate", "no TLS: ", wait + "perhaps `penalty`"},
 		"before a forgery": {7, nil, "wrong secret", "not answered: ", wait + "perhaps `penalty`"},
 		"half-way":         {12, nil, "paths", "9 of 13 other paths were not answered", wait + "perhaps `penalty`"},
 	} {

@@ -170,7 +170,7 @@ func (r reporter) details(w io.Writer, s status.Webhook) error {
 	row("passed", strconv.FormatUint(s.Passed(), 10))
 	row("refused", s.Refused())
 	if s.Listener != nil {
-		row("dropped", s.Listener.Words())
+		row("dropped", status.ListenerWords(*s.Listener))
 	}
 	row("advice", s.Advice)
 	return table.Flush()

@@ -36,8 +36,8 @@ type Rules struct {
 
 // NewRules makes rules of what was configured, with defaults for what was not:
 // an HSTS value or "off", a duration or a negative one for none, and a size.
-func NewRules(hsts string, retryAfter time.Duration, maxBody int64) (Rules, error) {
-	rules := Rules{MaxBody: cmp.Or(maxBody, defaultMaxBody)}
+func NewRules(hsts string, retryAfter time.Duration, maxBody int64, writeTimeout time.Duration) (Rules, error) {
+	rules := Rules{MaxBody: cmp.Or(maxBody, defaultMaxBody), WriteTimeout: writeTimeout}
 	if maxBody < 0 {
 		return Rules{}, errors.New("max_body: is negative")
 	}

@@ -95,7 +95,7 @@ func (w *Wrapper) drop(c net.Conn) bool {
 	switch {
 	case len(w.only) > 0 && !w.only.ContainsAddr(addr):
 		reason = reasonAddress
-	case w.Penalty != nil && penalties.isBarred(rangeOf(addr), time.Now()) && !w.trusts(addr):
+	case w.Penalty != nil && w.penalties.isBarred(rangeOf(addr), time.Now()) && !w.trusts(addr):
 		reason = reasonPenalty
 	default:
 		return false
@@ -104,7 +104,7 @@ func (w *Wrapper) drop(c net.Conn) bool {
 		_ = tcp.SetLinger(0) // a reset, which leaves no state of the connection behind
 	}
 	_ = c.Close()
-	metrics.Dropped(reasons[reason])
+	metrics.Dropped.WithLabelValues(reasons[reason]).Inc()
 	w.droppedLog.Add(reason, func() []zap.Field { return []zap.Field{zap.Stringer("remote_ip", addr)} })
 	return true
 }

@@ -265,8 +265,8 @@ func (b neverEnding) Read(p []byte) (int, error) {
 // BenchmarkDrop measures a connection from a barred address, from connect to reset.
 func BenchmarkDrop(b *testing.B) {
 	w, _ := newWrapper(b)
-	w.only, w.Penalty, w.server = nil, &rule, new(caddyhttp.Server)
-	forge(penalties, mustRange("127.0.0.1"))
+	w.only, w.Penalty, w.server, w.penalties = nil, &rule, new(caddyhttp.Server), NewPenalties()
+	forge(w.penalties, mustRange("127.0.0.1"))
 	l := w.WrapListener(listen(b))
 	go func() {
 		for {

@@ -12,18 +12,18 @@ const (
 	// delivered a genuine update.
 	genuinePeriod = time.Hour
 
-	// maxRanges is how many address ranges each of the maps of a penaltyTable holds.
+	// maxRanges is how many address ranges each of the maps of Penalties holds.
 	maxRanges = 1 << 15
 )
 
-// A penaltyTable knows which address ranges have forged how often, and which of
+// Penalties knows which address ranges have forged how often, and which of
 // them may not connect for a while. Suspects, barred ranges and genuine senders
 // are kept apart, each with a bound of its own, so that no number of forgers
 // displaces a genuine sender, and no number of suspects lets a barred one in.
 //
 // Its times hold the monotonic clock, so that a change of the system's time
 // neither shortens nor extends a penalty.
-type penaltyTable struct {
+type Penalties struct {
 	barredNow atomic.Int64 // len(barred), to be read without the lock
 
 	mu       sync.Mutex
@@ -38,8 +38,8 @@ type suspicion struct {
 	since time.Time
 }
 
-func newPenaltyTable() *penaltyTable {
-	return &penaltyTable{
+func NewPenalties() *Penalties {
+	return &Penalties{
 		suspects: make(map[netip.Prefix]suspicion),
 		barred:   make(map[netip.Prefix]time.Time),
 		genuine:  make(map[netip.Prefix]time.Time),
@@ -62,7 +62,7 @@ func rangeOf(addr netip.Addr) netip.Prefix {
 }
 
 // addForgery counts a forgery, and reports whether the range is barred from now on.
-func (t *penaltyTable) addForgery(from netip.Prefix, rule Penalty, now time.Time) bool {
+func (t *Penalties) addForgery(from netip.Prefix, rule Penalty, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if last, ok := t.genuine[from]; ok && now.Sub(last) < genuinePeriod {
@@ -89,7 +89,7 @@ func (t *penaltyTable) addForgery(from netip.Prefix, rule Penalty, now time.Time
 }
 
 // addGenuine remembers a genuine update. It ends a penalty.
-func (t *penaltyTable) addGenuine(from netip.Prefix, now time.Time) {
+func (t *Penalties) addGenuine(from netip.Prefix, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.suspects, from)
@@ -99,7 +99,7 @@ func (t *penaltyTable) addGenuine(from netip.Prefix, now time.Time) {
 }
 
 // isBarred reports whether the range may not connect.
-func (t *penaltyTable) isBarred(from netip.Prefix, now time.Time) bool {
+func (t *Penalties) isBarred(from netip.Prefix, now time.Time) bool {
 	if t.barredNow.Load() == 0 {
 		return false
 	}
@@ -113,9 +113,10 @@ func (t *penaltyTable) isBarred(from netip.Prefix, now time.Time) bool {
 	return ok
 }
 
-// countBarred returns how many ranges may not connect, and forgets the penalties
+// CountBarred returns how many ranges may not connect, and forgets the penalties
 // that are over.
-func (t *penaltyTable) countBarred(now time.Time) int {
+func (t *Penalties) CountBarred() int {
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for from, until := range t.barred {
@@ -127,7 +128,7 @@ func (t *penaltyTable) countBarred(now time.Time) int {
 }
 
 // lift ends the penalty of a range. The lock is held.
-func (t *penaltyTable) lift(from netip.Prefix) {
+func (t *Penalties) lift(from netip.Prefix) {
 	delete(t.barred, from)
 	t.barredNow.Store(int64(len(t.barred)))
 }

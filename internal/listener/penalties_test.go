@@ -15,7 +15,7 @@ var rule = Penalty{Count: 3, Window: caddy.Duration(time.Minute), Duration: cadd
 func mustRange(address string) netip.Prefix { return rangeOf(netip.MustParseAddr(address)) }
 
 // forge adds as many forgeries as lead to a penalty.
-func forge(table *penaltyTable, from netip.Prefix) {
+func forge(table *Penalties, from netip.Prefix) {
 	for range rule.Count {
 		table.addForgery(from, rule, time.Now())
 	}
@@ -37,14 +37,14 @@ func TestRangeOf(t *testing.T) {
 
 func TestPenalty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := newPenaltyTable()
+		table := NewPenalties()
 		forger, other := mustRange("203.0.113.9"), mustRange("203.0.113.10")
 		for i := range 3 {
 			if got := table.addForgery(forger, rule, time.Now()); got != (i == 2) {
 				t.Errorf("forgery %d: barred %v", i+1, got)
 			}
 		}
-		if !table.isBarred(forger, time.Now()) || table.isBarred(other, time.Now()) || table.countBarred(time.Now()) != 1 {
+		if !table.isBarred(forger, time.Now()) || table.isBarred(other, time.Now()) || table.CountBarred() != 1 {
 			t.Error("want the forger barred and nobody else")
 		}
 		// Forgeries on connections that are still open do not extend a penalty.
@@ -55,7 +55,7 @@ func TestPenalty(t *testing.T) {
 			t.Error("the penalty ends too early")
 		}
 		time.Sleep(1)
-		if table.isBarred(forger, time.Now()) || table.countBarred(time.Now()) != 0 || table.barredNow.Load() != 0 {
+		if table.isBarred(forger, time.Now()) || table.CountBarred() != 0 || table.barredNow.Load() != 0 {
 			t.Error("the penalty does not end")
 		}
 
@@ -72,7 +72,7 @@ func TestPenalty(t *testing.T) {
 // TestMonotonicDeadline makes sure that deadlines keep the monotonic clock, by
 // which Go compares them whatever the system's time is set to.
 func TestMonotonicDeadline(t *testing.T) {
-	table := newPenaltyTable()
+	table := NewPenalties()
 	barred, genuine, suspect := mustRange("203.0.113.1"), mustRange("203.0.113.2"), mustRange("203.0.113.3")
 	forge(table, barred)
 	table.addGenuine(genuine, time.Now())
@@ -88,7 +88,7 @@ func TestMonotonicDeadline(t *testing.T) {
 
 func TestGenuineSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := newPenaltyTable()
+		table := NewPenalties()
 		sender := mustRange("203.0.113.9")
 		forge(table, sender)
 		table.addGenuine(sender, time.Now()) // on a connection that was open before
@@ -113,7 +113,7 @@ func TestFlood(t *testing.T) {
 	for name, times := range map[string]int{"suspects": 1, "barred": rule.Count} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				table := newPenaltyTable()
+				table := NewPenalties()
 				barred, genuine := mustRange("203.0.113.1"), mustRange("203.0.113.2")
 				table.addGenuine(genuine, time.Now())
 				forge(table, barred)
@@ -142,7 +142,7 @@ func TestFlood(t *testing.T) {
 }
 
 func BenchmarkIsBarred(b *testing.B) {
-	table := newPenaltyTable()
+	table := NewPenalties()
 	for i := range 10_000 {
 		forge(table, rangeOf(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})))
 	}

@@ -7,7 +7,6 @@
 //   - conn.go: which connections are dropped, and when
 //   - forgery.go: which requests count toward a penalty
 //   - penalties.go: which addresses may not connect
-//   - state.go: what is common to the process
 package listener
 
 import (
@@ -24,7 +23,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func init() { caddy.RegisterModule(new(Wrapper)) }
@@ -53,6 +51,7 @@ type Wrapper struct {
 	droppedLog *boundedlog.Log
 	barredLog  *boundedlog.Log
 	server     *caddyhttp.Server
+	penalties  *Penalties
 }
 
 // Penalty is for addresses that keep forging: by requests with a wrong secret
@@ -93,26 +92,30 @@ func (w *Wrapper) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("telegram_webhook: penalty: %w", err)
 		}
 	}
-	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if server != nil {
-		if err := checkOrder(server); err != nil {
-			return fmt.Errorf("telegram_webhook: %w", err)
-		}
-		if servesHTTP3(server) {
-			w.logger.Warn("HTTP/3 connections bypass the listener wrapper",
-				zap.Strings("listen", server.Listen),
-				zap.String("remedy", `add "protocols h1 h2" to the servers options`))
-		}
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("telegram_webhook: works only as a listener wrapper of an HTTP server")
 	}
-	if err := metrics.RegisterListener(ctx.GetMetricsRegistry(), reasons, penalized); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
+	if err := checkOrder(server); err != nil {
+		return fmt.Errorf("telegram_webhook: %w", err)
+	}
+	if servesHTTP3(server) {
+		w.logger.Warn("HTTP/3 connections bypass the listener wrapper",
+			zap.Strings("listen", server.Listen),
+			zap.String("remedy", `add "protocols h1 h2" to the servers options`))
+	}
+	app, err := ctx.App("telegram_webhook")
+	if err != nil {
+		return err
+	}
+	w.server, w.penalties = server, app.(interface {
+		AddWrapper(*caddyhttp.Server, *Wrapper) *Penalties
+	}).AddWrapper(server, w)
+	for _, reason := range reasons {
+		metrics.Dropped.WithLabelValues(reason) // shown from the start
 	}
 	w.droppedLog = boundedlog.New(w.logger, zap.WarnLevel, "connection dropped", noField, reasons...)
 	w.barredLog = boundedlog.New(w.logger, zap.WarnLevel, "address barred for forging", noField, "forged")
-	if server != nil {
-		w.server = server
-		wrappers.Store(server, w)
-	}
 	return nil
 }
 
@@ -153,12 +156,12 @@ func (w *Wrapper) Refused(r *http.Request, hadSecret bool) bool {
 		return false
 	}
 	from, now := rangeOf(addr), time.Now()
-	if isForgery(r, hadSecret) && penalties.addForgery(from, *w.Penalty, now) {
+	if isForgery(r, hadSecret) && w.penalties.addForgery(from, *w.Penalty, now) {
 		w.barredLog.Add(0, func() []zap.Field {
 			return []zap.Field{zap.Stringer("range", from), zap.Duration("for", time.Duration(w.Penalty.Duration))}
 		})
 	}
-	return penalties.isBarred(from, now)
+	return w.penalties.isBarred(from, now)
 }
 
 // Passed takes note of a genuine update.
@@ -167,26 +170,36 @@ func (w *Wrapper) Passed(r *http.Request) {
 		return
 	}
 	if addr, ok := parseAddr(r.RemoteAddr); ok && !source.TelegramAddr(addr) {
-		penalties.addGenuine(rangeOf(addr), time.Now())
+		w.penalties.addGenuine(rangeOf(addr), time.Now())
 	}
+}
+
+// Status is what the wrappers of this process do.
+type Status struct {
+	// Penalized is how many addresses may not connect now because they have forged
+	// too often.
+	Penalized int `json:"penalized"`
+
+	// Dropped counts the connections that were dropped since the process started:
+	// penalty for those of such addresses, address for those that are not let in.
+	Dropped map[string]uint64 `json:"dropped"`
 }
 
 // Status returns what the wrappers of this process have done, or nil for a server
 // without one.
-func (w *Wrapper) Status() *status.Listener {
+func (w *Wrapper) Status() *Status {
 	if w == nil {
 		return nil
 	}
-	return &status.Listener{Penalized: penalized(), Dropped: metrics.DroppedBy(reasons)}
+	dropped := make(map[string]uint64, len(reasons))
+	for _, reason := range reasons {
+		dropped[reason] = metrics.Value(metrics.Dropped.WithLabelValues(reason))
+	}
+	return &Status{Penalized: w.penalties.CountBarred(), Dropped: dropped}
 }
 
-func penalized() int { return penalties.countBarred(time.Now()) }
-
-// Cleanup removes the wrapper from its server and writes what the logs have held back.
+// Cleanup writes what the logs have held back.
 func (w *Wrapper) Cleanup() error {
-	if w.server != nil {
-		wrappers.CompareAndDelete(w.server, w)
-	}
 	w.droppedLog.Close()
 	w.barredLog.Close()
 	return nil

@@ -1,5 +1,5 @@
-// Package metrics counts what the webhooks of this process do, in Caddy's own
-// Prometheus registry.
+// Package metrics has every metric of the module, in Caddy's own Prometheus
+// registry: the counters and gauges tables, a row for each.
 package metrics
 
 import (
@@ -13,48 +13,34 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// All names begin with these.
-const (
-	namespace = "caddy"
-	subsystem = "telegram_webhook"
-)
+const prefix = "caddy_telegram_webhook_"
 
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, labels)
-}
-
-// gauge has a value for each webhook, by its name.
-func gauge(name, help string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}, []string{"name"})
-}
-
-// Caddy makes a new registry for each configuration. The collectors are those of
-// the process, so that what they have counted survives a reload.
+// Counters of what has happened. Caddy makes a new registry for each configuration;
+// these are the process's, so that they survive a reload.
 var (
-	requests = counter("requests_total", "Requests to the webhook by result: passed, or why one was refused.", "name", "result")
-
-	delivery = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: namespace,
-		Subsystem: subsystem,
-		Name:      "delivery_duration_seconds",
-		Help:      "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.",
-		Buckets:   []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	Requests   = counter("requests_total", "Requests to the webhook by result: passed, or why one was refused.", "name", "result")
+	SetWebhook = counter("set_webhook_total", "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.", "name", "result")
+	Rotations  = counter("rotations_total", "Rotations of the secret by result: ok, or failed for an attempt that is made again.", "name", "result")
+	Dropped    = counter("dropped_connections_total", "Connections that the listener wrapper has dropped: address if theirs is not among those that may connect, penalty if it has forged too often.", "reason")
+	Deliveries = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    prefix + "delivery_duration_seconds",
+		Help:    "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 	}, []string{"name", "code"})
 )
 
-// Register adds the collectors to a configuration's registry. Every webhook of
-// the configuration asks for it; the first does it for all.
-func Register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, contested, pending, lastError, rotations, ages} {
-		err := registry.Register(c)
-		if _, already := errors.AsType[prometheus.AlreadyRegisteredError](err); already {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+}
+
+// Register adds the metrics to a configuration's registry. current is asked for the
+// values of the gauges.
+func Register(registry *prometheus.Registry, current Current) error {
+	var all error
+	for _, c := range []prometheus.Collector{Requests, SetWebhook, Rotations, Dropped, Deliveries, gaugeCollector{current}} {
+		all = errors.Join(all, registry.Register(c))
 	}
-	return nil
+	return all
 }
 
 // Webhook counts for one webhook. Its counters are looked up once, so that
@@ -67,9 +53,9 @@ type Webhook struct {
 
 // For returns the counters of the webhook of that name, one for each result.
 func For(name string, results []string) *Webhook {
-	m := &Webhook{delivery: delivery.MustCurryWith(prometheus.Labels{"name": name})}
+	m := &Webhook{delivery: Deliveries.MustCurryWith(prometheus.Labels{"name": name})}
 	for _, result := range results {
-		m.results = append(m.results, requests.WithLabelValues(name, result))
+		m.results = append(m.results, Requests.WithLabelValues(name, result))
 	}
 	m.ok = sync.OnceValue(func() prometheus.Observer { return m.delivery.WithLabelValues("200") })
 	return m
@@ -82,12 +68,13 @@ func (m *Webhook) Count(result int) { m.results[result].Inc() }
 func (m *Webhook) Counts(results []string) map[string]uint64 {
 	counts := make(map[string]uint64, len(results))
 	for i, result := range results {
-		counts[result] = value(m.results[i])
+		counts[result] = Value(m.results[i])
 	}
 	return counts
 }
 
-func value(c prometheus.Counter) uint64 {
+// Value returns what has been counted.
+func Value(c prometheus.Counter) uint64 {
 	var metric dto.Metric
 	_ = c.Write(&metric) // a counter has no error
 	return uint64(metric.GetCounter().GetValue())

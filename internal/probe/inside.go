@@ -29,7 +29,7 @@ func Inside(s status.Webhook, now time.Time) []Finding {
 	i.checkSecret()
 	i.checkRequests()
 	if s.Listener != nil {
-		i.pass("listener", "dropped "+s.Listener.Words())
+		i.pass("listener", "dropped "+status.ListenerWords(*s.Listener))
 	}
 	return i.findings
 }

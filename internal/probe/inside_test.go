@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
@@ -71,7 +72,7 @@ func TestInside(t *testing.T) {
 		}},
 		"one waits": {func(s *status.Webhook) { s.Telegram.Pending = 1 }, map[string]string{"pending": "pass 1 update waits, asked 3 minutes ago"}},
 		"listener wrapper": {func(s *status.Webhook) {
-			s.Listener = &status.Listener{Penalized: 2, Dropped: map[string]uint64{"penalty": 410, "address": 3}}
+			s.Listener = &listener.Status{Penalized: 2, Dropped: map[string]uint64{"penalty": 410, "address": 3}}
 		}, map[string]string{"listener": "pass dropped 413 (410 penalty, 3 address); barred now: 2"}},
 		"not so many": {func(s *status.Webhook) { s.Telegram.Pending = 100 }, map[string]string{"pending": "pass 100 updates wait, asked 3 minutes ago"}},
 		"due": {func(s *status.Webhook) { s.Secret.Due = now.Add(-time.Minute) }, map[string]string{

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
 // A place says what is to be done with the secret header of a request for a host.
@@ -42,7 +44,7 @@ func (f *Front) findHosts() map[*caddyhttp.Server]*hosts {
 	return tables
 }
 
-func newHosts(routes caddyhttp.RouteList, gates []caddyhttp.MiddlewareHandler) *hosts {
+func newHosts(routes caddyhttp.RouteList, gates int) *hosts {
 	t := &hosts{patterns: make(map[string]bool)}
 	found := 0
 	for _, route := range routes {
@@ -51,7 +53,7 @@ func newHosts(routes caddyhttp.RouteList, gates []caddyhttp.MiddlewareHandler) *
 			continue
 		}
 		outer := narrow([]string{""}, route)
-		found += t.addGates(route, outer, gates)
+		found += t.addGates(route, outer)
 		// A route without a gate decides for its hosts only if no gate comes before it.
 		for _, pattern := range outer {
 			if _, known := t.patterns[pattern]; !known && !t.serves(pattern) {
@@ -59,24 +61,24 @@ func newHosts(routes caddyhttp.RouteList, gates []caddyhttp.MiddlewareHandler) *
 			}
 		}
 	}
-	t.all = t.all || found < len(gates)
+	t.all = t.all || found < gates
 	return t
 }
 
 // addGates adds the gates of a route and the subroutes below it, and returns how
 // many it has found.
-func (t *hosts) addGates(route caddyhttp.Route, patterns []string, gates []caddyhttp.MiddlewareHandler) (found int) {
+func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 	for _, handler := range route.Handlers {
-		if slices.Contains(gates, handler) {
+		switch handler := handler.(type) {
+		case site.Gate:
 			found++
 			for _, pattern := range patterns {
 				t.patterns[pattern] = true
 				t.all = t.all || strings.Contains(pattern, "{")
 			}
-		}
-		if sub, ok := handler.(*caddyhttp.Subroute); ok {
-			for _, inner := range sub.Routes {
-				found += t.addGates(inner, narrow(patterns, inner), gates)
+		case *caddyhttp.Subroute:
+			for _, inner := range handler.Routes {
+				found += t.addGates(inner, narrow(patterns, inner))
 			}
 		}
 	}

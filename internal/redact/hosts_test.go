@@ -9,11 +9,15 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-type handler string
+type handler struct{}
 
 func (handler) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }
 
-const gate, other = handler("gate"), handler("other")
+type gateHandler struct{ handler }
+
+func (gateHandler) Gate() {}
+
+var gate, other = gateHandler{}, handler{}
 
 func hostSet(names ...string) caddyhttp.MatcherSet {
 	m := caddyhttp.MatchHost(names)
@@ -96,7 +100,7 @@ func TestHosts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := newHosts(tc.routes, []caddyhttp.MiddlewareHandler{gate})
+			table := newHosts(tc.routes, 1)
 			for _, host := range slices.Sorted(maps.Keys(tc.want)) {
 				if got := table.of(host); got != tc.want[host] {
 					t.Errorf("%q: got %d, want %d", host, got, tc.want[host])
@@ -113,11 +117,11 @@ func TestRedirects(t *testing.T) {
 		route(below(route(gate)), hostSet("a.example.com")),
 		route(below(route(gate), route(other)), hostSet("*.wild.example.com")),
 		route(other, hostSet("b.example.com")),
-	}, []caddyhttp.MiddlewareHandler{gate})
+	}, 2)
 	plain := newHosts([]caddyhttp.Route{
 		route(other, hostSet("plain.example.com")),
 		redirect("a.example.com", "b.example.com", "*.wild.example.com"), redirect(),
-	}, nil)
+	}, 0)
 	plain.others = []*hosts{bot}
 	for host, want := range map[string]place{
 		"a.example.com": redirected, "x.wild.example.com:80": redirected,

@@ -35,8 +35,8 @@ const Placeholder = "REDACTED"
 type Front struct {
 	http    *caddyhttp.App
 	logger  *zap.Logger
-	path    func(string) string // the path as it may be logged
-	gates   map[*caddyhttp.Server][]caddyhttp.MiddlewareHandler
+	path    func(string) string       // the path as it may be logged
+	gates   map[*caddyhttp.Server]int // how many there are on each server
 	tables  func() map[*caddyhttp.Server]*hosts
 	noGate  sync.Once
 	pastOne sync.Once
@@ -45,7 +45,7 @@ type Front struct {
 // NewFront puts a Front before all servers of the configuration, which is being
 // provisioned. logPath returns a request's path as it may be logged.
 func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) string) *Front {
-	f := &Front{http: app, logger: logger, path: logPath, gates: make(map[*caddyhttp.Server][]caddyhttp.MiddlewareHandler)}
+	f := &Front{http: app, logger: logger, path: logPath, gates: make(map[*caddyhttp.Server]int)}
 	// Routes are complete when the first connection arrives, and not before.
 	f.tables = sync.OnceValue(f.findHosts)
 	for _, server := range app.Servers {
@@ -54,11 +54,9 @@ func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) strin
 	return f
 }
 
-// AddGate tells which handler reads the secret header on a server. It is called
-// in the handler's Provision.
-func (f *Front) AddGate(server *caddyhttp.Server, gate caddyhttp.MiddlewareHandler) {
-	f.gates[server] = append(f.gates[server], gate)
-}
+// AddGate tells that another handler of the server reads the secret header. It is
+// called in the handler's Provision.
+func (f *Front) AddGate(server *caddyhttp.Server) { f.gates[server]++ }
 
 // standBefore wraps the handler of the server's http.Server. Caddy makes that when
 // it starts, so it is first seen in the context of the first connection, before any

@@ -52,7 +52,7 @@ func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	status, err := r.safely(ctx)
-	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Bot.Leads(r)
+	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Leadership.Leads(r)
 	outcome := err
 	if replaced && (err != nil || status.Result == "" && status.State != Deleted) {
 		outcome = errStopped

@@ -22,7 +22,7 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	status = r.Status()
 	status.State, status.Detail, status.Remedy, status.Result = Registered, "", "", ""
 	status.found, status.failedAnew = "", false
-	want, err := r.Webhook()
+	want, err := r.webhook.Wanted()
 	if err != nil {
 		return status, fmt.Errorf("%w%w", errConfiguration, err)
 	}
@@ -32,7 +32,7 @@ func (r *Registrar) bring(ctx context.Context) (status Status, err error) {
 	}
 	defer unlock()
 
-	if !r.Bot.Leads(r) {
+	if !r.Leadership.Leads(r) {
 		return status, nil
 	}
 	rec, err := r.load(ctx)

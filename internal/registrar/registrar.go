@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -33,11 +32,6 @@ type Secrets interface {
 
 // Config is what a registrar works with.
 type Config struct {
-	// Webhook says what is wanted. It is asked before every attempt, since a
-	// certificate may be renewed. Its secret is empty unless the configuration
-	// holds it. Its error is the configuration's fault.
-	Webhook func() (botapi.Webhook, error)
-
 	// Secrets says which secret is to be registered, under the bot's lock.
 	Secrets Secrets
 
@@ -54,15 +48,23 @@ type Config struct {
 	// takes any number of new bots.
 	Pace *Pace
 
-	Bot    *registry.Bot
-	Logger *zap.Logger
+	Leadership *Leadership
+	Logger     *zap.Logger
+}
+
+// Webhook is what a registrar keeps registered.
+type Webhook interface {
+	// Wanted says what is wanted. It is asked before every attempt, since a
+	// certificate may be renewed. Its secret is empty unless the configuration
+	// holds it. Its error is the configuration's fault.
+	Wanted() (botapi.Webhook, error)
+
+	// Observe is told what is known after each attempt, for metrics.
+	Observe(Status)
 
 	// Emit tells subscribers of Caddy's events. They take as long as they like,
 	// so it is called while no lock is held.
-	Emit func(event string, data map[string]any)
-
-	// Observe is told what is known after each attempt, for metrics.
-	Observe func(Status)
+	Emit(event string, data map[string]any)
 }
 
 // State is how a registration stands.
@@ -113,7 +115,8 @@ func (s *Status) contest(found string) {
 // Registrar keeps one registration.
 type Registrar struct {
 	Config
-	store store
+	webhook Webhook
+	store   store
 
 	kick     chan struct{}
 	ordered  chan struct{} // filled while orders wait
@@ -142,9 +145,10 @@ type Registrar struct {
 }
 
 // New makes a registrar; Run starts it.
-func New(config Config) *Registrar {
+func New(config Config, webhook Webhook) *Registrar {
 	return &Registrar{
 		Config:  config,
+		webhook: webhook,
 		store:   store{storage: config.Storage, prefix: config.Prefix},
 		kick:    make(chan struct{}, 1),
 		ordered: make(chan struct{}, 1),

@@ -37,7 +37,7 @@ func (r *Registrar) set(status Status) (previous Status) {
 // report keeps the status and tells what has changed.
 func (r *Registrar) report(status Status, err error) {
 	previous := r.set(status)
-	r.Observe(status)
+	r.webhook.Observe(status)
 	if status.failedAnew {
 		r.reportDelivery(previous.Info, status.Info)
 	}
@@ -63,7 +63,7 @@ func (r *Registrar) report(status Status, err error) {
 		}
 	}
 	for _, e := range r.events {
-		r.Emit(e.name, e.data)
+		r.webhook.Emit(e.name, e.data)
 	}
 	r.events = nil
 }

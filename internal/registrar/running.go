@@ -15,13 +15,12 @@ type Running struct {
 
 // Start makes a registrar speak for its bot, in the place of any older one of
 // this process, and sets it to work in the background.
-func Start(config Config) *Running {
+func Start(config Config, webhook Webhook) *Running {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &Running{Registrar: New(config), cancel: cancel, done: make(chan struct{}), late: make(chan struct{})}
-	if before, ok := config.Bot.Leader().(*Registrar); ok {
+	r := &Running{Registrar: New(config, webhook), cancel: cancel, done: make(chan struct{}), late: make(chan struct{})}
+	if before := config.Leadership.Lead(r.Registrar); before != nil {
 		r.follow(before)
 	}
-	config.Bot.Lead(r.Registrar)
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopPatience, func() { close(r.late) }) })
 	go func() {
 		defer close(r.done)
@@ -50,7 +49,7 @@ func (r *Running) Suspect() {
 // Stop ends the work; another configuration takes it up.
 func (r *Running) Stop() {
 	if r != nil {
-		r.Bot.Yield(r.Registrar)
+		r.Leadership.Yield(r.Registrar)
 		r.cancel()
 	}
 }

@@ -4,7 +4,6 @@ package site
 
 import (
 	"slices"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
@@ -24,20 +23,35 @@ type Place struct {
 	InFront []caddyhttp.MiddlewareHandler
 }
 
-// Walk tells of every handler in the server's routes where it stands. What is
-// below another handler than a subroute is not seen.
-func Walk(server *caddyhttp.Server, found func(caddyhttp.MiddlewareHandler, Place)) {
-	walk(server.Routes, Place{}, found)
+// Gate marks the handlers whose places are looked for.
+type Gate interface {
+	caddyhttp.MiddlewareHandler
+	Gate()
 }
 
-func walk(routes caddyhttp.RouteList, at Place, found func(caddyhttp.MiddlewareHandler, Place)) (inFront []caddyhttp.MiddlewareHandler) {
+// Find returns the places of all gates in the servers' routes. A gate below another
+// handler than a subroute is not found, and has no hosts and no paths.
+func Find(servers map[string]*caddyhttp.Server) map[Gate]Place {
+	places := make(map[Gate]Place)
+	for _, server := range servers {
+		walk(server.Routes, Place{}, func(gate Gate, at Place) {
+			if _, known := places[gate]; !known {
+				places[gate] = at
+			}
+		})
+	}
+	return places
+}
+
+func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFront []caddyhttp.MiddlewareHandler) {
 	inFront = at.InFront
 	for _, route := range routes {
 		place := narrow(at, route.MatcherSets)
 		place.InFront = inFront
 		for _, h := range route.Handlers {
-			found(h, place)
 			switch h := h.(type) {
+			case Gate:
+				found(h, place)
 			case *caddyhttp.Subroute:
 				place.InFront = walk(h.Routes, place, found)
 			case *caddyauth.Authentication, *reverseproxy.Handler, *caddyhttp.StaticResponse:
@@ -76,30 +90,6 @@ func narrow(at Place, sets caddyhttp.MatcherSets) Place {
 		at.Paths = paths
 	}
 	return at
-}
-
-// Spot is where a handler stands, once somebody has looked.
-type Spot struct{ found atomic.Pointer[Place] }
-
-// Stander is a handler that has a spot.
-type Stander interface {
-	caddyhttp.MiddlewareHandler
-	Spot() *Spot
-}
-
-// Place is the place of the handler whose spot it is. Whoever asks first finds out
-// for all handlers of the server: if each looked for itself, a load would take the
-// square of their number.
-func (s *Spot) Place(server *caddyhttp.Server) Place {
-	if server != nil && s.found.Load() == nil {
-		Walk(server, func(handler caddyhttp.MiddlewareHandler, at Place) {
-			if stander, ok := handler.(Stander); ok {
-				stander.Spot().found.CompareAndSwap(nil, &at)
-			}
-		})
-	}
-	s.found.CompareAndSwap(nil, new(Place)) // below a handler that hides it
-	return *s.found.Load()
 }
 
 // String names the place by its first host and path, without a bot token.

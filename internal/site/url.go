@@ -37,9 +37,6 @@ func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 	if IsAddress(given) {
 		return given, nil
 	}
-	if server == nil {
-		return "", errors.New("this handler is in no site; set url to the webhook's whole public address")
-	}
 	host, err := place.host(server)
 	if err != nil {
 		return "", errors.New(err.Error() + "; set url to the webhook's whole public address")

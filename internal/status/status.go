@@ -2,7 +2,11 @@
 // admin API, which the commands show.
 package status
 
-import "time"
+import (
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
+)
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
 type Webhook struct {
@@ -53,18 +57,7 @@ type Webhook struct {
 
 	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
-	Listener *Listener `json:"listener,omitempty"`
-}
-
-// Listener is what the listener wrapper does.
-type Listener struct {
-	// Penalized is how many addresses may not connect now because they have forged
-	// too often.
-	Penalized int `json:"penalized"`
-
-	// Dropped counts the connections that were dropped since the process started:
-	// penalty for those of such addresses, address for those that are not let in.
-	Dropped map[string]uint64 `json:"dropped"`
+	Listener *listener.Status `json:"listener,omitempty"`
 }
 
 // Telegram is what getWebhookInfo said.

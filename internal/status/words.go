@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
@@ -86,9 +87,9 @@ func (w Webhook) Refused() string {
 	return byReason(refused)
 }
 
-// Words says how many connections were dropped, and why, and how many addresses
+// ListenerWords says how many connections were dropped, and why, and how many addresses
 // are barred now.
-func (l Listener) Words() string {
+func ListenerWords(l listener.Status) string {
 	return fmt.Sprintf("%s; barred now: %d", byReason(l.Dropped), l.Penalized)
 }
 

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func init() { caddy.RegisterModule(AdminAPI{}) }
+
+// Endpoint is where the module's part of Caddy's admin API is.
+const Endpoint = "/telegram_webhook/"
+
+// AnswerTimeout bounds how long an answer is waited for.
+const AnswerTimeout = time.Minute
+
+// AdminAPI is the module's part of Caddy's admin API:
+//
+//	GET    /telegram_webhook/                 all webhooks
+//	GET    /telegram_webhook/{name}           one
+//	POST   /telegram_webhook/{name}/rotate    another secret takes the place of the current one
+//	POST   /telegram_webhook/{name}/register  setWebhook is called, whatever there is
+//	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register
+//
+// register and DELETE take ?drop_pending_updates=true, which throws away the
+// updates that wait. Every answer but an error is the state of the webhook, or
+// of all, as Status documents it.
+//
+// It has no state of its own: Caddy provisions one for every configuration, and
+// does not end the one before.
+type AdminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (AdminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.telegram_webhook",
+		New: func() caddy.Module { return AdminAPI{} },
+	}
+}
+
+// Routes satisfies caddy.AdminRouter.
+func (AdminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: Endpoint, Handler: caddy.AdminHandlerFunc(notFound)},
+		{Pattern: Endpoint + "{$}", Handler: methods{http.MethodGet: list}},
+		{Pattern: Endpoint + "{name}", Handler: methods{http.MethodGet: get, http.MethodDelete: change((*Webhook).Delete)}},
+		{Pattern: Endpoint + "{name}/register", Handler: methods{http.MethodPost: change((*Webhook).Register)}},
+		{Pattern: Endpoint + "{name}/rotate", Handler: methods{http.MethodPost: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })}},
+	}
+}
+
+// methods is what can be done with a resource.
+type methods map[string]func(http.ResponseWriter, *http.Request) error
+
+// ServeHTTP satisfies caddy.AdminHandler.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	serve, ok := m[r.Method]
+	if !ok {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed: %s", r.Method)}
+	}
+	return serve(w, r)
+}
+
+func notFound(_ http.ResponseWriter, r *http.Request) error {
+	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("resource not found: %s", r.URL.Path)}
+}
+
+// current returns the webhooks of the active configuration, by name.
+func current() []*Webhook {
+	app, err := caddy.ActiveContext().AppIfConfigured(moduleID)
+	if err != nil {
+		return nil // no webhook is configured
+	}
+	return app.(*App).sorted()
+}
+
+func list(w http.ResponseWriter, _ *http.Request) error {
+	all := []Status{}
+	for _, webhook := range current() {
+		all = append(all, webhook.Status())
+	}
+	return writeJSON(w, all)
+}
+
+func get(w http.ResponseWriter, r *http.Request) error {
+	webhook, err := find(r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, webhook.Status())
+}
+
+// find returns the webhook that the request names. Of two with one name it is the
+// later one.
+func find(r *http.Request) (found *Webhook, err error) {
+	name := r.PathValue("name")
+	for _, w := range current() {
+		if w.Name() == name {
+			found = w
+		}
+	}
+	if found == nil {
+		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no webhook has the name %q", name)}
+	}
+	return found, nil
+}
+
+// impossible is the error for what cannot be done with a webhook of that kind.
+type impossible struct{ error }
+
+// change does something with a webhook, and answers with its state after that.
+func change(do func(w *Webhook, ctx context.Context, drop bool) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		webhook, err := find(r)
+		if err != nil {
+			return err
+		}
+		drop := false
+		if value := r.URL.Query().Get("drop_pending_updates"); value != "" {
+			if drop, err = strconv.ParseBool(value); err != nil {
+				return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
+			}
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), AnswerTimeout)
+		defer cancel()
+		if err := do(webhook, ctx, drop); err != nil {
+			code := http.StatusBadGateway
+			if _, ok := errors.AsType[impossible](err); ok {
+				code = http.StatusConflict
+			}
+			return caddy.APIError{HTTPStatus: code, Err: err}
+		}
+		return writeJSON(w, webhook.Status())
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	content, err := json.Marshal(v)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err = w.Write(append(content, '\n'))
+	return err
+}
+
+// Interface guards
+var _ caddy.AdminRouter = AdminAPI{}

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// process is all that outlives a configuration. Caddy loads a new configuration
+// before it stops the old one, and both may use this at the same time.
+//
+// The counters of package metrics live as long as the process too.
+var process = struct {
+	// bots has a *bot for each bot that a configuration serves, by the key of its
+	// account, or by name and server for a bot without a token. It is kept while a
+	// configuration uses it: over reloads, but not after the bot has left.
+	bots *caddy.UsagePool
+
+	// penalties says which addresses have forged. A reload must not let them in
+	// again; a restart does.
+	penalties *listener.Penalties
+
+	// pace bounds how fast new bots are registered. Telegram counts the calls of an
+	// address, whatever configuration makes them.
+	pace *registrar.Pace
+}{caddy.NewUsagePool(), listener.NewPenalties(), registrar.NewPace()}
+
+// bot is what this process knows of a bot.
+type bot struct {
+	secrets    secret.Memory
+	updates    deliver.Table // with dedupe
+	leadership registrar.Leadership
+}
+
+// Destruct satisfies caddy.Destructor.
+func (*bot) Destruct() error { return nil }
+
+// useBot returns what is known of the bot of that key. Each call is matched by one
+// of releaseBot.
+func useBot(key string) *bot {
+	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) { return new(bot), nil })
+	return value.(*bot)
+}
+
+func releaseBot(key string) { _, _ = process.bots.Delete(key) }

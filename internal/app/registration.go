@@ -1,0 +1,139 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
+	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
+)
+
+// Registration is what a configuration says of a webhook's registration, with
+// placeholders replaced and defaults set.
+type Registration struct {
+	Account     *registrar.Account
+	URL         string         // an address, a path, or empty
+	Certificate string         // a file, "internal", or empty
+	Parameters  botapi.Webhook // those that need no file and no place
+	Check       time.Duration  // between comparisons with getWebhookInfo; 0 for none
+}
+
+// HidePath returns a path without bot tokens: some set-ups have one there for want
+// of a secret.
+func (r *Registration) HidePath(path string) string {
+	path = botapi.HideTokens(path)
+	if r == nil {
+		return path
+	}
+	return r.Account.Redact(path)
+}
+
+// Webhook returns what Telegram is to have, with that address and certificate.
+func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, error) {
+	if r.HidePath(address) != address {
+		return botapi.Webhook{}, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
+	}
+	w := r.Parameters
+	w.URL, w.Certificate = address, pem
+	if address != "" && site.IsAddress(address) {
+		return w, registrar.Check(w, r.Account.Local())
+	}
+	return w, registrar.CheckParameters(w, "", r.Account.Local())
+}
+
+// startRegistrar takes over from the configuration before, if there is one, and
+// starts to work in the background.
+func (w *Webhook) startRegistrar() {
+	r := w.settings.Registration
+	w.address, w.fault = w.findAddress()
+	w.registrar.Store(registrar.Start(registrar.Config{
+		Secrets:    w.Secrets,
+		API:        r.Account.Client(),
+		Storage:    w.ctx.Storage(),
+		Prefix:     r.Account.Key(),
+		MACKey:     []byte(r.Account.Reveal()),
+		Node:       registrar.ThisNode(),
+		Interval:   r.Check,
+		Pace:       w.pace(),
+		Leadership: &w.bot.leadership,
+		Logger:     w.logger.With(w.NameField()),
+	}, w))
+}
+
+// pace bounds the first calls for new bots. A Bot API server of one's own takes any
+// number of them.
+func (w *Webhook) pace() *registrar.Pace {
+	if w.settings.Registration.Account.Local() {
+		return nil
+	}
+	return process.pace
+}
+
+// findAddress returns the webhook's public address. What the error quotes of the
+// routes may hold a token.
+func (w *Webhook) findAddress() (string, error) {
+	r := w.settings.Registration
+	g, place := w.main()
+	address, err := site.URL(g.server, place, r.URL)
+	if err != nil {
+		return "", errors.New("url: " + r.HidePath(err.Error()))
+	}
+	if err := w.app.claims.claimAddress(address, w); err != nil {
+		return address, errors.New(r.HidePath(err.Error()))
+	}
+	return address, nil
+}
+
+// Wanted satisfies registrar.Webhook.
+func (w *Webhook) Wanted() (botapi.Webhook, error) {
+	if w.fault != nil {
+		return botapi.Webhook{}, w.fault
+	}
+	pem, err := certificate.Load(w.ctx, w.settings.Registration.Certificate)
+	if err != nil {
+		return botapi.Webhook{}, fmt.Errorf("certificate: %w", err)
+	}
+	w.uploads.Look(w.address, len(pem) > 0, w.logger.With(w.NameField()))
+	return w.settings.Registration.Webhook(w.address, pem)
+}
+
+// Observe satisfies registrar.Webhook.
+func (w *Webhook) Observe(s registrar.Status) {
+	if s.Result != "" {
+		metrics.SetWebhook.WithLabelValues(w.Name(), s.Result).Inc()
+	}
+}
+
+// Emit satisfies registrar.Webhook.
+func (w *Webhook) Emit(event string, data map[string]any) {
+	data["name"] = w.Name()
+	w.app.events.Emit(w.ctx, "telegram_webhook_"+event, data)
+}
+
+// HidePath returns a path as it may be logged.
+func (w *Webhook) HidePath(path string) string { return w.settings.Registration.HidePath(path) }
+
+// Suspect is called when a request from Telegram's own addresses was refused.
+func (w *Webhook) Suspect() { w.registrar.Load().Suspect() }
+
+// state is what the metrics measure.
+func (w *Webhook) state() metrics.State {
+	s := metrics.State{Name: w.Name(), SecretMade: w.Secrets.Status().Made}
+	running := w.registrar.Load()
+	if running == nil {
+		return s
+	}
+	status := running.Status()
+	s.Managed = status.State != registrar.Pending // nothing is known until the first attempt has ended
+	s.Registered, s.Contested = status.State == registrar.Registered, status.State == registrar.Contested
+	s.Asked = !status.InfoAt.IsZero() && status.State != registrar.Deleted
+	s.Pending, s.LastError = status.Info.PendingUpdateCount, status.Info.LastErrorDate
+	return s
+}
+
+// Interface guard
+var _ registrar.Webhook = (*Webhook)(nil)

@@ -1,0 +1,233 @@
+package app
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
+	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
+)
+
+// Settings is what a handler says of its webhook.
+type Settings struct {
+	Name         string        // as configured; empty for the default
+	Secrets      secret.Source // the configured ones; nil for kept secrets
+	Rotate       time.Duration // of kept secrets
+	Grace        time.Duration
+	Dedupe       int           // how many updates to remember; 0 for none
+	Registration *Registration // nil without a bot token
+	Results      []string      // what a request can come to, for the metrics
+}
+
+// Webhook is one webhook of a configuration. It has several gates if Caddy has
+// provisioned one directive on several servers.
+type Webhook struct {
+	Secrets secret.Source
+
+	settings Settings
+	app      *App
+	ctx      caddy.Context // of the first gate
+	logger   *zap.Logger
+	config   string // the handler's JSON
+	gates    []gate
+	known    func() identity // once all routes are provisioned
+	updates  updates
+	bot      *bot     // nil without a bot token
+	held     []string // keys of the bots to release
+
+	// What follows is known once the configuration runs.
+	address   string
+	fault     error // why there is no address
+	registrar atomic.Pointer[registrar.Running]
+	uploads   certificate.Watch
+}
+
+// gate is one handler of a webhook.
+type gate struct {
+	site.Gate
+	server *caddyhttp.Server
+}
+
+// identity is what depends on where the gates stand.
+type identity struct {
+	name    string
+	metrics *metrics.Webhook
+}
+
+// Join adds the handler that is being provisioned with ctx to the configuration.
+// Handlers of equal settings on different servers, as Caddy makes them of one
+// directive in a site with several addresses, are gates of one webhook.
+func (a *App) Join(ctx caddy.Context, handler site.Gate, settings Settings) (*Webhook, *caddyhttp.Server, error) {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return nil, nil, errors.New("telegram_webhook works only in the routes of an HTTP server")
+	}
+	config, err := json.Marshal(handler)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.front.AddGate(server)
+	for _, w := range a.webhooks {
+		if w.config == string(config) && w.claimsSomething() && !w.standsOn(server) {
+			w.gates = append(w.gates, gate{handler, server})
+			return w, server, nil
+		}
+	}
+	w := &Webhook{
+		Secrets: settings.Secrets, settings: settings,
+		app: a, ctx: ctx, logger: ctx.Logger(), config: string(config), gates: []gate{{handler, server}},
+	}
+	w.known = sync.OnceValue(w.identify)
+	if err := a.claim(w); err != nil {
+		return nil, nil, err
+	}
+	w.rememberUpdates(server)
+	a.webhooks = append(a.webhooks, w)
+	return w, server, nil
+}
+
+// claimsSomething reports whether the webhook has what no other may have.
+func (w *Webhook) claimsSomething() bool {
+	return w.settings.Name != "" || w.settings.Registration != nil
+}
+
+func (w *Webhook) standsOn(server *caddyhttp.Server) bool {
+	return slices.ContainsFunc(w.gates, func(g gate) bool { return g.server == server })
+}
+
+// claim gives a new webhook its name, its bot and its address, as far as the
+// configuration tells them.
+func (a *App) claim(w *Webhook) error {
+	if w.settings.Name != "" {
+		if err := a.claims.claimName(w.settings.Name, w); err != nil {
+			return err
+		}
+	}
+	r := w.settings.Registration
+	if r == nil {
+		return nil
+	}
+	if err := a.claims.claimBot(w); err != nil {
+		return err
+	}
+	if site.IsAddress(r.URL) {
+		if err := a.claims.claimAddress(r.URL, w); err != nil {
+			return err
+		}
+	}
+	w.bot = w.use(r.Account.Key())
+	if w.Secrets == nil {
+		w.Secrets = secret.NewKept(secret.KeptConfig{
+			Storage: w.ctx.Storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets,
+			Every: w.settings.Rotate, Grace: w.settings.Grace,
+			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
+			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },
+		})
+	}
+	return nil
+}
+
+// use returns what this process knows of the bot of that key, until release.
+func (w *Webhook) use(key string) *bot {
+	w.held = append(w.held, key)
+	return useBot(key)
+}
+
+func (w *Webhook) release() {
+	w.registrar.Load().Wait()
+	for _, key := range w.held {
+		releaseBot(key)
+	}
+	w.held = nil
+}
+
+// main returns the gate at which the webhook is registered, one that speaks HTTPS
+// if there is one, and its place.
+func (w *Webhook) main() (gate, site.Place) {
+	i := slices.IndexFunc(w.gates, func(g gate) bool { return len(g.server.TLSConnPolicies) > 0 })
+	g := w.gates[max(i, 0)]
+	return g, w.app.places()[g.Gate]
+}
+
+// identify finds the name: as configured, the bot's id, or the first host and path.
+func (w *Webhook) identify() identity {
+	name := cmp.Or(w.settings.Name, w.BotID())
+	if name == "" {
+		g, place := w.main()
+		name = cmp.Or(append([]string{place.String()}, g.server.Listen...)...)
+	}
+	return identity{name, metrics.For(name, w.settings.Results)}
+}
+
+// Name is the webhook's name in logs, metrics and the admin API.
+func (w *Webhook) Name() string { return w.known().name }
+
+// NameField is the name in a log entry.
+func (w *Webhook) NameField() zap.Field { return zap.String("name", w.Name()) }
+
+// Metrics counts the webhook's requests.
+func (w *Webhook) Metrics() *metrics.Webhook { return w.known().metrics }
+
+// BotID is the bot's id; empty without a bot token.
+func (w *Webhook) BotID() string {
+	if w.settings.Registration == nil {
+		return ""
+	}
+	return w.settings.Registration.Account.ID()
+}
+
+// String names the webhook to one that wants what it has.
+func (w *Webhook) String() string {
+	if w.settings.Registration == nil {
+		return w.settings.Name
+	}
+	return strings.TrimSuffix("bot "+w.BotID()+", "+w.settings.Name, ", ")
+}
+
+// start begins what works in the background.
+func (w *Webhook) start() {
+	if w.settings.Name == "" {
+		if err := w.app.claims.claimName(w.Name(), w); err != nil {
+			w.logger.Warn("duplicate webhook name", w.NameField(), zap.String("remedy", `set "name" on one of the two`))
+		}
+	}
+	w.warnOfPlaces()
+	w.updates.table()
+	if w.settings.Registration != nil {
+		w.startRegistrar()
+	}
+}
+
+// stop ends it. A later configuration has taken over by then.
+func (w *Webhook) stop() { w.registrar.Load().Stop() }
+
+// warnOfPlaces warns of handlers that keep updates from the webhook, and of a token
+// in its path.
+func (w *Webhook) warnOfPlaces() {
+	for _, g := range w.gates {
+		place := w.app.places()[g.Gate]
+		for _, handler := range place.InFront {
+			w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(),
+				zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
+				zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
+		}
+		if paths := strings.Join(place.Paths, " "); botapi.HideTokens(paths) != paths {
+			w.logger.Warn("bot token in the webhook's path", w.NameField(),
+				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
+		}
+	}
+}

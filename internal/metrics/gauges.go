@@ -1,0 +1,96 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Current is the configuration whose state is measured.
+type Current interface {
+	// States returns the state of each webhook.
+	States() []State
+
+	// CountBarred returns how many addresses may not connect. It is not ok without
+	// a listener wrapper.
+	CountBarred() (n int, ok bool)
+}
+
+// State is what is measured of one webhook.
+type State struct {
+	Name       string
+	Managed    bool // it has a bot token, and an attempt to register it has ended
+	Registered bool
+	Contested  bool
+	Asked      bool // Telegram has been asked for what follows
+	Pending    int
+	LastError  time.Time // zero for never
+	SecretMade time.Time // zero if that is not known
+}
+
+// gauges have a value for each webhook, unless it is not known.
+var gauges = []struct {
+	*prometheus.Desc
+	value func(State) (value float64, known bool)
+}{
+	{gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0."),
+		func(s State) (float64, bool) { return number(s.Registered), s.Managed }},
+	{gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0."),
+		func(s State) (float64, bool) { return number(s.Contested), s.Managed }},
+	{gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said."),
+		func(s State) (float64, bool) { return float64(s.Pending), s.Asked }},
+	{gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never."),
+		func(s State) (float64, bool) { return unix(s.LastError), s.Asked }},
+	{gauge("secret_age_seconds", "How long ago the secret that is registered was made; only for kept secrets."),
+		func(s State) (float64, bool) { return time.Since(s.SecretMade).Seconds(), !s.SecretMade.IsZero() }},
+}
+
+var penalized = prometheus.NewDesc(prefix+"penalized_addresses", "Addresses that may not connect since they have forged too often.", nil, nil)
+
+func gauge(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc(prefix+name, help, []string{"name"}, nil)
+}
+
+// gaugeCollector computes the gauges when they are asked for.
+type gaugeCollector struct{ current Current }
+
+// Describe satisfies prometheus.Collector.
+func (gaugeCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, g := range gauges {
+		descs <- g.Desc
+	}
+	descs <- penalized
+}
+
+// Collect satisfies prometheus.Collector.
+func (c gaugeCollector) Collect(metrics chan<- prometheus.Metric) {
+	measured := make(map[string]bool) // a name that two webhooks have is measured once
+	for _, s := range c.current.States() {
+		if measured[s.Name] {
+			continue
+		}
+		measured[s.Name] = true
+		for _, g := range gauges {
+			if value, known := g.value(s); known {
+				metrics <- prometheus.MustNewConstMetric(g.Desc, prometheus.GaugeValue, value, s.Name)
+			}
+		}
+	}
+	if n, ok := c.current.CountBarred(); ok {
+		metrics <- prometheus.MustNewConstMetric(penalized, prometheus.GaugeValue, float64(n))
+	}
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
+}

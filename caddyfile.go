@@ -1,20 +1,17 @@
 package telegramwebhook
 
 import (
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/dustin/go-humanize"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
 
 func init() {
@@ -69,20 +66,16 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	for d.NextBlock(0) {
-		field := d.Val()
-		unmarshal, ok := fields[field]
-		if !ok {
-			return d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(field))
+		option := d.Val()
+		if seen[option] {
+			return d.Errf("%s: is given twice", option)
 		}
-		if seen[field] {
-			return d.Errf("%s: is given twice", field)
-		}
-		seen[field] = true
-		if err := unmarshal(h, d); err != nil {
+		seen[option] = true
+		if err := h.unmarshalOption(d, option); err != nil {
 			return err
 		}
 		if d.NextBlock(1) {
-			return d.Errf("%s: takes no block", field)
+			return d.Errf("%s: takes no block", option)
 		}
 	}
 	if len(h.Secret) == 0 && h.BotToken == "" {
@@ -91,53 +84,73 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// fields is how each subdirective is read, with the dispenser at its name.
-var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
-	"secret":          (*Handler).unmarshalSecrets,
-	"bot_token":       (*Handler).unmarshalBotToken,
-	"rotate":          (*Handler).unmarshalRotate,
-	"url":             text(func(h *Handler) *string { return &h.URL }),
-	"certificate":     text(func(h *Handler) *string { return &h.Certificate }),
-	"allowed_updates": (*Handler).unmarshalAllowedUpdates,
-	"max_connections": (*Handler).unmarshalMaxConnections,
-	"ip_address":      text(func(h *Handler) *string { return &h.IPAddress }),
-	"api":             text(func(h *Handler) *string { return &h.API }),
-	"api_test":        mark(func(h *Handler) *bool { return &h.APITest }),
-	"check":           (*Handler).unmarshalCheck,
-	"source":          (*Handler).unmarshalSource,
-	"hsts":            (*Handler).unmarshalHSTS,
-	"allow_http":      mark(func(h *Handler) *bool { return &h.AllowHTTP }),
-	"max_body":        (*Handler).unmarshalMaxBody,
-	"retry_after":     (*Handler).unmarshalRetryAfter,
-	"forward_secret":  (*Handler).unmarshalForwardSecret,
-	"dedupe":          (*Handler).unmarshalDedupe,
-	"name":            (*Handler).unmarshalName,
+// unmarshalOption reads one option, with the dispenser at its name.
+func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
+	switch option {
+	case "secret":
+		err = h.unmarshalSecrets(d)
+	case "bot_token":
+		h.BotToken, err = args.One(d, option)
+	case "rotate":
+		err = h.unmarshalRotate(d)
+	case "url":
+		h.URL, err = args.One(d, option)
+	case "certificate":
+		h.Certificate, err = args.One(d, option)
+	case "allowed_updates":
+		h.AllowedUpdates, err = args.Several(d, option, "at least one type of update, such as message")
+	case "max_connections":
+		h.MaxConnections, err = args.Number(d, option, "number", 1, mostConnections)
+	case "ip_address":
+		h.IPAddress, err = args.One(d, option)
+	case "api":
+		h.API, err = args.One(d, option)
+	case "api_test":
+		h.APITest, err = true, args.None(d, option)
+	case "check":
+		h.Check, err = args.Duration(d, option)
+	case "source":
+		if h.Source, err = args.Several(d, option, "telegram or address ranges"); err == nil {
+			_, err = clientip.Parse(h.Source...)
+			err = args.At(d, option, err)
+		}
+	case "hsts":
+		if h.HSTS, err = args.One(d, option); err == nil {
+			err = args.At(d, option, deliver.CheckHSTS(h.HSTS))
+		}
+	case "allow_http":
+		h.AllowHTTP, err = true, args.None(d, option)
+	case "max_body":
+		h.MaxBody, err = args.Size(d, option)
+	case "retry_after":
+		if h.RetryAfter, err = args.Duration(d, option); err == nil && h.RetryAfter != args.Off {
+			err = args.At(d, option, deliver.CheckRetryAfter(time.Duration(h.RetryAfter)))
+		}
+	case "forward_secret":
+		err = h.unmarshalForwardSecret(d)
+	case "dedupe":
+		h.Dedupe = deliver.DefaultCount
+		if d.NextArg() {
+			d.Prev()
+			h.Dedupe, err = args.Number(d, option, "number of updates", 1, deliver.MaxCount)
+		}
+	case "name":
+		if h.Name, err = args.One(d, option); err == nil {
+			err = args.At(d, option, app.CheckName(h.Name))
+		}
+	default:
+		err = d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(option))
+	}
+	return err
 }
 
-// text reads a field of one word, which is checked where it is used.
-func text(field func(*Handler) *string) func(*Handler, *caddyfile.Dispenser) error {
-	return func(h *Handler, d *caddyfile.Dispenser) (err error) {
-		*field(h), err = args.One(d, d.Val())
+func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
+	if h.Secret, err = args.Several(d, "secret", "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}"); err != nil {
 		return err
-	}
-}
-
-// mark reads a field that is set by its name alone.
-func mark(field func(*Handler) *bool) func(*Handler, *caddyfile.Dispenser) error {
-	return func(h *Handler, d *caddyfile.Dispenser) error {
-		*field(h) = true
-		return args.None(d, d.Val())
-	}
-}
-
-func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) error {
-	h.Secret = d.RemainingArgs()
-	if len(h.Secret) == 0 {
-		return d.Err("secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}")
 	}
 	for _, s := range h.Secret {
 		if err := checkLiteral(s); err != nil {
-			return d.Errf("secret: %w", err)
+			return args.At(d, "secret", err)
 		}
 	}
 	return nil
@@ -150,7 +163,7 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 	}
 	*h.ForwardSecret = d.Val()
 	if err := checkLiteral(d.Val()); err != nil {
-		return d.Errf("forward_secret: %w", err)
+		return args.At(d, "forward_secret", err)
 	}
 	return args.None(d, "forward_secret")
 }
@@ -162,57 +175,6 @@ func checkLiteral(configured string) error {
 		return secret.Check(configured)
 	}
 	return nil
-}
-
-func (h *Handler) unmarshalSource(d *caddyfile.Dispenser) error {
-	h.Source = d.RemainingArgs()
-	if len(h.Source) == 0 {
-		return d.Err("source: needs telegram or address ranges")
-	}
-	if _, err := source.Parse(h.Source...); err != nil {
-		return d.Errf("source: %w", err)
-	}
-	return nil
-}
-
-func (h *Handler) unmarshalHSTS(d *caddyfile.Dispenser) error {
-	arg, err := args.One(d, "hsts")
-	if err != nil {
-		return err
-	}
-	if err := deliver.CheckHSTS(arg); err != nil {
-		return d.Errf("hsts: %w", err)
-	}
-	h.HSTS = arg
-	return nil
-}
-
-func (h *Handler) unmarshalBotToken(d *caddyfile.Dispenser) (err error) {
-	h.BotToken, err = args.One(d, "bot_token")
-	return err
-}
-
-func (h *Handler) unmarshalAllowedUpdates(d *caddyfile.Dispenser) error {
-	if h.AllowedUpdates = d.RemainingArgs(); len(h.AllowedUpdates) == 0 {
-		return d.Err("allowed_updates: needs at least one type of update, such as message")
-	}
-	return nil
-}
-
-func (h *Handler) unmarshalMaxConnections(d *caddyfile.Dispenser) error {
-	arg, err := args.One(d, "max_connections")
-	if err != nil {
-		return err
-	}
-	if h.MaxConnections, err = strconv.Atoi(arg); err != nil || h.MaxConnections < 1 {
-		return d.Errf("max_connections: %q is not a number from 1 to 100", arg)
-	}
-	return nil
-}
-
-func (h *Handler) unmarshalCheck(d *caddyfile.Dispenser) (err error) {
-	h.Check, err = args.Duration(d, "check")
-	return err
 }
 
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {
@@ -228,54 +190,6 @@ func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {
 		return err
 	}
 	return args.None(d, "rotate")
-}
-
-func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
-	arg, err := args.One(d, "max_body")
-	if err != nil {
-		return err
-	}
-	size, err := humanize.ParseBytes(arg)
-	if err != nil || size == 0 || size > math.MaxInt64 {
-		return d.Errf("max_body: %q is not a size such as 1MiB", arg)
-	}
-	h.MaxBody = int64(size)
-	return nil
-}
-
-func (h *Handler) unmarshalRetryAfter(d *caddyfile.Dispenser) (err error) {
-	if h.RetryAfter, err = args.Duration(d, "retry_after"); err != nil || h.RetryAfter == args.Off {
-		return err
-	}
-	if err := deliver.CheckRetryAfter(time.Duration(h.RetryAfter)); err != nil {
-		return d.Errf("retry_after: %w", err)
-	}
-	return nil
-}
-
-func (h *Handler) unmarshalDedupe(d *caddyfile.Dispenser) error {
-	h.Dedupe = deliver.DefaultCount
-	if !d.NextArg() {
-		return nil
-	}
-	count, err := strconv.Atoi(d.Val())
-	if err != nil || deliver.CheckCount(count) != nil {
-		return d.Errf("dedupe: %q is not a number of updates from 1 to %d", d.Val(), deliver.MaxCount)
-	}
-	h.Dedupe = count
-	return args.None(d, "dedupe")
-}
-
-func (h *Handler) unmarshalName(d *caddyfile.Dispenser) error {
-	arg, err := args.One(d, "name")
-	if err != nil {
-		return err
-	}
-	if err := app.CheckName(arg); err != nil {
-		return d.Errf("name: %w", err)
-	}
-	h.Name = arg
-	return nil
 }
 
 // Interface guards

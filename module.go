@@ -25,12 +25,12 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
 
 func init() {
@@ -126,7 +126,7 @@ type Handler struct {
 	server   *caddyhttp.Server
 	listener *listener.Wrapper // nil if the server has none
 	forward  []string          // the header's value for the bot, if not the one that came
-	sources  source.Ranges
+	sources  clientip.Ranges
 	answers  deliver.Rules
 	refused  *boundedlog.Log
 	failed   *boundedlog.Log
@@ -198,7 +198,7 @@ func (h *Handler) provisionSources(*app.Settings) (err error) {
 	if len(h.Source) == 0 {
 		return nil
 	}
-	if h.sources, err = source.Parse(h.Source...); err != nil {
+	if h.sources, err = clientip.Parse(h.Source...); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	return nil

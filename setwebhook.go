@@ -69,6 +69,7 @@ const (
 	defaultCheck          = 5 * time.Minute
 	minCheck              = 10 * time.Second
 	defaultMaxConnections = 40
+	mostConnections       = 100
 )
 
 // isZero reports whether nothing of the registration is configured.

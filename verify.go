@@ -9,10 +9,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
 	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
@@ -84,10 +84,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
 func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) result {
-	if !h.AllowHTTP && !source.Secure(r) {
+	if !h.AllowHTTP && !clientip.Secure(r) {
 		return plainHTTP
 	}
-	if h.sources != nil && (source.Early(r) || !h.sources.Contains(source.ClientIP(r))) {
+	if h.sources != nil && (clientip.Early(r) || !h.sources.Contains(clientip.Of(r))) {
 		return wrongSource
 	}
 	switch {
@@ -162,7 +162,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, has
 
 // hsts is the value of Strict-Transport-Security for the answer to r.
 func (h *Handler) hsts(r *http.Request) string {
-	if source.Secure(r) {
+	if clientip.Secure(r) {
 		return h.answers.HSTS
 	}
 	return ""
@@ -174,7 +174,7 @@ const drainTime = time.Second
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
 	h.webhook.Metrics().Count(int(why))
-	telegram := source.Telegram(source.ClientIP(r))
+	telegram := clientip.Telegram(clientip.Of(r))
 	if telegram && (why == noSecret || why == wrongSecret) {
 		h.webhook.Suspect()
 	}

@@ -3,11 +3,13 @@
 package args
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
 )
 
 // One reads a field that takes exactly one argument.
@@ -25,6 +27,50 @@ func None(d *caddyfile.Dispenser, field string) error {
 		return d.Errf("%s: has one argument too many", field)
 	}
 	return nil
+}
+
+// Several reads a field that takes one argument or more. What it takes is said in
+// the error.
+func Several(d *caddyfile.Dispenser, field, what string) ([]string, error) {
+	values := d.RemainingArgs()
+	if len(values) == 0 {
+		return nil, d.Errf("%s: needs %s", field, what)
+	}
+	return values, nil
+}
+
+// Number reads a field that takes a whole number.
+func Number(d *caddyfile.Dispenser, field, what string, least, most int) (int, error) {
+	arg, err := One(d, field)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(arg)
+	if err != nil || n < least || n > most {
+		return 0, d.Errf("%s: %q is not a %s from %d to %d", field, arg, what, least, most)
+	}
+	return n, nil
+}
+
+// Size reads a field that takes a number of bytes.
+func Size(d *caddyfile.Dispenser, field string) (int64, error) {
+	arg, err := One(d, field)
+	if err != nil {
+		return 0, err
+	}
+	size, err := humanize.ParseBytes(arg)
+	if err != nil || size == 0 || size > math.MaxInt64 {
+		return 0, d.Errf("%s: %q is not a size such as 1MiB", field, arg)
+	}
+	return int64(size), nil
+}
+
+// At returns an error about a field with its file and line; nil for nil.
+func At(d *caddyfile.Dispenser, field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return d.Errf("%s: %w", field, err)
 }
 
 // Off is a duration that was turned off.

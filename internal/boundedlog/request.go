@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 )
 
 // maxLogged is how much of a request's host and path an entry holds: a stranger
@@ -16,7 +16,7 @@ const maxLogged = 256
 // redacted.
 func Request(r *http.Request, path string) []zap.Field {
 	return []zap.Field{
-		zap.String("client_ip", source.ClientIP(r)),
+		zap.String("client_ip", clientip.Of(r)),
 		zap.String("host", shorten(r.Host)),
 		zap.String("path", shorten(path)),
 	}

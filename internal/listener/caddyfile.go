@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 )
 
 // UnmarshalCaddyfile sets up the wrapper from Caddyfile tokens. Syntax, in the
@@ -37,7 +37,7 @@ func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if w.Only = d.RemainingArgs(); len(w.Only) == 0 {
 				return d.Err("only: needs telegram or address ranges")
 			}
-			if _, err := source.Parse(w.Only...); err != nil {
+			if _, err := clientip.Parse(w.Only...); err != nil {
 				return d.Errf("only: %w", err)
 			}
 		case "penalty":

@@ -18,13 +18,13 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 )
 
 // newWrapper lets only the addresses from 127.0.0.8 to 127.0.0.15 connect.
 func newWrapper(t testing.TB) (*Wrapper, *observer.ObservedLogs) {
 	t.Helper()
-	only, err := source.Parse("127.0.0.8/29")
+	only, err := clientip.Parse("127.0.0.8/29")
 	if err != nil {
 		t.Fatal(err)
 	}

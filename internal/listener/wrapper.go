@@ -21,8 +21,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
-	"github.com/caddy-telegram/telegramwebhook/internal/source"
 )
 
 func init() { caddy.RegisterModule(new(Wrapper)) }
@@ -47,7 +47,7 @@ type Wrapper struct {
 	Penalty *Penalty `json:"penalty,omitempty"`
 
 	logger     *zap.Logger
-	only       source.Ranges
+	only       clientip.Ranges
 	droppedLog *boundedlog.Log
 	barredLog  *boundedlog.Log
 	server     *caddyhttp.Server
@@ -84,7 +84,7 @@ func (w *Wrapper) Provision(ctx caddy.Context) (err error) {
 	if len(w.Only) == 0 && w.Penalty == nil {
 		return errors.New("telegram_webhook: has neither only nor penalty, and so would drop nothing; give it one of them, or take it out")
 	}
-	if w.only, err = source.Parse(w.Only...); err != nil {
+	if w.only, err = clientip.Parse(w.Only...); err != nil {
 		return fmt.Errorf("telegram_webhook: only: %w", err)
 	}
 	if w.Penalty != nil {
@@ -152,7 +152,7 @@ func (w *Wrapper) Refused(r *http.Request, hadSecret bool) bool {
 		return false
 	}
 	addr, ok := parseAddr(r.RemoteAddr)
-	if !ok || source.TrustedProxy(r) || source.TelegramAddr(addr) {
+	if !ok || clientip.TrustedProxy(r) || clientip.TelegramAddr(addr) {
 		return false
 	}
 	from, now := rangeOf(addr), time.Now()
@@ -169,7 +169,7 @@ func (w *Wrapper) Passed(r *http.Request) {
 	if w == nil || w.Penalty == nil {
 		return
 	}
-	if addr, ok := parseAddr(r.RemoteAddr); ok && !source.TelegramAddr(addr) {
+	if addr, ok := parseAddr(r.RemoteAddr); ok && !clientip.TelegramAddr(addr) {
 		w.penalties.addGenuine(rangeOf(addr), time.Now())
 	}
 }

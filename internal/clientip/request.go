@@ -1,4 +1,4 @@
-package source
+package clientip
 
 import (
 	"net"
@@ -8,9 +8,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// ClientIP is the client's address by Caddy's trusted-proxy rule, or the
+// Of returns the client's address by Caddy's trusted-proxy rule, or the
 // connection's own where Caddy has not applied that yet. It may be empty.
-func ClientIP(r *http.Request) string {
+func Of(r *http.Request) string {
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		return ip
 	}

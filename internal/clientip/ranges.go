@@ -1,5 +1,6 @@
-// Package source knows which addresses a webhook's requests may come from.
-package source
+// Package clientip knows who the client of a request is, by Caddy's rules, and which
+// addresses a configuration means.
+package clientip
 
 import (
 	"fmt"

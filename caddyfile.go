@@ -100,7 +100,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "allowed_updates":
 		h.AllowedUpdates, err = args.Several(d, option, "at least one type of update, such as message")
 	case "max_connections":
-		h.MaxConnections, err = args.Number(d, option, "number", 1, mostConnections)
+		h.MaxConnections, err = args.Number(d, option, "number of connections", 1, mostLocalConnections)
 	case "ip_address":
 		h.IPAddress, err = args.One(d, option)
 	case "api":

@@ -69,7 +69,7 @@ const (
 	defaultCheck          = 5 * time.Minute
 	minCheck              = 10 * time.Second
 	defaultMaxConnections = 40
-	mostConnections       = 100
+	mostLocalConnections  = 100_000 // which a local Bot API server may open; Telegram opens 100
 )
 
 // isZero reports whether nothing of the registration is configured.

@@ -84,5 +84,5 @@ func (r *run) write() error {
 			return err
 		}
 	}
-	return report.Rewrite(filepath.Join(docs, "benchmarks.md"), r.provenance()+"\n"+r.text(true))
+	return report.Rewrite(filepath.Join(docs, "benchmarks.md"), r.provenance()+"\n"+r.text(true)+"\n")
 }

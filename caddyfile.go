@@ -38,8 +38,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //	telegram_webhook [<matcher>] [<secret>...] {
 //		secret          <secret>...          # accepted; the first is the one registered
 //		bot_token       <token>              # register the webhook; without secret, also keep one
-//		derive_secret                        # from the bot token, for nodes that share no storage
-//		rotate          <duration>|off [<grace>] # default: 30d 10m; kept and derived secrets only
+//		rotate          <duration>|off [<grace>] # default: 30d 10m; kept secrets only
 //		url             <url>|<path>         # default: this site's host and path
 //		certificate     <pem file>|internal  # upload; for self-signed development set-ups
 //		allowed_updates <type>...            # default: Telegram's default
@@ -97,7 +96,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 var fields = map[string]func(*Handler, *caddyfile.Dispenser) error{
 	"secret":          (*Handler).unmarshalSecrets,
 	"bot_token":       (*Handler).unmarshalBotToken,
-	"derive_secret":   mark(func(h *Handler) *bool { return &h.DeriveSecret }),
 	"rotate":          (*Handler).unmarshalRotate,
 	"url":             text(func(h *Handler) *string { return &h.URL }),
 	"certificate":     text(func(h *Handler) *string { return &h.Certificate }),

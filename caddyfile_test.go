@@ -71,7 +71,6 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"rotate: negative":           {"telegram_webhook {\nbot_token {env.T}\nrotate -1h\n}", "rotate: \"-1h\" is neither \"off\" nor a duration such as 5s, at Caddyfile:4"},
 		"rotate: no grace":           {"telegram_webhook {\nbot_token {env.T}\nrotate 1h soon\n}", "rotate: \"soon\" is neither \"off\" nor a duration such as 5s, at Caddyfile:4"},
 		"rotate: too many":           {"telegram_webhook {\nbot_token {env.T}\nrotate 1h 1m 1s\n}", "rotate: has one argument too many, at Caddyfile:4"},
-		"derive_secret with a value": {"telegram_webhook {\nbot_token {env.T}\nderive_secret yes\n}", "derive_secret: has one argument too many, at Caddyfile:4"},
 		"an empty secret":            {`telegram_webhook ""`, "secret: is empty, at Caddyfile:2"},
 		"an unset variable":          {"telegram_webhook {\nsecret {$TEST_IS_UNSET}\n}", "secret: needs at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}, at Caddyfile:3"},
 		"an empty secret after one":  {`telegram_webhook abc ""`, "secret: is empty, at Caddyfile:2"},
@@ -143,8 +142,8 @@ func TestWrongCaddyfiles(t *testing.T) {
 	}
 }
 
-// TestWrongGuards gives the listener wrapper what a user may get wrong.
-func TestWrongGuards(t *testing.T) {
+// TestWrongListenerWrappers gives the listener wrapper what a user may get wrong.
+func TestWrongListenerWrappers(t *testing.T) {
 	for lines, want := range map[string]string{
 		"only":                            "only: needs telegram or address ranges",
 		"only everybody":                  `only: "everybody" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`,
@@ -169,7 +168,7 @@ func TestWrongGuards(t *testing.T) {
 func FuzzCaddyfile(f *testing.F) {
 	f.Add("telegram_webhook abc")
 	f.Add("telegram_webhook {\nsecret {env.A} {file.b}\nhsts off\nretry_after 5s\n}")
-	f.Add("telegram_webhook {\nbot_token {env.T}\nderive_secret\nrotate 7d 1h\n}")
+	f.Add("telegram_webhook {\nbot_token {env.T}\nrotate 7d 1h\n}")
 	f.Add("telegram_webhook abc {\nsource telegram ::/0\nmax_body 1MiB\nforward_secret\nname x\nallow_http\n}")
 	f.Fuzz(func(t *testing.T, directive string) {
 		tokens, err := caddyfile.Tokenize([]byte(directive), "Caddyfile")

@@ -164,6 +164,7 @@ func TestCommandAuditBarred(t *testing.T) {
 	skip_install_trust
 	auto_https disable_redirects
 	servers :%[2]d {
+		protocols h1 h2
 		listener_wrappers {
 			telegram_webhook {
 				penalty 8
@@ -185,8 +186,8 @@ https://localhost:%[2]d {
 		if !regexp.MustCompile(want).MatchString(out) || status != 3 || errs != "" {
 			t.Errorf("audit %d: status %d\n%s%s", i+1, status, out, errs)
 		}
-		if !regexp.MustCompile(fmt.Sprintf(`(?m)^pass  guard +dropped .*; barred now: %d$`, i)).MatchString(out) {
-			t.Errorf("audit %d: nothing of the guard\n%s", i+1, out)
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^pass  listener +dropped .*; barred now: %d$`, i)).MatchString(out) {
+			t.Errorf("audit %d: nothing of the listener wrapper\n%s", i+1, out)
 		}
 	}
 }

@@ -150,9 +150,9 @@ func logsOf(t *testing.T, file *ast.File, call *ast.CallExpr) []logged {
 	}
 	level, message, fields := levels[fun.Sel.Name], 0, []string(nil)
 	switch {
-	case file.Name.Name == "audit":
+	case file.Name.Name == "boundedlog":
 		return nil // its entries are those of whoever calls New
-	case isNamed(fun.X, "audit") && fun.Sel.Name == "New":
+	case isNamed(fun.X, "boundedlog") && fun.Sel.Name == "New":
 		level, message = levelOf(call.Args[1]), 2
 	case !isLogger(fun.X):
 		return nil

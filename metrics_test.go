@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 )
 
 // TestFlood refuses 100,000 requests and adds up what the audit log and the
@@ -19,7 +19,7 @@ import (
 func TestFlood(t *testing.T) {
 	h := provision(t, &Handler{Name: "flooded"})
 	core, logs := observer.New(zap.WarnLevel)
-	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
 
 	const flood, senders = 100_000, 4
 	var wg sync.WaitGroup
@@ -50,8 +50,8 @@ func TestFlood(t *testing.T) {
 	if told["wrong_secret"] != flood/2 || told["no_secret"] != flood/2 {
 		t.Errorf("the audit log tells of %v, want %d of each", told, flood/2)
 	}
-	if n := logs.Len(); n != 2*(audit.Burst+1) {
-		t.Errorf("%d entries, want %d: each reason has its first ones and a summary", n, 2*(audit.Burst+1))
+	if n := logs.Len(); n != 2*(boundedlog.Burst+1) {
+		t.Errorf("%d entries, want %d: each reason has its first ones and a summary", n, 2*(boundedlog.Burst+1))
 	}
 }
 

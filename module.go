@@ -28,10 +28,10 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/admin"
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
-	"github.com/caddy-telegram/telegramwebhook/internal/guard"
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -70,17 +70,12 @@ type Handler struct {
 	// all nodes that share it; without, the configuration does not load.
 	Secret []string `json:"secret,omitempty"`
 
-	// Derive the secret from the bot token instead of keeping one, for nodes
-	// that share no storage. It needs bot_token. Default: false.
-	DeriveSecret bool `json:"derive_secret,omitempty"`
-
-	// How long a kept or derived secret is registered until another one takes
-	// its place, at least 5s, and an hour for a derived one; negative for ever.
-	// Default: 30d.
+	// How long a kept secret is registered until another one takes its place, at
+	// least 5s; negative for ever. Default: 30d.
 	Rotate caddy.Duration `json:"rotate,omitempty"`
 
-	// How long a kept or derived secret is accepted after another one has taken
-	// its place, at most as long as rotate; negative for not at all. Default: 10m.
+	// How long a kept secret is accepted after another one has taken its place, at
+	// most as long as rotate; negative for not at all. Default: 10m.
 	RotateGrace caddy.Duration `json:"rotate_grace,omitempty"`
 
 	// The client addresses that may send updates, as Caddy's trusted_proxies
@@ -135,18 +130,18 @@ type Handler struct {
 	server  *caddyhttp.Server
 	app     *app.App
 	secrets secret.Source
-	guard   *guard.Guard // of the listener; nil if there is none
-	forward []string     // the header's value for the bot, if not the one that came
+	forward []string // the header's value for the bot, if not the one that came
 	sources source.Ranges
 	answers answer.Rules
-	refused *audit.Log
-	failed  *audit.Log
+	refused *boundedlog.Log
+	failed  *boundedlog.Log
 	webhook func() identity
 	updates *registry.Updates
 	spot    *site.Spot
 	held    *registry.Holdings
 
-	registering *registering // nil without a bot token
+	listener    *listener.Wrapper // nil if the server has none
+	registering *registering      // nil without a bot token
 }
 
 // identity is what depends on where the handler stands. It is known once the
@@ -193,9 +188,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.webhook, h.spot = sync.OnceValue(h.identify), new(site.Spot)
-	h.guard = guard.For(h.server)
-	h.refused = audit.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
-	h.failed = audit.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
+	h.listener = listener.For(h.server)
+	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.nameField, resultNames()...)
+	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.nameField, answer.Kinds...)
 	h.warn(ctx)
 	if err := h.provisionRegistration(ctx); err != nil {
 		return err
@@ -221,7 +216,7 @@ func (h *Handler) start(ctx caddy.Context) {
 		Address:   h.address(),
 		Secrets:   h.secrets,
 		Counts:    func() map[string]uint64 { return h.webhook().metrics.Counts(resultNames()) },
-		Guard:     h.guard.Status,
+		Listener:  h.listener.Status,
 		Registrar: h.registering.at(),
 	})
 }
@@ -245,7 +240,7 @@ func (h *Handler) identify() identity {
 	if name == "" {
 		name = cmp.Or(append([]string{h.place().String()}, h.server.Listen...)...)
 	}
-	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames(), secret.Roles)}
+	return identity{name: name, botID: botID, metrics: metrics.For(name, resultNames())}
 }
 
 // Spot is where the handler stands.

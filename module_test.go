@@ -51,12 +51,9 @@ func TestWrongJSON(t *testing.T) {
 	for name, tc := range map[string]struct{ fields, want string }{
 		"no secret":                 {``, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty list":             {`"secret": []`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
-		"derived and configured":    {`"secret": ["abc"], "derive_secret": true, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `secret: is given, and derive_secret and rotate are for secrets that are not; take the one or the others out`},
-		"rotate and configured":     {`"secret": ["abc"], "rotate": 86400000000000`, `secret: is given, and derive_secret and rotate are for secrets that are not; take the one or the others out`},
+		"rotate, though configured": {`"secret": ["abc"], "rotate": 86400000000000`, `secret: is given, and rotate is for a kept secret; take one of the two out`},
 		"rotate too short":          {`"rotate": 1000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: 1s is less than 5s`},
-		"rotate too short, derived": {`"rotate": 600000000000, "derive_secret": true, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: 10m0s is less than 1h0m0s, which derived secrets need since clocks differ`},
 		"grace too long":            {`"rotate": 60000000000, "rotate_grace": 120000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: the grace period of 2m0s is longer than the 1m0s after which the secret changes`},
-		"derived without a token":   {`"derive_secret": true`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty secret":           {`"secret": [""]`, `secret: is empty`},
 		"malformed":                 {`"secret": ["` + leak + `"]`, `secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
 		"an unset variable":         {`"secret": ["{env.TEST_UNSET}"]`, `secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},

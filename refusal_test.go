@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
 
@@ -70,7 +70,7 @@ func TestRefusalKeepsTheSitesHSTS(t *testing.T) {
 func TestLongHostAndPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
 	r := request(somebody)
 	r.Host, r.URL.Path = strings.Repeat("h", 10_000), "/"+strings.Repeat("p", 10_000)
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)
@@ -90,7 +90,7 @@ func TestTokenInPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.registering = &registering{Account: account}
-	h.refused = audit.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
 	r := request(somebody)
 	r.URL.Path = "/bot" + botToken + "/update"
 	_ = h.ServeHTTP(httptest.NewRecorder(), r, nil)

@@ -156,19 +156,12 @@ func (h *Handler) provisionOwnSecrets(ctx caddy.Context) error {
 	if h.secrets != nil {
 		return nil
 	}
-	every, grace, err := secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace), h.DeriveSecret)
+	every, grace, err := secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace))
 	if err != nil {
 		return err
 	}
 	g := h.registering
 	logger := h.logger.With(zap.String("name", cmp.Or(h.Name, g.ID())))
-	if h.DeriveSecret {
-		h.secrets = secret.NewDerived(secret.DerivedConfig{
-			Token: g.Reveal(), Webhook: cmp.Or(h.Name, g.ID()), Every: every, Grace: grace,
-			Rotated: h.rotated, Logger: logger,
-		})
-		return nil
-	}
 	h.secrets = secret.NewKept(secret.KeptConfig{
 		Storage: ctx.Storage(), Prefix: g.Key(), Memory: &g.bot.Secrets, Every: every, Grace: grace,
 		Rotated: h.rotated, Logger: logger,

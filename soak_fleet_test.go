@@ -71,6 +71,7 @@ func (s *soak) config(n *soakNode, generation int) string {
 	metrics
 	%s
 	servers :%[4]d {
+		protocols h1 h2
 		trusted_proxies static %s
 		listener_wrappers {
 			telegram_webhook {

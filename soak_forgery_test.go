@@ -135,7 +135,7 @@ func (k *knownSecrets) forgery(kind string, random *rand.Rand) (values []string,
 }
 
 // forgeries is how many requests with each kind were answered, and how many got
-// no answer: from nodes that were killed, or whose guard dropped the connection.
+// no answer: from nodes that were killed, or that dropped the connection.
 type forgeries struct {
 	answered   map[string]*atomic.Int64
 	unanswered atomic.Int64

@@ -36,7 +36,6 @@ func TestSoak(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat with: go test -race -run TestSoak . -args -soak %s -seed %d", *soakTime, seed)
-	t.Setenv("GODEBUG", "multipathtcp=0") // so that the kernel helps against floods
 	s := startSoak(t, seed)
 	s.live(s.warmUp)
 	before := s.settled()

@@ -13,12 +13,12 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/answer"
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/placeholder"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/source"
+	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
 // A result says what becomes of a request.
@@ -82,7 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.refuse(w, r, result, len(secrets) > 0)
 		return nil
 	}
-	h.guard.Passed(r)
+	h.listener.Passed(r)
 	h.deliver(w, r, next, secrets)
 	return nil
 }
@@ -107,7 +107,7 @@ func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) 
 	if accepted == nil {
 		return notReady
 	}
-	if _, ok := accepted.Match(secrets[0]); !ok {
+	if !accepted.Match(secrets[0]) {
 		return wrongSecret
 	}
 	return h.verifyForm(r)
@@ -140,6 +140,7 @@ func isJSON(contentType []string) bool {
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, hasSecret bool) {
+	telegramupdate.ProvideEmpty(r)
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
@@ -152,7 +153,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, has
 	case wrongMethod:
 		header.Set("Allow", http.MethodPost)
 	}
-	if results[why].penalized && h.guard.Refused(r) {
+	if results[why].penalized && h.listener.Refused(r, hasSecret) {
 		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
@@ -203,12 +204,12 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 
 	me := h.webhook()
-	body := placeholder.Provide(r, placeholder.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
+	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: me.name, BotID: me.botID}, h.answers.MaxBody)
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := answer.Outcome{Kind: answer.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.updates.Once(body.Update, next))
+	outcome = rules.Deliver(w, r, h.updates.Once(read, next))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
@@ -229,7 +230,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome answer.Outcome, took t
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return audit.Request(r, h.registering.redact(r.URL.Path))
+	return boundedlog.Request(r, h.registering.redact(r.URL.Path))
 }
 
 // skipAccessLog keeps the request out of the site's access log.
@@ -246,8 +247,8 @@ func (h *Handler) provisionSecrets() error {
 		}
 		return nil
 	}
-	if h.DeriveSecret || h.Rotate != 0 || h.RotateGrace != 0 {
-		return fmt.Errorf("secret: %w", errors.New("is given, and derive_secret and rotate are for secrets that are not; take the one or the others out"))
+	if h.Rotate != 0 || h.RotateGrace != 0 {
+		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
 	}
 	var err error
 	if h.secrets, err = secret.Given(h.Secret, h.logger); err != nil {

@@ -31,6 +31,7 @@ const loopbackOptions = `{
 	local_certs
 	auto_https disable_redirects
 	servers {
+		protocols h1 h2
 		listener_wrappers {
 			telegram_webhook {
 				penalty

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -131,10 +130,8 @@ func TestSystemd(t *testing.T) {
 	args := []string{"verify", "--man=no"}
 	for _, unit := range units {
 		text := strings.NewReplacer("/usr/bin/caddy", self, "/usr/local/bin/bot", self).Replace(read(t, "systemd/"+unit))
-		for _, set := range regexp.MustCompile(`(?m)^Environment=(.*)$`).FindAllStringSubmatch(text, -1) {
-			if set[1] != "GODEBUG=multipathtcp=0" {
-				t.Errorf("%s has an environment in a file that everybody can read", unit)
-			}
+		if strings.Contains(text, "\nEnvironment=") {
+			t.Errorf("%s has an environment in a file that everybody can read", unit)
 		}
 		args = append(args, filepath.Join(dir, unit))
 		if err := os.WriteFile(args[len(args)-1], []byte(text), 0o644); err != nil {

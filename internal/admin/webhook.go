@@ -21,8 +21,8 @@ type Webhook struct {
 	Secrets secret.Source
 	Counts  func() map[string]uint64
 
-	// Guard is asked what the listener wrapper does; nil if there is none.
-	Guard func() *status.Guard
+	// Listener is asked what the listener wrapper does; nil if there is none.
+	Listener func() *status.Listener
 
 	// Registrar is nil for a webhook that something else registers.
 	Registrar *registrar.Running
@@ -57,8 +57,8 @@ func (w *Webhook) Status() status.Webhook {
 			}
 		}
 	}
-	if w.Guard != nil {
-		s.Guard = w.Guard()
+	if w.Listener != nil {
+		s.Listener = w.Listener()
 	}
 	if s.Advice == "" {
 		s.Advice = advice[s.State]

@@ -65,7 +65,7 @@ checked too:
   pending       at most 100 updates wait
   secret        is not weak, nor overdue for its rotation
   requests      updates pass, and none is too long
-  guard         what the listener wrapper drops, if there is one
+  listener      what the listener wrapper drops, if there is one
 
 Without URL, the one webhook of that Caddy is audited.
 
@@ -73,7 +73,7 @@ It makes at most ` + fmt.Sprint(probe.MaxRequests) + ` requests, all to the host
 API, and none to Telegram. The secret is read from the environment variable
 ` + secretEnv + `, or from --secret-file; without one, what needs it is
 left out. It is not sent to a server whose certificate is bad. A secret that the
-gate itself keeps or derives need not be given. Up to 15 of the requests are to
+gate itself keeps need not be given. Up to 15 of the requests are to
 be refused, so that a second audit within a minute may get this address barred by
 the listener wrapper's penalty.
 ` + adminHelp + `

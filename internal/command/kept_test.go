@@ -94,21 +94,21 @@ func TestAuditBarred(t *testing.T) {
 	const wait = "wait until it is over, by default 10 minutes, or audit from elsewhere: "
 	for name, tc := range map[string]struct {
 		after       int // connections
-		guard       *status.Guard
+		listener    *status.Listener
 		check, seen string
 		remedy      string
 	}{
 		"from the start":   {1, nil, "certificate", "no TLS: ", wait + "perhaps `penalty` or a firewall bars this address; if not, serve https"},
 		"before TLS":       {0, nil, "address", publicIP + " does not answer on port 443: Connection reset by peer", wait + "perhaps `penalty` or a firewall bars this address; if not, start"},
-		"known":            {1, &status.Guard{Penalized: 1}, "certificate", "no TLS: ", wait + "`penalty` bars addresses now (1), and perhaps this one; if not"},
-		"none barred yet":  {1, &status.Guard{}, "certificate", "no TLS: ", wait + "perhaps `penalty`"},
+		"known":            {1, &status.Listener{Penalized: 1}, "certificate", "no TLS: ", wait + "`penalty` bars addresses now (1), and perhaps this one; if not"},
+		"none barred yet":  {1, &status.Listener{}, "certificate", "no TLS: ", wait + "perhaps `penalty`"},
 		"before a forgery": {7, nil, "wrong secret", "not answered: ", wait + "perhaps `penalty`"},
 		"half-way":         {12, nil, "paths", "9 of 13 other paths were not answered", wait + "perhaps `penalty`"},
 	} {
 		site := site{}.start(t)
 		site.dropAfter(t, tc.after)
 		known := kept()
-		known.Guard = tc.guard
+		known.Listener = tc.listener
 		got := site.auditKnown(t, known, "--ca", site.ca)[tc.check]
 		if got.Result == probe.Pass || !strings.HasPrefix(got.Seen, tc.seen) || !strings.HasPrefix(got.Remedy, tc.remedy) {
 			t.Errorf("%s: got %+v", name, got)

@@ -169,8 +169,8 @@ func (r reporter) details(w io.Writer, s status.Webhook) error {
 	row("secret", s.Secret.Words(r.now()))
 	row("passed", strconv.FormatUint(s.Passed(), 10))
 	row("refused", s.Refused())
-	if s.Guard != nil {
-		row("dropped", s.Guard.Words())
+	if s.Listener != nil {
+		row("dropped", s.Listener.Words())
 	}
 	row("advice", s.Advice)
 	return table.Flush()

@@ -45,7 +45,7 @@ var (
 // Register adds the collectors to a configuration's registry. Every webhook of
 // the configuration asks for it; the first does it for all.
 func Register(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, contested, pending, lastError, matches, rotations, ages} {
+	for _, c := range []prometheus.Collector{requests, delivery, setWebhook, registered, contested, pending, lastError, rotations, ages} {
 		err := registry.Register(c)
 		if _, already := errors.AsType[prometheus.AlreadyRegisteredError](err); already {
 			return nil
@@ -61,20 +61,15 @@ func Register(registry *prometheus.Registry) error {
 // counting takes no lock.
 type Webhook struct {
 	results  []prometheus.Counter
-	matches  []prometheus.Counter
 	delivery prometheus.ObserverVec
 	ok       func() prometheus.Observer // of nearly all deliveries
 }
 
-// For returns the counters of the webhook of that name: one for each result, and
-// one for each secret that may match.
-func For(name string, results, secrets []string) *Webhook {
+// For returns the counters of the webhook of that name, one for each result.
+func For(name string, results []string) *Webhook {
 	m := &Webhook{delivery: delivery.MustCurryWith(prometheus.Labels{"name": name})}
 	for _, result := range results {
 		m.results = append(m.results, requests.WithLabelValues(name, result))
-	}
-	for _, secret := range secrets {
-		m.matches = append(m.matches, matches.WithLabelValues(name, secret))
 	}
 	m.ok = sync.OnceValue(func() prometheus.Observer { return m.delivery.WithLabelValues("200") })
 	return m
@@ -97,9 +92,6 @@ func value(c prometheus.Counter) uint64 {
 	_ = c.Write(&metric) // a counter has no error
 	return uint64(metric.GetCounter().GetValue())
 }
-
-// Matched counts a request with the secret of that index.
-func (m *Webhook) Matched(secret int) { m.matches[secret].Inc() }
 
 // Delivered records how long a delivery took that ended with the status.
 func (m *Webhook) Delivered(status int, took time.Duration) {

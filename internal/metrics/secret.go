@@ -8,8 +8,6 @@ import (
 )
 
 var (
-	matches = counter("secret_matches_total", "Genuine requests by the secret that they had: the current one, the next, or a previous one.", "name", "secret")
-
 	rotations = counter("rotations_total", "Rotations of the secret by result: ok, or failed for an attempt that is made again.", "name", "result")
 
 	ages = &secretAges{made: make(map[string]*madeAt)}
@@ -43,7 +41,7 @@ type secretAges struct {
 type madeAt struct{ when func() time.Time }
 
 var ageDesc = prometheus.NewDesc(prometheus.BuildFQName(namespace, subsystem, "secret_age_seconds"),
-	"How long ago the secret that is registered was made; only for kept and derived secrets.", []string{"name"}, nil)
+	"How long ago the secret that is registered was made; only for a kept secret.", []string{"name"}, nil)
 
 // Describe satisfies prometheus.Collector.
 func (*secretAges) Describe(descs chan<- *prometheus.Desc) { descs <- ageDesc }

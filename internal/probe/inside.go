@@ -28,8 +28,8 @@ func Inside(s status.Webhook, now time.Time) []Finding {
 	}
 	i.checkSecret()
 	i.checkRequests()
-	if s.Guard != nil {
-		i.pass("guard", "dropped "+s.Guard.Words())
+	if s.Listener != nil {
+		i.pass("listener", "dropped "+s.Listener.Words())
 	}
 	return i.findings
 }

@@ -70,9 +70,9 @@ func TestInside(t *testing.T) {
 			"pending": "warn 101 updates wait, asked 3 minutes ago -> see last error; if there is none, the bot is too slow for what comes",
 		}},
 		"one waits": {func(s *status.Webhook) { s.Telegram.Pending = 1 }, map[string]string{"pending": "pass 1 update waits, asked 3 minutes ago"}},
-		"guarded": {func(s *status.Webhook) {
-			s.Guard = &status.Guard{Penalized: 2, Dropped: map[string]uint64{"penalty": 410, "address": 3}}
-		}, map[string]string{"guard": "pass dropped 413 (410 penalty, 3 address); barred now: 2"}},
+		"listener wrapper": {func(s *status.Webhook) {
+			s.Listener = &status.Listener{Penalized: 2, Dropped: map[string]uint64{"penalty": 410, "address": 3}}
+		}, map[string]string{"listener": "pass dropped 413 (410 penalty, 3 address); barred now: 2"}},
 		"not so many": {func(s *status.Webhook) { s.Telegram.Pending = 100 }, map[string]string{"pending": "pass 100 updates wait, asked 3 minutes ago"}},
 		"due": {func(s *status.Webhook) { s.Secret.Due = now.Add(-time.Minute) }, map[string]string{
 			"secret": "pass kept, 12 days old, next in 0 seconds",

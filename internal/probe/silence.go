@@ -52,8 +52,8 @@ func (a *audit) whatToDo(err error, remedy string) string {
 // that penalty may bar its address.
 func (a *audit) barred() string {
 	by := "perhaps `penalty` or a firewall bars this address"
-	if in := a.opt.Inside; in != nil && in.Guard != nil && in.Guard.Penalized > 0 {
-		by = fmt.Sprintf("`penalty` bars addresses now (%d), and perhaps this one", in.Guard.Penalized)
+	if in := a.opt.Inside; in != nil && in.Listener != nil && in.Listener.Penalized > 0 {
+		by = fmt.Sprintf("`penalty` bars addresses now (%d), and perhaps this one", in.Listener.Penalized)
 	}
 	return "wait until it is over, by default 10 minutes, or audit from elsewhere: " + by
 }

@@ -31,7 +31,7 @@ func NewAccount(token, api string, test bool) (*Account, error) {
 	return &Account{parsed, raw, api, test}, nil
 }
 
-// Reveal is the token itself, to derive and to key what only its holder may know.
+// Reveal is the token itself, to key what only its holder may know.
 func (a *Account) Reveal() string { return a.raw }
 
 // ID is the bot's id, which is no secret.

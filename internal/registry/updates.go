@@ -69,10 +69,10 @@ func (u *Updates) Once(read func() update.Update, next caddyhttp.Handler) caddyh
 	}
 	return caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		id := read().ID
-		if !id.Valid {
+		if id == 0 {
 			return next.ServeHTTP(w, r)
 		}
-		return u.table().Deliver(w, r, next, id.Int64, u.count)
+		return u.table().Deliver(w, r, next, id, u.count)
 	})
 }
 

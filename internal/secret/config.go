@@ -13,23 +13,17 @@ const (
 	DefaultGrace  = 10 * time.Minute
 )
 
-// A rotation takes settleTime and a call of setWebhook, of which Telegram allows
-// one a second; derived epochs must be far longer than clocks are apart.
-const (
-	minRotate        = 5 * time.Second
-	minRotateDerived = 12 * clockSkew
-)
+// minRotate is the shortest time between two rotations. A rotation takes settleTime
+// and a call of setWebhook, of which Telegram allows one a second.
+const minRotate = 5 * time.Second
 
 // Rotation returns how long a secret is registered, 0 for ever, and how long it
 // is accepted after that, as configured: 0 is the default, and what is negative
 // is off.
-func Rotation(rotate, grace time.Duration, derived bool) (every, after time.Duration, err error) {
+func Rotation(rotate, grace time.Duration) (every, after time.Duration, err error) {
 	every, after = max(0, cmp.Or(rotate, DefaultRotate)), max(0, cmp.Or(grace, DefaultGrace))
 	if every == 0 {
 		return every, after, nil
-	}
-	if shortest := minRotateDerived; derived && every < shortest {
-		return 0, 0, fmt.Errorf("%s is less than %s, which derived secrets need since clocks differ", every, shortest)
 	}
 	if every < minRotate {
 		return 0, 0, fmt.Errorf("%s is less than %s", every, minRotate)

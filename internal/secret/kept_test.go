@@ -62,22 +62,24 @@ func (n *node) register() string {
 	return value
 }
 
-// judge is how the gate judges a request with the secret.
+// judge is how the gate judges a request with the secret: which of the accepted
+// ones it is, or why it does not pass.
 func (n *node) judge(value string) string {
-	set := n.Accepted()
-	if set != nil {
-		if role, ok := set.Match(value); ok {
-			return Roles[role]
-		}
+	if set := n.Accepted(); set == nil || !set.Match(value) {
+		n.Refresh(n.t.Context())
 	}
-	n.Refresh(n.t.Context())
-	if set = n.Accepted(); set == nil {
+	known := n.Memory.known.Load()
+	switch {
+	case known == nil:
 		return "not ready"
+	case !known.accepted.Match(value):
+		return "refused"
+	case value == known.Current.Value:
+		return "current"
+	case known.Next != nil && value == known.Next.Value:
+		return "next"
 	}
-	if role, ok := set.Match(value); ok {
-		return Roles[role]
-	}
-	return "refused"
+	return "previous"
 }
 
 func (n *node) want(value, verdict string) {

@@ -49,12 +49,12 @@ func (rec *record) values() []string {
 
 // set is what is accepted by the record.
 func (rec *record) set() *Set {
-	accepted := []Accepted{{Value: rec.Current.Value, Role: Current}}
+	accepted := []Accepted{{Value: rec.Current.Value}}
 	if rec.Next != nil {
-		accepted = append(accepted, Accepted{Value: rec.Next.Value, Role: Next})
+		accepted = append(accepted, Accepted{Value: rec.Next.Value})
 	}
 	for _, p := range rec.Previous {
-		accepted = append(accepted, Accepted{Value: p.Value, Role: Previous, Until: p.Until})
+		accepted = append(accepted, Accepted{Value: p.Value, Until: p.Until})
 	}
 	return NewSet(accepted...)
 }

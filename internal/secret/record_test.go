@@ -24,9 +24,8 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%q: %q is accepted", content, value)
 			}
 		}
-		set := rec.set()
-		if role, ok := set.Match(rec.Current.Value); !ok {
-			t.Errorf("%q: the current secret is not accepted, but %s", content, Roles[role])
+		if !rec.set().Match(rec.Current.Value) {
+			t.Errorf("%q: the current secret is not accepted", content)
 		}
 		again, err := json.Marshal(rec)
 		if err != nil {

@@ -5,7 +5,6 @@
 //   - set.go: comparing what arrives with what is accepted
 //   - source.go: where secrets come from; those that are configured
 //   - kept.go, rotate.go, record.go: those that the gate makes and keeps
-//   - derived.go: those that follow from the bot token
 package secret
 
 import (
@@ -53,7 +52,5 @@ func allowed(c byte) bool {
 func New() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails: the process ends if there is no randomness
-	return encode(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
-
-func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

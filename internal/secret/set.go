@@ -6,25 +6,9 @@ import (
 	"time"
 )
 
-// Role says which of a webhook's secrets one is.
-type Role int
-
-const (
-	// Current is the one that Telegram has been told.
-	Current Role = iota
-	// Next is accepted already, and registered next.
-	Next
-	// Previous is accepted for a while, for what was under way.
-	Previous
-)
-
-// Roles names the roles, for metrics.
-var Roles = []string{"current", "next", "previous"}
-
 // Accepted is one secret that is accepted.
 type Accepted struct {
 	Value string
-	Role  Role
 	Until time.Time // zero: for ever
 }
 
@@ -39,7 +23,6 @@ type Set struct {
 type padded struct {
 	words [MaxLen / 8]uint64
 	len   uint64
-	role  Role
 	until time.Time
 }
 
@@ -48,7 +31,7 @@ func NewSet(accepted ...Accepted) *Set {
 	s := &Set{accepted: make([]padded, len(accepted))}
 	for i, a := range accepted {
 		s.accepted[i] = pad(a.Value)
-		s.accepted[i].role, s.accepted[i].until = a.Role, a.Until
+		s.accepted[i].until = a.Until
 	}
 	return s
 }
@@ -63,23 +46,19 @@ func pad(value string) (p padded) {
 	return p
 }
 
-// Match reports whether got is one of the accepted secrets, and which. It takes
-// the same time whatever wrong value got holds and however near it comes, and
-// allocates nothing.
-func (s *Set) Match(got string) (Role, bool) {
+// Match reports whether got is one of the accepted secrets. It takes the same time
+// whatever wrong value got holds and however near it comes, and allocates nothing.
+func (s *Set) Match(got string) bool {
 	g := pad(got)
 	match := 0 // the place of the first equal one, from 1
 	for i := len(s.accepted) - 1; i >= 0; i-- {
 		match = subtle.ConstantTimeSelect(s.accepted[i].equal(&g), i+1, match)
 	}
 	if match == 0 {
-		return 0, false
+		return false
 	}
-	found := &s.accepted[match-1]
-	if !found.until.IsZero() && !time.Now().Before(found.until) {
-		return 0, false
-	}
-	return found.role, true
+	until := s.accepted[match-1].until
+	return until.IsZero() || time.Now().Before(until)
 }
 
 // equal returns 1 for equal secrets and 0 for others, without a branch that

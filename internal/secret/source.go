@@ -38,7 +38,7 @@ type Source interface {
 
 // Status is what may be told of a webhook's secrets: never their values.
 type Status struct {
-	Source string    // kept, derived or configured
+	Source string    // kept or configured
 	Made   time.Time // when the current one was made; zero if that is not known
 	Due    time.Time // when the next one is; zero for never
 	Weak   bool      // it is short enough to be guessed
@@ -55,9 +55,8 @@ type Configured struct {
 func NewConfigured(values ...string) *Configured {
 	accepted := make([]Accepted, len(values))
 	for i, v := range values {
-		accepted[i] = Accepted{Value: v, Role: Previous}
+		accepted[i] = Accepted{Value: v}
 	}
-	accepted[0].Role = Current
 	return &Configured{first: values[0], set: NewSet(accepted...)}
 }
 
@@ -90,5 +89,4 @@ func (c *Configured) Status() Status {
 var (
 	_ Source = (*Configured)(nil)
 	_ Source = (*Kept)(nil)
-	_ Source = (*Derived)(nil)
 )

@@ -51,21 +51,19 @@ type Webhook struct {
 	// passed, or why they were refused.
 	Requests map[string]uint64 `json:"requests"`
 
-	// Guard is what the listener wrapper does, for all webhooks of this process;
+	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
-	Guard *Guard `json:"guard,omitempty"`
+	Listener *Listener `json:"listener,omitempty"`
 }
 
-// Guard is what the listener wrapper does.
-type Guard struct {
-	// Penalized is how many addresses may not connect now since they have forged
+// Listener is what the listener wrapper does.
+type Listener struct {
+	// Penalized is how many addresses may not connect now because they have forged
 	// too often.
 	Penalized int `json:"penalized"`
 
 	// Dropped counts the connections that were dropped since the process started:
-	// penalty for those of such addresses, address for those that are not let in,
-	// unanswered for packets of both that the kernel has thrown away, since they
-	// kept coming.
+	// penalty for those of such addresses, address for those that are not let in.
 	Dropped map[string]uint64 `json:"dropped"`
 }
 
@@ -91,7 +89,7 @@ type Telegram struct {
 
 // Secret is what may be told of the secret.
 type Secret struct {
-	// Source is kept, derived or configured.
+	// Source is kept or configured.
 	Source string `json:"source"`
 
 	// Made is when the current one was made, if that is known.

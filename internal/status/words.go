@@ -88,8 +88,8 @@ func (w Webhook) Refused() string {
 
 // Words says how many connections were dropped, and why, and how many addresses
 // are barred now.
-func (g Guard) Words() string {
-	return fmt.Sprintf("%s; barred now: %d", byReason(g.Dropped), g.Penalized)
+func (l Listener) Words() string {
+	return fmt.Sprintf("%s; barred now: %d", byReason(l.Dropped), l.Penalized)
 }
 
 // byReason adds counts up and lists them, the highest first.

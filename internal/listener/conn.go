@@ -1,0 +1,129 @@
+package listener
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+)
+
+// The reasons for which a connection is dropped, and their names in logs and metrics.
+const (
+	reasonAddress = iota // the address is not among those that may connect
+	reasonPenalty        // the address has forged too often
+)
+
+var reasons = []string{"address", "penalty"}
+
+// WrapListener satisfies caddy.ListenerWrapper.
+func (w *Wrapper) WrapListener(l net.Listener) net.Listener { return &listener{l, w} }
+
+type listener struct {
+	net.Listener
+	wrapper *Wrapper
+}
+
+// Accept wraps the next connection and does nothing else. All connections of the
+// socket pass here one after the other, so nothing may wait: not even for the
+// peer's address, which a connection of proxy_protocol knows only once its header
+// has arrived.
+func (l *listener) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: inner, wrapper: l.wrapper}
+	if half, ok := inner.(closeWriter); ok {
+		return &closeWriteConn{c, half}, nil
+	}
+	return c, nil
+}
+
+// conn is judged when it is first read from, in the goroutine that serves it.
+type conn struct {
+	net.Conn
+	wrapper *Wrapper
+	judge   sync.Once
+	dropped bool // set by judge
+}
+
+// Read drops the connection if its peer may not connect. To net/http that is an
+// EOF, the one error about which it logs nothing on plain HTTP.
+func (c *conn) Read(p []byte) (int, error) {
+	c.judge.Do(func() { c.dropped = c.wrapper.drop(c.Conn) })
+	if c.dropped {
+		return 0, io.EOF
+	}
+	return c.Conn.Read(p)
+}
+
+// ReadFrom lets net/http send files by sendfile(2) where the connection can.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if inner, ok := c.Conn.(io.ReaderFrom); ok {
+		return inner.ReadFrom(r)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, r)
+}
+
+type closeWriter interface{ CloseWrite() error }
+
+// closeWriteConn is a conn whose peer can be told that nothing more comes. net/http
+// and reverse_proxy do that if the method is there.
+type closeWriteConn struct {
+	*conn
+	half closeWriter
+}
+
+func (c *closeWriteConn) CloseWrite() error { return c.half.CloseWrite() }
+
+// drop closes the connection if its peer may not connect, and reports whether it did.
+func (w *Wrapper) drop(c net.Conn) bool {
+	addr, ok := parseAddr(c.RemoteAddr().String())
+	if !ok {
+		return false // such as the peer of a Unix socket
+	}
+	var reason int
+	switch {
+	case len(w.only) > 0 && !w.only.ContainsAddr(addr):
+		reason = reasonAddress
+	case w.Penalty != nil && penalties.isBarred(rangeOf(addr), time.Now()) && !w.trusts(addr):
+		reason = reasonPenalty
+	default:
+		return false
+	}
+	if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		_ = tcp.SetLinger(0) // a reset, which leaves no state of the connection behind
+	}
+	_ = c.Close()
+	metrics.Dropped(reasons[reason])
+	w.droppedLog.Add(reason, func() []zap.Field { return []zap.Field{zap.Stringer("remote_ip", addr)} })
+	return true
+}
+
+// parseAddr reads an address as net.Addr.String and http.Request.RemoteAddr have it.
+func parseAddr(s string) (netip.Addr, bool) {
+	ap, err := netip.ParseAddrPort(s)
+	return ap.Addr().Unmap(), err == nil
+}
+
+// trusts reports whether the server trusts addr as a proxy. Penalties are common
+// to all servers and outlive a reload, so a trusted proxy may be barred: by a
+// server that does not trust it, or before it was configured.
+func (w *Wrapper) trusts(addr netip.Addr) bool {
+	if w.server == nil {
+		return false
+	}
+	r := &http.Request{URL: new(url.URL), RemoteAddr: netip.AddrPortFrom(addr, 0).String()}
+	r = caddyhttp.PrepareRequest(r, caddy.NewEmptyReplacer(), nil, w.server)
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}

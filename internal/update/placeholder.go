@@ -1,0 +1,81 @@
+package update
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+const prefix = "http.telegram_webhook."
+
+// Webhook is what the placeholders say of the webhook itself.
+type Webhook struct {
+	Name  string
+	BotID string // empty if it is not known
+}
+
+// Provide reads the request's body ahead, up to longest, gives the request the
+// placeholders, and returns a function that returns the update. The update is
+// parsed when that function is called or a placeholder of it is used, and only
+// once.
+func Provide(r *http.Request, webhook Webhook, longest int64) func() Update {
+	update := read(r, longest)
+	provide(r, webhook, update)
+	return update
+}
+
+// ProvideEmpty makes the placeholders of a request that was refused empty. Without
+// it their names would stand in the headers that use them.
+func ProvideEmpty(r *http.Request) {
+	provide(r, Webhook{}, func() Update { return Update{} })
+}
+
+func provide(r *http.Request, webhook Webhook, update func() Update) {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	repl.Map(func(key string) (any, bool) {
+		name, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			return nil, false
+		}
+		switch name {
+		case "name":
+			return webhook.Name, true
+		case "bot_id":
+			return webhook.BotID, true
+		case "update_id":
+			return formatID(update().ID), true
+		case "update_type":
+			return cleanType(update().Type), true
+		case "chat_id":
+			return formatID(update().Chat), true
+		case "user_id":
+			return formatID(update().User), true
+		}
+		return nil, false
+	})
+}
+
+// formatID returns an id in decimal, or nothing if it is absent.
+func formatID(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatInt(id, 10)
+}
+
+// maxType is twice the length of the longest type that there is.
+const maxType = 64
+
+// cleanType returns the type of an update if Telegram could have sent it. The
+// sender can write anything there, and it goes into headers and logs.
+func cleanType(name string) string {
+	if len(name) > maxType || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return ""
+	}
+	return name
+}

@@ -84,7 +84,7 @@ func allCases() []*benchCase {
 		},
 		{
 			Name: "variants", Title: "Genuine updates at full load, by configuration",
-			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-both", "bare", "bare-defaults"},
+			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "bare", "bare-defaults"},
 			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{

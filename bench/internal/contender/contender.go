@@ -52,6 +52,8 @@ func All() []*Contender {
 		gate("gate", "this gate", gateOptions{}),
 		gate("gate-guard", "this gate, flood guard", gateOptions{guard: true}),
 		gate("gate-log", "this gate, access log", gateOptions{log: true}),
+		gate("gate-placeholders", "this gate, placeholders", gateOptions{placeholders: true}),
+		gate("gate-dedupe", "this gate, dedupe", gateOptions{dedupe: true}),
 		gate("gate-both", "this gate, placeholders and dedupe", gateOptions{placeholders: true, dedupe: true}),
 		gate("gate-registered", "this gate, with a bot token", gateOptions{registered: true}),
 		caddy("bare", "Caddy, no check", 0, proxySite, false),

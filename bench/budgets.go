@@ -25,7 +25,7 @@ var budgets = []budget{
 	{"the same with placeholders and dedupe", 1.05, cpuRatio("variants", "gate-both", "bare")},
 	{"forged, open connection: CPU by the header matcher's", 0.90, cpuRatio("open", "gate", "matcher")},
 	{"the same with an access log", 0.60, cpuRatio("open-log", "gate-log", "matcher-log")},
-	{"forged, fresh connection, flood guard: CPU by nginx's", 1.0 / 15, cpuRatio("fresh", "gate-guard", "nginx")},
+	{"forged, fresh connection, flood guard: CPU by nginx's", 1.0 / 10, cpuRatio("fresh", "gate-guard", "nginx")},
 	{"genuine under flood, flood guard: p99 by its own without flood", 2, func(r *run) []float64 {
 		return stats.Ratios(r.of("flood", "gate-guard", p99), r.of("calm", "gate-guard", p99))
 	}},

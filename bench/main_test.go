@@ -96,7 +96,7 @@ func TestText(t *testing.T) {
 		"| this gate | 0.900 | 135 (90.0–180) | – | – |",
 		"| this gate | 0 | 30.0 |", // memory
 		"| genuine, full load: CPU by bare Caddy's | 0.950 | 0.900 | yes |",
-		"flood guard: CPU by nginx's | 0.067 | 0 | yes |",
+		"flood guard: CPU by nginx's | 0.100 | 0 | yes |",
 		"p99 by its own without flood | 2.00 | 3.00 | no |",
 		"p99 by HAProxy's | 1.00 | 0.750 | yes |",
 	} {

@@ -4,6 +4,12 @@ package status
 
 import "time"
 
+// The states that are as they should be.
+const (
+	Registered = "registered"
+	Unmanaged  = "unmanaged"
+)
+
 // Webhook is the state of one webhook. It never holds a secret or a token.
 type Webhook struct {
 	// Name is the webhook's name: as configured, or the bot's id, or the host and
@@ -56,6 +62,9 @@ type Webhook struct {
 	Listener *Listener `json:"listener,omitempty"`
 }
 
+// Well reports whether the registration is as it should be.
+func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
+
 // Listener is what the listener wrapper does.
 type Listener struct {
 	// Penalized is how many addresses may not connect now because they have forged
@@ -87,6 +96,11 @@ type Telegram struct {
 	Certificate    bool `json:"certificate"` // an uploaded one is in use
 }
 
+// Recently reports whether Telegram could not deliver within the last hour.
+func (t Telegram) Recently(now time.Time) bool {
+	return t.LastError != "" && now.Sub(t.LastErrorAt) < time.Hour
+}
+
 // Secret is what may be told of the secret.
 type Secret struct {
 	// Source is kept or configured.
@@ -101,3 +115,7 @@ type Secret struct {
 	// Weak says that a configured one is shorter than 22 characters.
 	Weak bool `json:"weak,omitempty"`
 }
+
+// Overdue reports whether another secret should have taken its place. A rotation
+// takes a while when Telegram or storage is away.
+func (s Secret) Overdue(now time.Time) bool { return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour }

@@ -1,4 +1,4 @@
-package command
+package audit
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log"
 	"math/big"
@@ -24,13 +23,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/probe"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const (
 	day         = 24 * time.Hour
 	otherSecret = "Zr8_mWq2Tn-4LcKx7VbYs9HdPf3GjRaU"
-	none        = "-"
+	theSecret   = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
+	auditedURL  = "https://bot.example.com/telegram"
 
 	// reset is where connections are dropped at once.
 	reset = "reset"
@@ -44,25 +44,22 @@ type site struct {
 	names               []string      // of the certificate
 	notBefore, notAfter time.Duration // from now; by default it has 76 days left of 90
 	selfSigned          bool
-	least, most         uint16 // versions of TLS
 	https, http         http.Handler
-	noHTTP              bool   // nothing listens on port 80
-	secret              string // other than the right one
+	noHTTP              bool // nothing listens on port 80
 }
 
 // network leads everything that is dialed to a site, and notes it.
 type network struct {
 	addrs       []netip.Addr // of bot.example.com
-	ca          string       // file
-	secret      string
+	roots       *x509.CertPool
 	https, http string // addresses of the servers
 
 	diverted func(before int) string // where connections to port 443 lead, by how many came before; unless nil
 
 	at map[string]string // servers at other addresses of bot.example.com; "" is none
 
-	told      atomic.Bool // the right secret has arrived, by https
-	overheard atomic.Bool // some secret has arrived, by http
+	secretSent  atomic.Bool // the right secret has arrived
+	sentInClear atomic.Bool // it has arrived by http
 
 	mu         sync.Mutex
 	calls      []string
@@ -72,7 +69,7 @@ type network struct {
 
 func (s site) start(t *testing.T) *network {
 	t.Helper()
-	cert, ca := s.certificate(t)
+	cert, roots := s.certificate(t)
 	handler := s.https
 	if handler == nil {
 		handler = sound
@@ -81,9 +78,9 @@ func (s site) start(t *testing.T) *network {
 	if redirect == nil {
 		redirect = http.RedirectHandler(auditedURL, http.StatusPermanentRedirect)
 	}
-	n := &network{addrs: []netip.Addr{netip.MustParseAddr(publicIP)}, ca: file(t, "ca.pem", ca), secret: orElse(s.secret, rightSecret)}
+	n := &network{addrs: []netip.Addr{netip.MustParseAddr(publicIP)}, roots: roots}
 	n.https = listen(t, n.watch(handler), &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: s.least, MaxVersion: s.most, GetCertificate: n.certificate,
+		Certificates: []tls.Certificate{cert}, GetCertificate: n.certificate,
 	})
 	if !s.noHTTP {
 		n.http = listen(t, n.watch(redirect), nil)
@@ -104,8 +101,8 @@ func listen(t *testing.T, h http.Handler, config *tls.Config) (address string) {
 	return server.Listener.Addr().String()
 }
 
-// certificate returns the site's, and the PEM form of the CA that audits trust.
-func (s site) certificate(t *testing.T) (tls.Certificate, string) {
+// certificate returns the site's, and the CA that audits trust.
+func (s site) certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	now := time.Now()
 	root := &x509.Certificate{
@@ -133,8 +130,13 @@ func (s site) certificate(t *testing.T) (tls.Certificate, string) {
 		parent, signer = leaf, nil
 	}
 	key, der := issue(t, leaf, parent, signer)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}))
+	roots := x509.NewCertPool()
+	if ca, err := x509.ParseCertificate(rootDER); err != nil {
+		t.Fatal(err)
+	} else {
+		roots.AddCert(ca)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
 // min2 is the earlier time, or the first if that is fixed.
@@ -163,20 +165,42 @@ func issue(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.Priva
 	return key, der
 }
 
-// audit runs the command with the site's secret, or another one.
-func (n *network) audit(t *testing.T, secret string, args ...string) result {
+// audit audits the site as at the given url, and returns the findings by check.
+func (n *network) audit(t *testing.T, url string, o Options) map[string]Finding {
 	t.Helper()
-	switch secret {
-	case "":
-		secret = n.secret
-	case none:
-		secret = ""
+	o.Target, o.Lookup, o.Dial = target(t, url), n.resolve, n.dial
+	if o.Roots == nil {
+		o.Roots = n.roots
 	}
-	t.Setenv(secretEnv, secret)
-	if !slices.Contains(args, "--insecure") {
-		args = append(args, "--ca", n.ca)
+	found := make(map[string]Finding)
+	for _, f := range Run(t.Context(), o) {
+		if text := strings.ToLower(f.Seen + f.Remedy); strings.Contains(text, strings.ToLower(theSecret)) {
+			t.Errorf("a finding holds the secret: %+v", f)
+		}
+		if (f.Remedy == "") != (f.Result == Pass) || found[f.Check].Check != "" {
+			t.Errorf("no remedy, or one too many, or found twice: %+v", f)
+		}
+		found[f.Check] = f
 	}
-	return execute(t, auditor{options: probe.Options{Lookup: n.resolve, Dial: n.dial}}.command(), append([]string{"audit"}, args...), "")
+	return found
+}
+
+func target(t *testing.T, url string) wire.Target {
+	t.Helper()
+	target, err := wire.ParseTarget(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+// want compares a finding with its result and what it shows.
+func want(t *testing.T, f Finding, want string) {
+	t.Helper()
+	result, seen, _ := strings.Cut(want, " ")
+	if string(f.Result) != result || !strings.Contains(f.Seen, seen) {
+		t.Errorf("got %+v, want %s", f, want)
+	}
 }
 
 // swap has another certificate served, by the number of the handshake.
@@ -195,14 +219,7 @@ func (n *network) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return n.other(n.handshakes), nil
 }
 
-// leadTo gives bot.example.com an address; "" is none.
-func (n *network) leadTo(address string) {
-	if n.addrs = nil; address != "" {
-		n.addrs = []netip.Addr{netip.MustParseAddr(address)}
-	}
-}
-
-func (n *network) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+func (n *network) resolve(_ context.Context, _, host string) ([]netip.Addr, error) {
 	if host != "bot.example.com" {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
@@ -239,25 +256,4 @@ func (n *network) dialed() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.calls)
-}
-
-// check holds for every audit: few requests, none to anybody else, and the secret
-// is nowhere.
-func (n *network) check(t *testing.T, got result) {
-	t.Helper()
-	calls := n.dialed()
-	if len(calls) > probe.MaxRequests {
-		t.Errorf("%d requests", len(calls))
-	}
-	for _, call := range calls {
-		if !slices.Contains([]string{"tcp4 " + publicIP + ":443", "tcp4 " + publicIP + ":80", "tcp4 " + publicIP + ":8443"}, call) {
-			t.Errorf("dialed %s", call)
-		}
-	}
-	if n.overheard.Load() {
-		t.Error("the secret was sent by http")
-	}
-	if text := strings.ToLower(got.out + got.err + got.failure); strings.Contains(text, strings.ToLower(n.secret)) {
-		t.Errorf("the secret is in the output:\n%s", text)
-	}
 }

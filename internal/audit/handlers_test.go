@@ -1,7 +1,6 @@
-package command
+package audit
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,25 +9,17 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// The handlers. Which secret is the right one they learn from the request's
-// context.
-
-type secretKey struct{}
-
 func (n *network) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(context.WithValue(r.Context(), secretKey{}, n.secret))
 		if genuine(r) {
-			n.told.Store(true)
-			n.overheard.CompareAndSwap(false, r.TLS == nil)
+			n.secretSent.Store(true)
+			n.sentInClear.CompareAndSwap(false, r.TLS == nil)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func genuine(r *http.Request) bool {
-	return r.Header.Get(wire.SecretHeader) == r.Context().Value(secretKey{})
-}
+func genuine(r *http.Request) bool { return r.Header.Get(wire.SecretHeader) == theSecret }
 
 func answering(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -66,10 +57,6 @@ func gated(refuse, next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusNotFound)
 		case !genuine(r):
 			refuse.ServeHTTP(w, r)
-		case r.Method != http.MethodPost:
-			w.WriteHeader(http.StatusMethodNotAllowed)
-		case r.Header.Get("Content-Type") != "application/json":
-			w.WriteHeader(http.StatusUnsupportedMediaType)
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -78,7 +65,7 @@ func gated(refuse, next http.Handler) http.Handler {
 
 func gate(next http.Handler) http.Handler           { return gated(answering(http.StatusForbidden, ""), next) }
 func refusingWith(refuse http.Handler) http.Handler { return gated(refuse, bot) }
-func refusing(status int, body string) http.Handler { return refusingWith(answering(status, body)) }
+func refusing(status int) http.Handler              { return refusingWith(answering(status, "")) }
 
 var sound = gate(bot)
 
@@ -95,8 +82,8 @@ func elseAt(uri string, h http.Handler) http.Handler {
 
 func openAt(uri string) http.Handler { return elseAt(uri, bot) }
 
-// elsewhere is a site with another handler for all paths but the bot's.
-func elsewhere(h http.Handler) http.Handler {
+// onOtherPaths is a site with another handler for all paths but the bot's.
+func onOtherPaths(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.RequestURI != "/telegram" {
 			h.ServeHTTP(w, r)
@@ -121,9 +108,8 @@ func inTurn(sayings ...string) http.Handler {
 	})
 }
 
-// sayingNo is a bot that answers 400 at two paths, of which one is gated, and
-// another handler for the rest.
-func sayingNo(rest http.Handler, sayings ...string) http.Handler {
+// sayingNo is a bot that answers 400 at two paths, of which one is gated.
+func sayingNo(sayings ...string) http.Handler {
 	var n atomic.Uint32
 	no := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -137,7 +123,7 @@ func sayingNo(rest http.Handler, sayings ...string) http.Handler {
 		case "/telegram/":
 			no.ServeHTTP(w, r)
 		default:
-			rest.ServeHTTP(w, r)
+			http.NotFound(w, r)
 		}
 	})
 }
@@ -146,37 +132,11 @@ var (
 	// silence takes requests and breaks off.
 	silence = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 
-	onePath = elsewhere(bot)
+	onePath = onOtherPaths(bot)
 
 	checkedWhenPresent = refusingWith(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(wire.SecretHeader) != "" {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))
-
-	anyRequest = with("Strict-Transport-Security", "max-age=31536000", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !genuine(r) {
-			w.WriteHeader(http.StatusForbidden)
-		}
-	}))
-
-	earlyHints = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.RequestURI == "/telegram" && !genuine(r) {
-			w.WriteHeader(http.StatusEarlyHints)
-		}
-		sound.ServeHTTP(w, r)
-	})
-
-	echo = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = io.WriteString(w, "not "+r.Header.Get(wire.SecretHeader))
-	})
-
-	otherwise = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(wire.SecretHeader) == "" {
-			w.WriteHeader(http.StatusUnauthorized)
-		} else {
-			w.WriteHeader(http.StatusForbidden)
-		}
-	})
 )

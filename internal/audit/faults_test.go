@@ -50,7 +50,10 @@ var faults = map[string]struct {
 	"checked only when present": {site: site{https: checkedWhenPresent}, want: map[string]string{"no secret": "fail answered with 200", "paths": ""}},
 	"410 on mismatch":           {site: site{https: refusing(410)}, want: map[string]string{"no secret": "fail refused with 410", "wrong secret": "fail refused with 410"}},
 	"500 on mismatch":           {site: site{https: refusing(500)}, want: map[string]string{"no secret": "warn answered with 500", "wrong secret": "warn answered with 500"}},
-	"401 on mismatch":           {site: site{https: refusing(401)}},
+	"500 on every path": {site: site{https: onOtherPaths(answering(500, ""), refusing(500))}, want: map[string]string{
+		"no secret": "warn answered with 500", "wrong secret": "warn answered with 500",
+	}},
+	"401 on mismatch": {site: site{https: refusing(401)}},
 	"silent on mismatch": {site: site{https: refusingWith(silence)}, want: map[string]string{
 		"no secret": "warn not answered: connection closed", "wrong secret": "warn not answered: connection closed", "paths": "", "hsts": "",
 	}},
@@ -67,9 +70,9 @@ var faults = map[string]struct {
 	"open with a query":                   {site: site{https: openAt("/telegram?audit=1")}, want: map[string]string{"paths": "fail /telegram?audit=1 (200)"}},
 	"open, and the bot is away":           {site: site{https: elseAt("/telegram/", answering(502, ""))}, want: map[string]string{"paths": "fail /telegram/ (502)"}},
 	"a bot on every path, never the same": {site: site{https: inTurn("1", "2", "3", "4", "5")}, want: map[string]string{"paths": "fail (200)"}},
-	"a page on every path":                {site: site{https: onOtherPaths(with("Content-Type", "text/html", answering(200, "A web page")))}},
+	"a page on every path":                {site: site{https: onOtherPaths(with("Content-Type", "text/html", answering(200, "A web page")), sound)}},
 	"a bot on every path, by its headers": {site: site{https: inTurn("1", "2")}, want: map[string]string{"paths": "warn perhaps by the bot: any path (200)"}},
-	"silent on every other path":          {site: site{https: onOtherPaths(silence)}, want: map[string]string{"paths": "warn 13 of 13 other paths were not answered: any path, //telegram"}},
+	"silent on every other path":          {site: site{https: onOtherPaths(silence, sound)}, want: map[string]string{"paths": "warn 13 of 13 other paths were not answered: any path, //telegram"}},
 	"silent on one path":                  {site: site{https: elseAt("/telegram/", silence)}, want: map[string]string{"paths": "warn 1 of 13 other paths were not answered: /telegram/"}},
 	"a bot that says no": {site: site{https: sayingNo("no message")}, want: map[string]string{
 		"right secret": "fail not delivered", "paths": "fail answered without the secret: /telegram/ (400)",

@@ -82,13 +82,14 @@ func elseAt(uri string, h http.Handler) http.Handler {
 
 func openAt(uri string) http.Handler { return elseAt(uri, bot) }
 
-// onOtherPaths is a site with another handler for all paths but the bot's.
-func onOtherPaths(h http.Handler) http.Handler {
+// onOtherPaths is a site with a handler for all paths but the bot's, and another one
+// for that.
+func onOtherPaths(h, telegram http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.RequestURI != "/telegram" {
 			h.ServeHTTP(w, r)
 		} else {
-			sound.ServeHTTP(w, r)
+			telegram.ServeHTTP(w, r)
 		}
 	})
 }
@@ -99,13 +100,7 @@ func inTurn(sayings ...string) http.Handler {
 	talk := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, sayings[min(int(n.Add(1)), len(sayings))-1])
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.RequestURI != "/telegram" {
-			talk.ServeHTTP(w, r)
-		} else {
-			gate(talk).ServeHTTP(w, r)
-		}
-	})
+	return onOtherPaths(talk, gate(talk))
 }
 
 // sayingNo is a bot that answers 400 at two paths, of which one is gated.
@@ -132,7 +127,7 @@ var (
 	// silence takes requests and breaks off.
 	silence = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 
-	onePath = onOtherPaths(bot)
+	onePath = onOtherPaths(bot, sound)
 
 	checkedWhenPresent = refusingWith(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(wire.SecretHeader) != "" {

@@ -10,7 +10,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// ago returns how long ago something was.
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 
 // registration says whether Telegram has the webhook, and nobody else takes it.

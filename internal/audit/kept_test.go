@@ -4,7 +4,10 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // TestKept audits without the right secret, so the bot's answer is not known.
@@ -14,9 +17,9 @@ func TestKept(t *testing.T) {
 		want  string // of paths
 	}{
 		"sound":                  {sound, "pass 12 other spellings"},
-		"the bot on every path":  {onOtherPaths(with("Via", "1.1 Caddy", bot)), "warn perhaps by the bot: any path (200)"},
+		"the bot on every path":  {onOtherPaths(with("Via", "1.1 Caddy", bot), sound), "warn perhaps by the bot: any path (200)"},
 		"nothing on other paths": {onePath, "warn perhaps by the bot: any path (200)"},
-		"a page on other paths":  {onOtherPaths(with("Content-Type", "text/html", answering(200, "A web page"))), "warn perhaps by the bot"},
+		"a page on other paths":  {onOtherPaths(with("Content-Type", "text/html", answering(200, "A web page")), sound), "warn perhaps by the bot"},
 		"open with a slash":      {openAt("/telegram/"), "fail answered without the secret: /telegram/ (200)"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,12 +71,27 @@ func TestDropped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			site := site{}.start(t)
 			site.dropAfter(t, tc.after)
-			f := site.audit(t, auditedURL, Options{Status: registered()})[tc.check]
+			found := site.audit(t, auditedURL, Options{Status: registered()})
+			f := found[tc.check]
 			want(t, f, tc.seen)
+			if _, ok := found["no secret"]; ok != (tc.after > 1) {
+				t.Errorf("without a connection, an update is sent: %v", ok)
+			}
 			if !strings.HasSuffix(f.Remedy, "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere") {
 				t.Errorf("got %+v", f)
 			}
 		})
+	}
+}
+
+// TestRemedyFor tells dropped connections from others.
+func TestRemedyFor(t *testing.T) {
+	for err, want := range map[error]bool{
+		wire.ErrClosed: true, syscall.ECONNRESET: true, syscall.EPIPE: true, wire.ErrReadTimeout: false, syscall.ECONNREFUSED: false,
+	} {
+		if got := remedyFor(err, "do"); strings.Contains(got, "penalty") != want || !strings.HasPrefix(got, "do") {
+			t.Errorf("%v: got %q", err, got)
+		}
 	}
 }
 

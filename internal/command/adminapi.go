@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -115,7 +114,7 @@ func (a adminAPI) request(method, path string, answer any) error {
 		return errors.New(line(refusal.Error))
 	}
 	defer resp.Body.Close()
-	if json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(answer) != nil {
+	if json.NewDecoder(resp.Body).Decode(answer) != nil {
 		return errNotOurs
 	}
 	return nil

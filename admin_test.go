@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -45,7 +45,7 @@ func askAdmin(t *testing.T, admin int, method, path string) (code int, body stri
 }
 
 // state reads the state of a webhook.
-func state(t *testing.T, admin int, name string) (s status.Webhook) {
+func state(t *testing.T, admin int, name string) (s app.Status) {
 	t.Helper()
 	code, body := operate(t, admin, http.MethodGet, name)
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {

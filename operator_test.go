@@ -96,20 +96,20 @@ $`).MatchString(out) || errs != "" || status != 0 {
 	o.want("rotate localhost/explicit", 1, "Error: localhost/explicit: the secret is in the configuration: ")
 	o.want("register localhost/explicit", 1, "Error: localhost/explicit: this webhook is registered by something else; ")
 
-	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] \nError: nothing is done: there is no answer on standard input; ")
+	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] Error: nothing is deleted; ")
 	if o.api.Webhook(botToken).URL == "" {
 		t.Error("deleted without a yes")
 	}
-	o.want("delete --yes kept", 0, "kept: deleted; `register` brings it back\n")
+	o.want("delete --yes kept", 0, "kept: deleted; `register` restores it\n")
 	if o.api.Webhook(botToken).URL != "" {
 		t.Error("not deleted")
 	}
 	o.want("status kept", 2, "name     kept\nstate    deleted for ")
 	o.want("rotate kept", 1, "Error: kept: the webhook is deleted")
 	untilTaken(t, o.api)
-	o.want("register kept --drop-pending-updates", 0, "kept: registered as https://localhost:PORT/, and the updates that waited are thrown away\n")
+	o.want("register kept --drop-pending-updates", 0, "kept: registered as https://localhost:PORT/, pending updates dropped\n")
 	if !slices.ContainsFunc(o.api.Calls("setWebhook"), func(c telegramtest.Call) bool { return c.Params["drop_pending_updates"] == "true" }) {
-		t.Error("the updates that waited are not thrown away")
+		t.Error("pending updates are not dropped")
 	}
 
 	// What Telegram refuses is told, and seen afterwards.
@@ -133,7 +133,7 @@ func TestCommandAuditsInside(t *testing.T) {
 		t.Helper()
 		out, errs, status := o.run(append(args, "--json")...)
 		var findings []struct{ Check, Result, Seen string }
-		if err := json.Unmarshal([]byte(out), &findings); err != nil || status != 3 { // the url is not one for Telegram
+		if err := json.Unmarshal([]byte(out), &findings); err != nil || status == 0 { // the address is not one for Telegram
 			t.Fatalf("status %d, %v\n%s%s", status, err, out, errs)
 		}
 		found := map[string]string{"": errs}
@@ -146,9 +146,9 @@ func TestCommandAuditsInside(t *testing.T) {
 	url := fmt.Sprintf("https://localhost:%d/", o.port)
 	found := find("audit", url)
 	for check, want := range map[string]string{
-		"": "^$", "registration": "^pass registered .* ago by ", "telegram": "^pass has this url, asked ", "last error": "^pass none$",
-		"pending": "^pass 0 updates wait, asked ", "secret": `^pass kept, \d+ seconds? old, next in 30 days$`, "requests": "^pass 0 passed, refused none$",
-		"paths": "^warn an empty answer, .*: any path \\(200\\), ",
+		"": "^$", "registration": "^pass registered .* ago by ", "last error": "^pass none$",
+		"pending": "^pass 0 updates, asked ", "secret age": `^pass \d+ seconds?$`,
+		"paths": "^warn answered without the secret, perhaps by the bot: any path \\(200\\), ",
 	} {
 		if !regexp.MustCompile(want).MatchString(found[check]) {
 			t.Errorf("%s: got %q, want %s", check, found[check], want)
@@ -157,7 +157,7 @@ func TestCommandAuditsInside(t *testing.T) {
 	if found := find("audit", url+"explicit"); !strings.HasPrefix(found["registration"], "pass something else") || found["right secret"] != "pass passes (200)" {
 		t.Errorf("one that something else registers: got %q", found)
 	}
-	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No view from inside: the Caddy that runs has no webhook with this url; it has https://") {
+	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No checks from inside: the running Caddy has no webhook with this url; it has https://") {
 		t.Errorf("an unknown url: got %q", found)
 	}
 	if _, errs, status := o.run("audit"); status != 1 || !strings.HasPrefix(errs, "Error: there are 2 webhooks, so give the url of one: https://") {
@@ -173,7 +173,7 @@ func TestCommandAuditsInside(t *testing.T) {
 	one, _, _ := strings.Cut(config, "\thandle /explicit")
 	load(t, o.admin, one+"}\n")
 	waitUntil(t, "it is known", func() bool { return state(t, o.admin, "kept").State == "deleted" })
-	if found := find("audit"); found["registration"] != "fail deleted" || found["telegram"] != "" || found["hsts"] == "" {
+	if found := find("audit"); found["registration"] != "fail deleted" || found["pending"] != "" || found["hsts"] == "" {
 		t.Errorf("deleted: got %q", found)
 	}
 }

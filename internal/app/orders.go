@@ -9,15 +9,11 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
-
-// Status is the state of a webhook, as the admin API tells it.
-type Status = status.Webhook
 
 // advice is what to do in a state.
 var advice = map[string]string{
-	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
+	Unmanaged:                    "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
 	string(registrar.Pending):    "Wait a moment, and look again.",
 	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
 	string(registrar.Superseded): "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
@@ -27,7 +23,7 @@ var advice = map[string]string{
 // Status returns the state of the webhook.
 func (w *Webhook) Status() Status {
 	s := Status{
-		Name: w.Name(), Address: w.publicAddress(), State: status.Unmanaged,
+		Name: w.Name(), Address: w.publicAddress(), State: Unmanaged,
 		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
 	}
 	for _, g := range w.gates {
@@ -64,7 +60,7 @@ func addRegistration(s *Status, r registrar.Status) {
 		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
 	}
 	if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
-		s.Telegram = &status.Telegram{
+		s.Telegram = &TelegramStatus{
 			At: r.InfoAt, URL: r.Info.URL, Pending: r.Info.PendingUpdateCount,
 			LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
 			MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
@@ -80,9 +76,9 @@ func sentence(remedy string) string {
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
-func (w *Webhook) secretStatus() status.Secret {
+func (w *Webhook) secretStatus() SecretStatus {
 	s := w.Secrets.Status()
-	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
+	return SecretStatus{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
 }
 
 var (

@@ -1,176 +1,136 @@
 package command
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
-)
-
-const (
-	dropFlag = "drop-pending-updates"
-	yesFlag  = "yes"
 )
 
 const changeStatus = `
 
 Exit status:
   0  done
-  1  not done, or not yet: what the error says`
+  1  not done, or not yet; the error says why`
 
 func newRotate() *cobra.Command {
-	return changing(&cobra.Command{
+	return newChange(&cobra.Command{
 		Use:   "rotate " + adminUsage + " [NAME]",
-		Short: "Puts a new secret in the place of a webhook's kept one",
+		Short: "Replaces a webhook's kept secret with a new one",
 		Long: `
-Puts a new secret in the place of a webhook's current one, and waits until Telegram
-has it, a few seconds. The one before is accepted for the grace period of ` + "`rotate`" + `.
-No update is lost. A rotation that has begun goes on by itself, also after an error.
-
-Only a secret that the gate has made and keeps can be renewed so. NAME may be left
-out when there is one webhook.
+Replaces the secret that the gate keeps with a new one, and waits a few seconds
+until Telegram has it. The old one is accepted for the grace period of ` + "`rotate`" + `, so
+no update is lost. After an error, a rotation that has begun continues by itself.
+NAME may be left out when there is one webhook.
 ` + adminHelp + changeStatus,
-		Example: `  caddy telegram-webhook rotate
-  caddy telegram-webhook rotate --config /etc/caddy/Caddyfile 123456789`,
-	}, func(c changer) error {
-		w, err := c.do(http.MethodPost, "/rotate", false)
-		if err != nil {
-			return err
-		}
-		next := ""
+	}, func(_ *cobra.Command, api adminAPI, w app.Status) (string, error) {
+		w, err := api.change(http.MethodPost, w.Name, "/rotate")
+		done := "Telegram has a new secret"
 		if !w.Secret.Due.IsZero() {
-			next = "; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
+			done += "; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
 		}
-		return c.say("Telegram has a new secret" + next)
+		return done, err
 	})
 }
 
 func newRegister() *cobra.Command {
-	cmd := changing(&cobra.Command{
+	cmd := newChange(&cobra.Command{
 		Use:   "register [--drop-pending-updates] " + adminUsage + " [NAME]",
 		Short: "Registers a webhook with Telegram now",
 		Long: `
 Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
 take it back from somebody else. NAME may be left out when there is one webhook.
 ` + adminHelp + changeStatus,
-		Example: `  caddy telegram-webhook register
-  caddy telegram-webhook register --drop-pending-updates 123456789`,
-	}, func(c changer) error {
-		w, err := c.do(http.MethodPost, "/register", c.drop)
-		if err != nil {
-			return err
-		}
-		return c.say("registered as " + line(w.URL) + c.dropped())
+	}, func(cmd *cobra.Command, api adminAPI, w app.Status) (string, error) {
+		query, dropped := dropPending(cmd)
+		w, err := api.change(http.MethodPost, w.Name, "/register"+query)
+		return "registered as " + line(w.URL) + dropped, err
 	})
 	addDropFlag(cmd)
 	return cmd
 }
 
 func newDelete() *cobra.Command {
-	cmd := changing(&cobra.Command{
+	cmd := newChange(&cobra.Command{
 		Use:   "delete [--yes] [--drop-pending-updates] " + adminUsage + " [NAME]",
 		Short: "Deletes a webhook at Telegram, until it is registered again",
 		Long: `
-Calls deleteWebhook. Updates wait at Telegram then, for up to a day, and the bot may
-fetch them with getUpdates. Nothing registers the webhook again but ` + "`register`" + `, or
-another configuration: no reload or restart, on any node.
+Calls deleteWebhook. Updates then wait at Telegram for up to a day, and the bot may
+fetch them with getUpdates. No reload or restart of any node registers the webhook
+again, only ` + "`register`" + ` or another configuration.
 
-It asks first; the answer y is read from standard input. NAME may be left out when
-there is one webhook.
+The command asks first and reads the answer from standard input. NAME may be left
+out when there is one webhook.
 ` + adminHelp + changeStatus,
-		Example: `  caddy telegram-webhook delete
-  caddy telegram-webhook delete --yes 123456789`,
-	}, func(c changer) error {
-		if err := c.confirm(); err != nil {
-			return err
+	}, func(cmd *cobra.Command, api adminAPI, w app.Status) (string, error) {
+		query, dropped := dropPending(cmd)
+		if !isSet(cmd, "yes") {
+			if err := confirmDelete(cmd, w.Name, query != ""); err != nil {
+				return "", err
+			}
 		}
-		if _, err := c.do(http.MethodDelete, "", c.drop); err != nil {
-			return err
-		}
-		return c.say("deleted" + c.dropped() + "; `register` brings it back")
+		_, err := api.change(http.MethodDelete, w.Name, query)
+		return "deleted" + dropped + "; `register` restores it", err
 	})
-	cmd.Flags().BoolP(yesFlag, "y", false, "Do not ask")
+	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
 	addDropFlag(cmd)
 	return cmd
 }
 
-func addDropFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool(dropFlag, false, "Throw away the updates that wait at Telegram")
-}
-
-// changer changes one webhook.
-type changer struct {
-	cmd  *cobra.Command
-	api  *adminAPI
-	w    webhook
-	drop bool
-}
-
-// changing makes a command that changes one webhook.
-func changing(cmd *cobra.Command, run func(changer) error) *cobra.Command {
-	cmd.Args = oneName
-	cmd.DisableFlagsInUseLine = true
+// newChange completes a command that changes one webhook and says what was done.
+func newChange(cmd *cobra.Command, change func(*cobra.Command, adminAPI, app.Status) (string, error)) *cobra.Command {
+	cmd.Args = cobra.MaximumNArgs(1)
 	addAdminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := findAdminAPI(cmd)
 		if err != nil {
 			return err
 		}
-		w, err := api.one(cmd.Context(), args)
+		w, err := api.findOne(args...)
 		if err != nil {
 			return err
 		}
-		drop := cmd.Flags().Lookup(dropFlag)
-		return run(changer{cmd, api, w, drop != nil && drop.Value.String() == "true"})
+		done, err := change(cmd, api, w)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done)
+		return err
 	}
 	return cmd
 }
 
-func (c changer) do(method, action string, drop bool) (webhook, error) {
-	return c.api.change(c.cmd.Context(), method, c.w.Name, action, drop)
+const dropFlag = "drop-pending-updates"
+
+func addDropFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 }
 
-func (c changer) say(what string) error {
-	_, err := fmt.Fprintf(c.cmd.OutOrStdout(), "%s: %s\n", line(c.w.Name), what)
-	return err
+// dropPending returns the query of the request, and what to add to the message.
+func dropPending(cmd *cobra.Command) (query, dropped string) {
+	if !isSet(cmd, dropFlag) {
+		return "", ""
+	}
+	return "?drop_pending_updates=true", ", pending updates dropped"
 }
 
-func (c changer) dropped() string {
-	if c.drop {
-		return ", and the updates that waited are thrown away"
+// confirmDelete asks for a yes.
+func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
+	question := "Delete the webhook of " + line(name)
+	if drop {
+		question += " and drop its pending updates"
 	}
-	return ""
-}
-
-// confirm asks, unless that is not wanted. No answer is a no.
-func (c changer) confirm() error {
-	if yes, err := c.cmd.Flags().GetBool(yesFlag); yes || err != nil {
-		return err
-	}
-	with := ""
-	if c.drop {
-		with = ", and throw away the updates that wait"
-	}
-	if _, err := fmt.Fprintf(c.cmd.ErrOrStderr(), "Delete the webhook of %s%s? [y/N] ", line(c.w.Name), with); err != nil {
-		return err
-	}
-	answer, err := bufio.NewReader(io.LimitReader(c.cmd.InOrStdin(), maxLine)).ReadString('\n')
-	if err != nil {
-		fmt.Fprintln(c.cmd.ErrOrStderr()) // the answer has not ended the line
-	}
-	if answer == "" && err != nil {
-		return errors.New("nothing is done: there is no answer on standard input; --yes goes on without")
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
+	fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")
+	var answer string
+	_, err := fmt.Fscanln(cmd.InOrStdin(), &answer)
+	if answer = strings.ToLower(answer); err == nil && (answer == "y" || answer == "yes") {
 		return nil
 	}
-	return errors.New("nothing is done")
+	return errors.New("nothing is deleted; answer y, or give --yes")
 }

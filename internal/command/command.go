@@ -2,8 +2,14 @@
 package command
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
 func init() {
@@ -14,34 +20,53 @@ func init() {
 		Long: `
 Operates, audits and tries out Telegram webhooks.
 
-status, rotate, register and delete ask the Caddy that runs, through its admin API.
-A webhook's name is as status shows it, and may be left out when there is one.
+status, rotate, register and delete ask the running Caddy through its admin API. A
+webhook's name is shown by status, and may be left out when there is one webhook.
 
 A webhook's secret is read from the environment variable ` + secretEnv + `,
-or from the file that --secret-file names (- is standard input). It is never an
+or from the file given with --secret-file (- is standard input). It is never an
 argument, where other users of the machine could see it, and it is never printed
 by any command but the one that makes a new one.`,
 		CobraFunc: configure,
 	})
 }
 
-// subcommands are what telegram-webhook can do.
-var subcommands = []func() *cobra.Command{newStatus, newRotate, newRegister, newDelete, newSecret, newSend, newAudit}
-
 func configure(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs // so that an unknown command is an error
 	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.Example = `  caddy telegram-webhook status
-  caddy telegram-webhook audit https://bot.example.com/
-  caddy telegram-webhook send https://bot.example.com/`
-	for _, sub := range subcommands {
-		cmd.AddCommand(sub())
+	cmd.AddCommand(newStatus(), newRotate(), newRegister(), newDelete(), newSecret(), newSend(), newAudit())
+	for _, sub := range cmd.Commands() {
+		sub.DisableFlagsInUseLine = true
 	}
 }
 
-// exit ends a command that has said everything with a status of its own.
-func exit(cmd *cobra.Command, status int) error {
+// exit ends a command with a status of its own. Its output says everything.
+func exit(cmd *cobra.Command, code int) error {
 	cmd.SilenceErrors = true
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return status, nil })(cmd, nil)
+	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
+}
+
+func isSet(cmd *cobra.Command, flag string) bool {
+	return caddycmd.Flags{FlagSet: cmd.Flags()}.Bool(flag)
+}
+
+// maxLine is how many characters are shown of a text from elsewhere.
+const maxLine = 300
+
+// line makes a text from elsewhere printable on one line.
+func line(s string) string { return printable.Text{}.Line(s, maxLine) }
+
+// printRow prints a row of a table unless there is no value.
+func printRow(table io.Writer, name, value string) {
+	if value != "" {
+		fmt.Fprintf(table, "%s\t%s\n", name, value)
+	}
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

@@ -1,166 +1,83 @@
 package command
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"io"
-	"math/big"
-	"net"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/spf13/cobra"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-const rightSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
-
 func TestMain(m *testing.M) {
-	_ = os.Unsetenv(secretEnv) // what a developer may have set
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"caddy": caddycmd.Main})
 }
 
-// result is what a command line came to.
-type result struct {
-	out, err string // what was written where
-	failure  string // the error's text: "exiting with status 2", or what is told
+// TestScripts runs the transcripts. Each has servers of its own:
+//
+//	$CADDY_ADMIN  an admin API, see serveAdmin
+//	$SITE         a server with answers from files, see serveAnswers
+//	$GATE         a webhook with the secret $SECRET, see serveGate
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SECRET", theSecret)
+			env.Setenv("CADDY_ADMIN", serveAdmin(env))
+			env.Setenv("SITE", serveAnswers(env))
+			env.Setenv("GATE", serveGate(env))
+			long := fmt.Sprintf(`{"update_id":1,"x":"%s"}`, strings.Repeat("x", wire.MaxUpdate))
+			return os.WriteFile(filepath.Join(env.WorkDir, "long.json"), []byte(long), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exits,
+			"unique":     unique,
+			"documented": documented,
+		},
+	})
 }
 
-// execute runs a command line as Caddy does. The command is the last name in it.
-func execute(t *testing.T, cmd *cobra.Command, args []string, stdin string) result {
-	t.Helper()
-	root := &cobra.Command{Use: "caddy", SilenceUsage: true}
-	root.AddCommand(cmd)
-	var out, errs bytes.Buffer
-	root.SetArgs(args)
-	root.SetIn(strings.NewReader(stdin))
-	root.SetOut(&out)
-	root.SetErr(&errs)
-	failure := ""
-	if err := root.ExecuteContext(t.Context()); err != nil {
-		failure = err.Error()
+// exits runs a command that must end with a status: exits 2 caddy ...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err, code = nil, exit.ExitCode()
 	}
-	return result{out.String(), errs.String(), failure}
-}
-
-// command runs `caddy telegram-webhook`.
-func command(t *testing.T, stdin string, args ...string) result {
-	t.Helper()
-	cmd := &cobra.Command{Use: "telegram-webhook <command>"}
-	configure(cmd)
-	return execute(t, cmd, append([]string{"telegram-webhook"}, args...), stdin)
-}
-
-// file writes content to a file of the test's own.
-func file(t *testing.T, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+	ts.Check(err)
+	if want, _ := strconv.Atoi(args[0]); code != want {
+		ts.Fatalf("exit status %d, want %d", code, want)
 	}
-	return path
-}
-
-// selfSigned is a certificate for 127.0.0.1, and its PEM form.
-func selfSigned(t *testing.T) (tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a webhook"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
-// server answers every request with the same bytes, and closes.
-type server struct {
-	address  string
-	url      string                   // without TLS
-	requests chan string              // byte for byte
-	states   chan tls.ConnectionState // one for each request
-}
-
-// serve listens on loopback: with TLS if there is a certificate. An empty answer
-// closes the connection.
-func serve(t *testing.T, cert *tls.Certificate, answer string) *server {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	s := &server{
-		address: l.Addr().String(), url: "http://" + l.Addr().String() + "/",
-		requests: make(chan string, 10), states: make(chan tls.ConnectionState, 10),
-	}
-	if cert != nil {
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2", "http/1.1"}})
-	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.answer(c, answer)
-		}
-	}()
-	return s
-}
-
-// got is the next request that has arrived; empty if none has. Whoever got an
-// answer need not wait for it.
-func (s *server) got() string {
-	select {
-	case r := <-s.requests:
-		return r
-	default:
-		return ""
+	if text := strings.ToLower(ts.ReadFile("stdout") + ts.ReadFile("stderr")); strings.Contains(text, strings.ToLower(theSecret)) {
+		ts.Fatalf("the output holds the secret")
 	}
 }
 
-func (s *server) answer(c net.Conn, answer string) {
-	defer c.Close()
-	r := bufio.NewReader(c)
-	var head strings.Builder
-	length := 0
-	for !strings.HasSuffix(head.String(), "\r\n\r\n") {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		if value, ok := strings.CutPrefix(line, "Content-Length: "); ok {
-			for _, digit := range strings.TrimSpace(value) {
-				length = 10*length + int(digit-'0')
-			}
-		}
-		head.WriteString(line)
+// unique compares the output with that of the same command before: it must differ.
+func unique(ts *testscript.TestScript, _ bool, args []string) {
+	first := ts.ReadFile("stdout")
+	ts.Check(ts.Exec(args[0], args[1:]...))
+	if first == "" || ts.ReadFile("stdout") == first {
+		ts.Fatalf("the same output again")
 	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(r, body); err != nil {
-		return
+}
+
+// documented requires that a page of the documentation shows a command and its
+// output: documented README.md status
+func documented(ts *testscript.TestScript, _ bool, args []string) {
+	page, err := os.ReadFile("../../" + args[0])
+	ts.Check(err)
+	block := "$ caddy telegram-webhook " + strings.Join(args[1:], " ") + "\n" + ts.ReadFile("stdout")
+	if !strings.Contains(string(page), block) {
+		ts.Fatalf("%s does not show\n%s", args[0], block)
 	}
-	if tc, ok := c.(*tls.Conn); ok {
-		s.states <- tc.ConnectionState()
-	}
-	s.requests <- head.String() + string(body)
-	_, _ = io.WriteString(c, answer)
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/samples"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
@@ -17,10 +19,19 @@ import (
 const (
 	secretEnv  = "TELEGRAM_WEBHOOK_SECRET"
 	secretFile = "secret-file"
+	updateFlag = "update"
 
 	// stdin as the name of a file stands for standard input.
 	stdin = "-"
 )
+
+func addSecretFlag(cmd *cobra.Command) {
+	cmd.Flags().String(secretFile, "", "`file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
+}
+
+func addInsecureFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between then reads the secret")
+}
 
 func parseURL(url string) (wire.Target, error) {
 	target, err := wire.ParseTarget(url)
@@ -30,65 +41,60 @@ func parseURL(url string) (wire.Target, error) {
 	return target, nil
 }
 
-func addSecretFlag(cmd *cobra.Command) {
-	cmd.Flags().String(secretFile, "", "`file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
-}
-
 // readSecret returns the webhook's secret; empty if none is given.
 func readSecret(cmd *cobra.Command) (string, error) {
-	if !cmd.Flags().Changed(secretFile) {
-		value := os.Getenv(secretEnv)
-		if value == "" {
-			return "", nil
+	from, value := secretEnv, os.Getenv(secretEnv)
+	if cmd.Flags().Changed(secretFile) {
+		content, err := readFile(cmd, secretFile)
+		if err != nil {
+			return "", err
 		}
-		return checkSecret(secretEnv, value)
+		from, value = "--"+secretFile, string(content)
+	} else if value == "" {
+		return "", nil
 	}
-	content, err := readFile(cmd, secretFile, 4<<10)
-	if err != nil {
-		return "", err
-	}
-	return checkSecret("--"+secretFile, string(withoutNewline(content)))
-}
-
-func checkSecret(from, value string) (string, error) {
 	if err := secret.Check(value); err != nil {
 		return "", fmt.Errorf("%s: the secret %w", from, err)
 	}
 	return value, nil
 }
 
-// readFile reads the file that a flag names, or standard input. What is longer
-// than limit is cut a little behind it. Errors do not repeat the name: it may be
-// a secret that was given in place of a file.
-func readFile(cmd *cobra.Command, flag string, limit int) ([]byte, error) {
-	name, err := cmd.Flags().GetString(flag)
+// readUpdate returns the update of the file, or a built-in message.
+func readUpdate(cmd *cobra.Command) ([]byte, error) {
+	if !cmd.Flags().Changed(updateFlag) {
+		update, _ := samples.Update("message")
+		return update, nil
+	}
+	update, err := readFile(cmd, updateFlag)
 	if err != nil {
 		return nil, err
 	}
-	in := cmd.InOrStdin()
-	if name != stdin {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %w", flag, withoutName(err))
-		}
-		defer f.Close()
-		in = f
+	// Only what makes it an update is checked: new types appear all the time.
+	var u struct {
+		ID *int64 `json:"update_id"`
 	}
-	content, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
-	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", flag, withoutName(err))
+	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
+		return nil, fmt.Errorf("--%s: is not an update, which is a JSON object with an update_id", updateFlag)
 	}
-	return content, nil
+	if len(update) > wire.MaxUpdate {
+		return nil, fmt.Errorf("--%s: is longer than %d bytes, so Telegram would drop it", updateFlag, wire.MaxUpdate)
+	}
+	return update, nil
 }
 
-func withoutName(err error) error {
+// readFile reads the file that a flag names, or standard input, without the last
+// line end. Errors do not repeat the name: it may be a secret in the wrong place.
+func readFile(cmd *cobra.Command, flag string) (content []byte, err error) {
+	if name := cmd.Flag(flag).Value.String(); name == stdin {
+		content, err = io.ReadAll(cmd.InOrStdin())
+	} else {
+		content, err = os.ReadFile(name)
+	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Err
+		err = path.Err
 	}
-	return err
-}
-
-// withoutNewline takes away the end of line that editors put behind a text.
-func withoutNewline(content []byte) []byte {
-	return bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r"))
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r")), nil
 }

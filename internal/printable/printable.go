@@ -15,9 +15,6 @@ type Text struct {
 	secret *regexp.Regexp // nil if there is none
 }
 
-// Hidden stands where the secret was.
-const Hidden = "[secret]"
-
 // Without returns a Text that hides a secret; an empty one is none.
 func Without(secret string) Text {
 	if secret == "" {
@@ -25,9 +22,6 @@ func Without(secret string) Text {
 	}
 	return Text{regexp.MustCompile("(?i)" + regexp.QuoteMeta(secret))}
 }
-
-// Holds reports whether the secret is in s.
-func (t Text) Holds(s string) bool { return t.secret != nil && t.secret.MatchString(s) }
 
 // Line returns s without the secret, on one line of at most limit characters,
 // with what could move a terminal's cursor written out.
@@ -39,7 +33,7 @@ func (t Text) Block(s string, limit int) string { return t.show(s, limit, "\n\t"
 // show cuts last, so that no part of the secret is left over.
 func (t Text) show(s string, limit int, keep string) string {
 	if t.secret != nil {
-		s = t.secret.ReplaceAllString(s, Hidden)
+		s = t.secret.ReplaceAllString(s, "[secret]")
 	}
 	var b strings.Builder
 	n := 0

@@ -27,12 +27,6 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-func TestHolds(t *testing.T) {
-	if !Without("abc").Holds("xABCx") || Without("abc").Holds("ab") || (Text{}).Holds("abc") || Without("").Holds("abc") {
-		t.Error("found where it is not, or not where it is")
-	}
-}
-
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		90*24*time.Hour - time.Second: "90 days", 48 * time.Hour: "2 days", 47*time.Hour + time.Minute: "47 hours", 2 * time.Hour: "2 hours",

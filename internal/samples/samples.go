@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 )
 
@@ -50,6 +48,3 @@ func Update(kind string) ([]byte, bool) {
 	_, rest, _ := bytes.Cut(body, []byte(","))
 	return fmt.Appendf(nil, `{"update_id":%d,%s`, ID(), rest), true
 }
-
-// Kinds returns the names of the types in alphabetical order.
-func Kinds() []string { return slices.Sorted(maps.Keys(Updates())) }

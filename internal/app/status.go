@@ -1,0 +1,115 @@
+package app
+
+import (
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/listener"
+)
+
+// The states that are as they should be.
+const (
+	Registered = "registered"
+	Unmanaged  = "unmanaged"
+)
+
+// Status is the state of one webhook: the answer of the admin API, which the
+// commands show. It never holds a secret or a token.
+type Status struct {
+	// Name is the webhook's name: as configured, or the bot's id, or the host and
+	// path that lead to it.
+	Name string `json:"name"`
+
+	// State is how the registration stands:
+	//   - registered: Telegram has the webhook as configured
+	//   - pending: the first attempt has not ended yet
+	//   - failing: the last attempt has failed; it is made again
+	//   - contested: somebody else registers the same bot again and again
+	//   - superseded: another node has a newer configuration
+	//   - deleted: the webhook was deleted on demand, and is not registered until
+	//     that is asked for, or the configuration changes
+	//   - unmanaged: there is no bot_token, and so no registration
+	State string `json:"state"`
+
+	// Since is when it came to be so, on this node.
+	Since time.Time `json:"since,omitzero"`
+
+	// Detail is what went wrong, if anything did.
+	Detail string `json:"detail,omitempty"`
+
+	// Advice is what to do, in a sentence; empty if there is nothing to do.
+	Advice string `json:"advice,omitempty"`
+
+	// URL is the address that is registered.
+	URL string `json:"url,omitempty"`
+
+	// Address is where the webhook is by the configuration, whether it is
+	// registered or not; empty if the configuration does not tell.
+	Address string `json:"address,omitempty"`
+
+	// RegisteredAt is when that was done, and RegisteredBy the node that did it.
+	RegisteredAt time.Time `json:"registered_at,omitzero"`
+	RegisteredBy string    `json:"registered_by,omitempty"`
+
+	// Telegram is what Telegram last said of the webhook; absent if this node has
+	// not asked yet, or does not ask, as when it is deleted or superseded.
+	Telegram *TelegramStatus `json:"telegram,omitempty"`
+
+	Secret SecretStatus `json:"secret"`
+
+	// Requests counts the requests since the process started by their result:
+	// passed, or why they were refused.
+	Requests map[string]uint64 `json:"requests"`
+
+	// Listener is what the listener wrapper does, for all webhooks of this process;
+	// absent if this webhook's server has none.
+	Listener *listener.Status `json:"listener,omitempty"`
+}
+
+// Well reports whether the registration is as it should be.
+func (s Status) Well() bool { return s.State == Registered || s.State == Unmanaged }
+
+// TelegramStatus is what getWebhookInfo said.
+type TelegramStatus struct {
+	// At is when that was.
+	At time.Time `json:"at"`
+
+	// URL is the address to which Telegram sends; empty if there is none.
+	URL string `json:"url"`
+
+	// Pending is how many updates wait to be delivered.
+	Pending int `json:"pending"`
+
+	// LastError is what Telegram last met when it delivered, and LastErrorAt when.
+	// It stays after later successes: judge it by its age.
+	LastError   string    `json:"last_error,omitempty"`
+	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+
+	MaxConnections int  `json:"max_connections,omitempty"`
+	Certificate    bool `json:"certificate"` // an uploaded one is in use
+}
+
+// Recently reports whether Telegram could not deliver within the last hour.
+func (t TelegramStatus) Recently(now time.Time) bool {
+	return t.LastError != "" && now.Sub(t.LastErrorAt) < time.Hour
+}
+
+// SecretStatus is what may be told of the secret.
+type SecretStatus struct {
+	// Source is kept or configured.
+	Source string `json:"source"`
+
+	// Made is when the current one was made, if that is known.
+	Made time.Time `json:"made,omitzero"`
+
+	// Due is when another one takes its place; absent for never.
+	Due time.Time `json:"due,omitzero"`
+
+	// Weak says that a configured one is shorter than 22 characters.
+	Weak bool `json:"weak,omitempty"`
+}
+
+// Overdue reports whether another secret should have taken its place. A rotation
+// takes a while when Telegram or storage is away.
+func (s SecretStatus) Overdue(now time.Time) bool {
+	return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour
+}

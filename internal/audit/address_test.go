@@ -1,0 +1,75 @@
+package audit
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"testing"
+)
+
+// TestAddress audits hosts whose first address is no good.
+func TestAddress(t *testing.T) {
+	for name, tc := range map[string]struct {
+		url, address, want string
+	}{
+		"no A record":    {"https://nowhere.example.com/", publicIP, "fail no such host"},
+		"nobody listens": {"http://bot.example.com/", publicIP, "fail " + publicIP + " does not answer on port 80: Connection refused"},
+		"reserved":       {auditedURL, "10.0.0.7", "warn 10.0.0.7 answers, but it is not a public address"},
+		"mapped":         {auditedURL, "::ffff:" + publicIP, "pass " + publicIP + " answers on port 443"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := site{noHTTP: true}.start(t)
+			net.addrs = []netip.Addr{netip.MustParseAddr(tc.address)}
+			found := net.audit(t, tc.url, Options{})
+			want(t, found["address"], tc.want)
+			if failed := found["address"].Result == Fail; failed != (len(found) == 1) {
+				t.Errorf("what follows is left out: %v", found)
+			}
+		})
+	}
+}
+
+// TestAddresses audits a host with several addresses.
+func TestAddresses(t *testing.T) {
+	const other = "93.184.215.15"
+	net := site{}.start(t)
+	bad, _ := site{selfSigned: true}.certificate(t)
+	untrusted := listen(t, net.watch(bot), &tls.Config{Certificates: []tls.Certificate{bad}})
+	plain := listen(t, net.watch(bot), nil)
+	for name, tc := range map[string]struct {
+		at          string // the server at the other address
+		check, want string
+	}{
+		"the same":  {net.https, "address", "pass " + publicIP + " answers on port 443, and 1 more"},
+		"nobody":    {"", "address", "fail " + publicIP + " answers, but " + other + " does not answer on port 443: Connection refused"},
+		"untrusted": {untrusted, "certificate", "fail at " + other + ": x509: certificate signed by unknown authority"},
+		"no TLS":    {plain, "certificate", "fail no TLS at " + other + ": "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net.addrs = []netip.Addr{netip.MustParseAddr(publicIP), netip.MustParseAddr(other)}
+			net.at = map[string]string{other: tc.at}
+			found := net.audit(t, auditedURL, Options{Secret: theSecret})
+			want(t, found[tc.check], tc.want)
+			want(t, found["no secret"], "pass refused with 403")
+		})
+	}
+
+	net.addrs, net.at = nil, nil
+	for i := range 20 {
+		net.addrs = append(net.addrs, netip.AddrFrom4([4]byte{93, 184, 215, byte(i + 1)}))
+	}
+	want(t, net.audit(t, auditedURL, Options{})["address"], "pass 93.184.215.1 answers on port 443, and 5 more")
+}
+
+// TestPlainHTTP audits an http:// url: the secret goes to a private address only.
+func TestPlainHTTP(t *testing.T) {
+	for address, sent := range map[string]bool{publicIP: false, "127.0.0.1": true} {
+		net := site{http: sound}.start(t)
+		net.addrs = []netip.Addr{netip.MustParseAddr(address)}
+		found := net.audit(t, "http://bot.example.com/telegram", Options{Secret: theSecret})
+		want(t, found["certificate"], "warn none: the url begins with http://")
+		want(t, found["right secret"], map[bool]string{true: "pass passes (200)", false: "warn not sent in clear over the internet"}[sent])
+		if net.sentInClear.Load() != sent {
+			t.Errorf("%s: sent: %v", address, !sent)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package audit
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+// certificate verifies the certificate at each address of the host.
+type certificate struct{}
+
+func (certificate) run(ctx context.Context, a *audit) Finding {
+	if !a.Target.TLS {
+		return warn("none: the url begins with http://", "use https; only a local Bot API server sends to http")
+	}
+	var first *x509.Certificate // to expire
+	for _, ip := range a.addresses {
+		leaf, err := a.handshake(ctx, ip)
+		if leaf == nil {
+			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())),
+				remedyFor(err, "serve https on this port, with a certificate for this host"))
+		}
+		a.connected = true
+		if err != nil {
+			a.untrusted = err
+			return a.judgeUntrusted(ip, err)
+		}
+		if first == nil || leaf.NotAfter.Before(first.NotAfter) {
+			first = leaf
+		}
+	}
+	left := time.Until(first.NotAfter)
+	seen := fmt.Sprintf("trusted, for this host, %s left", printable.Span(left))
+	// Caddy renews in the last third of a certificate's life, be it 90 days or a few.
+	if left < min(14*24*time.Hour, first.NotAfter.Sub(first.NotBefore)/6) {
+		return warn(seen, "renew it, and find out why that did not happen automatically")
+	}
+	return pass(seen)
+}
+
+// handshake returns the server's certificate, nil if there is no TLS, and why the
+// certificate is not trusted.
+func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate, error) {
+	conn, err := a.connect(ctx, ip, a.Target, &tls.Config{ServerName: a.Target.ServerName(), InsecureSkipVerify: true})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
+	return chain[0], wire.Verify(chain, a.Target.ServerName(), a.Roots)
+}
+
+func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
+	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
+	if unknownAuthority && hasWebhookInfo(a) && a.Status.Telegram.Certificate {
+		return warn("not trusted by this system, but Telegram has an uploaded certificate",
+			"see that this is the uploaded one; --insecure sends the secret anyway")
+	}
+	remedy := "renew the certificate, or get another one for this host; Telegram does not connect until then"
+	if unknownAuthority {
+		remedy = "get a certificate from a public CA and serve its intermediates, or upload this one with `certificate`"
+	}
+	seen := fmt.Sprintf("at %s: %s", ip, a.line(strings.TrimPrefix(err.Error(), "tls: failed to verify certificate: ")))
+	if a.Insecure {
+		return warn(seen, remedy)
+	}
+	return fail(seen, remedy)
+}

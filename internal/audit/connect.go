@@ -1,0 +1,61 @@
+package audit
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/samples"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+// connectTimeout is for the connection and the TLS handshake. An answer may take
+// as long as Telegram waits.
+const connectTimeout = 10 * time.Second
+
+// connect opens a connection to a port of the host; with TLS unless config is nil.
+func (a *audit) connect(ctx context.Context, ip netip.Addr, t wire.Target, config *tls.Config) (*wire.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return wire.Open(ctx, a.Dial, t.Address(ip.String()), config)
+}
+
+// send sends an update that bots ignore: it has an id and nothing else. An empty
+// secret is not sent. The right one is sent only if the certificate is trusted,
+// which may have changed since it was checked.
+func (a *audit) send(ctx context.Context, t wire.Target, secret string) *wire.Answer {
+	var config *tls.Config
+	switch verify := secret != "" && secret == a.Secret && !a.Insecure; {
+	case t.TLS && verify:
+		config = wire.TLSConfig(t.ServerName(), a.Roots)
+	case t.TLS:
+		config = &tls.Config{ServerName: t.ServerName(), InsecureSkipVerify: true}
+	}
+	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, samples.ID())), config)
+}
+
+// exchange makes a request on a connection of its own.
+func (a *audit) exchange(ctx context.Context, t wire.Target, request []byte, config *tls.Config) *wire.Answer {
+	if request == nil {
+		return &wire.Answer{Err: errors.New("the url is so long that Telegram sends nothing")}
+	}
+	conn, err := a.connect(ctx, a.addresses[0], t, config)
+	if err != nil {
+		return &wire.Answer{Err: err}
+	}
+	defer conn.Close()
+	return conn.Exchange(request, wire.Timeout)
+}
+
+// remedyFor returns what to do about a failed connection. An audit is refused so
+// often that the listener wrapper may penalize its address and drop its connections.
+func remedyFor(err error, remedy string) string {
+	if errors.Is(err, wire.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"
+	}
+	return remedy
+}

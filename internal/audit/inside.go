@@ -1,0 +1,87 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+)
+
+func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
+
+// registration says whether Telegram has the webhook, and nobody else takes it.
+type registration struct{}
+
+func (registration) run(_ context.Context, a *audit) Finding {
+	w := a.Status
+	switch {
+	case w.State == app.Unmanaged:
+		return pass("something else registers the webhook; this Caddy does not know its state")
+	case !w.Well():
+		seen := w.State
+		if w.Detail != "" {
+			seen += ": " + a.line(strings.TrimSuffix(w.Detail, "."))
+		}
+		if w.State == "pending" || w.State == "superseded" {
+			return warn(seen, w.Advice)
+		}
+		return fail(seen, w.Advice)
+	case w.Telegram != nil && w.Telegram.URL != w.URL:
+		seen := fmt.Sprintf("Telegram had the url %q %s", a.line(w.Telegram.URL), ago(w.Telegram.At))
+		return fail(seen, "find who else uses this bot token; `register` takes the webhook back")
+	case w.RegisteredBy == "":
+		return pass("registered")
+	}
+	return pass(fmt.Sprintf("registered %s by %s", ago(w.RegisteredAt), a.line(w.RegisteredBy)))
+}
+
+// lastError judges Telegram's last error by its age, and by whether updates wait:
+// it stays when things go well again.
+type lastError struct{}
+
+func (lastError) run(_ context.Context, a *audit) Finding {
+	const remedy = "see that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes its answer"
+	t := a.Status.Telegram
+	if t.LastError == "" {
+		return pass("none")
+	}
+	seen := a.line(t.LastError) + ", " + ago(t.LastErrorAt)
+	switch {
+	case !t.Recently(time.Now()):
+		return pass(seen)
+	case t.Pending > 0:
+		return fail(seen, remedy)
+	}
+	return warn(seen, remedy)
+}
+
+// pending looks at the number of updates that wait.
+type pending struct{}
+
+func (pending) run(_ context.Context, a *audit) Finding {
+	t := a.Status.Telegram
+	seen := fmt.Sprintf("%d updates, asked %s", t.Pending, ago(t.At))
+	if t.Pending > 100 { // more than while the bot keeps up
+		return warn(seen, "see last error; if there is none, the bot is too slow")
+	}
+	return pass(seen)
+}
+
+// secretAge says whether the secret is renewed in time.
+type secretAge struct{}
+
+func (secretAge) run(_ context.Context, a *audit) Finding {
+	s, now := a.Status.Secret, time.Now()
+	if s.Made.IsZero() {
+		return pass("not known: the secret is " + s.Source)
+	}
+	age := printable.Span(now.Sub(s.Made))
+	if s.Overdue(now) {
+		return warn(fmt.Sprintf("%s, its renewal is overdue by %s", age, printable.Span(now.Sub(s.Due))),
+			"see registration, and the log for why it was not renewed; `rotate` renews it now")
+	}
+	return pass(age)
+}

@@ -1,0 +1,140 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+// paths sends updates without a secret to other spellings of the path, and to a
+// path that nobody has set up. Where the gate guards one path beside an unguarded
+// way to the same bot, some of them reach the bot.
+type paths struct{}
+
+func (paths) run(ctx context.Context, a *audit) Finding {
+	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
+	answers := a.sendAll(ctx, tried)
+	a.unknownPath = answers[0]
+	tried[0] = "any path"
+
+	var open, doubtful, silent []string
+	var err error // of one that is silent
+	for i, answer := range answers {
+		entry := fmt.Sprintf("%s (%d)", tried[i], answer.Status)
+		switch a.destination(answer) {
+		case reachesBot:
+			open = append(open, entry)
+		case mayReachBot:
+			doubtful = append(doubtful, entry)
+		case notAnswered:
+			silent, err = append(silent, tried[i]), answer.Err
+		}
+	}
+	switch {
+	case len(open) > 0:
+		return fail("answered without the secret: "+a.line(strings.Join(open, ", ")), "give the bot a site of its own, or one handle block and no other way to its port")
+	case len(doubtful) > 0:
+		return warn("answered without the secret, perhaps by the bot: "+a.line(strings.Join(doubtful, ", ")),
+			"answer other paths with 404, in a Caddyfile with `respond 404` after the handle blocks, or give the bot a site of its own")
+	case len(silent) > 0:
+		return warn(fmt.Sprintf("%d of %d other paths were not answered: %s", len(silent), len(tried), a.line(strings.Join(silent, ", "))), remedyFor(err, "answer other paths with 404"))
+	}
+	return pass(fmt.Sprintf("%d other spellings do not reach the bot", len(tried)-1))
+}
+
+// variants returns a path with its query in spellings that some servers take for
+// the same path, or route to the same bot.
+func variants(query string) (all []string) {
+	path, rest, hasQuery := strings.Cut(query, "?")
+	more := "?audit=1"
+	if hasQuery {
+		rest, more = "?"+rest, "&audit=1"
+	}
+	spellings := []string{
+		"/" + path, path + "/", strings.TrimSuffix(path, "/"), strings.ToUpper(path),
+		path + ".", path + ";x", path + "%2f", path + "%20", path + "/x", "/." + path, "/x/.." + path,
+	}
+	if last := strings.LastIndexByte(path, '/') + 1; last < len(path) {
+		spellings = append(spellings, fmt.Sprintf("%s%%%02x%s", path[:last], path[last], path[last+1:]))
+	}
+	for _, spelling := range spellings {
+		if variant := spelling + rest; spelling != "" && variant != query && !slices.Contains(all, variant) {
+			all = append(all, variant)
+		}
+	}
+	return append(all, query+more)
+}
+
+// sendAll sends side by side: a bot may be slow, and a path may never answer.
+func (a *audit) sendAll(ctx context.Context, queries []string) []*wire.Answer {
+	answers := make([]*wire.Answer, len(queries))
+	var sending sync.WaitGroup
+	for i, query := range queries {
+		t := a.Target
+		t.Query = query
+		sending.Go(func() { answers[i] = a.send(ctx, t, "") })
+	}
+	sending.Wait()
+	return answers
+}
+
+type destination int
+
+const (
+	elsewhere destination = iota
+	notAnswered
+	mayReachBot
+	reachesBot
+)
+
+// destination tells by the answer where an update without the secret went. The
+// answer is compared with that of the gate, of the bot if the right secret was
+// sent, and of a path that nobody has set up: a site may have a page on every path.
+func (a *audit) destination(answer *wire.Answer) destination {
+	switch bot := a.rightSecret; {
+	case answer.Err != nil:
+		return notAnswered
+	case equal(answer, a.noSecret), 300 <= answer.Status && answer.Status < 400:
+		return elsewhere
+	case bot != nil && bot.Err == nil && equal(answer, bot) && (bot.Delivered() || !equal(bot, a.unknownPath)):
+		return reachesBot
+	case 400 <= answer.Status && answer.Status < 500:
+		return elsewhere
+	case a.unknownPath.Err == nil && !equal(answer, a.unknownPath):
+		return reachesBot
+	case bot != nil && bot.Delivered() && answer.Delivered() && !similar(answer, bot):
+		return elsewhere
+	}
+	return mayReachBot
+}
+
+// equal reports whether two answers probably come from the same program.
+func equal(x, y *wire.Answer) bool { return similar(x, y) && bytes.Equal(x.Body, y.Body) }
+
+// similar reports whether they may come from the same program.
+func similar(x, y *wire.Answer) bool {
+	return x.Status == y.Status && slices.Equal(fingerprint(x), fingerprint(y))
+}
+
+// variable are headers that differ from answer to answer, or that a gate or a
+// server in front of the bot sets.
+var variable = []string{"Date", "Content-Length", "Connection", "Keep-Alive", "Alt-Svc", "Server", "Strict-Transport-Security"}
+
+// fingerprint returns the content type and the sorted names of the other headers.
+func fingerprint(answer *wire.Answer) []string {
+	names := []string{answer.Header.Get("Content-Type")}
+	for name := range answer.Header {
+		if !slices.Contains(variable, http.CanonicalHeaderKey(name)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names[1:])
+	return names
+}

@@ -1,0 +1,72 @@
+package audit
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
+	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+)
+
+// noSecret sends an update without a secret.
+type noSecret struct{}
+
+func (noSecret) run(ctx context.Context, a *audit) Finding {
+	a.noSecret = a.send(ctx, a.Target, "")
+	return a.judgeRefusal(a.noSecret)
+}
+
+// wrongSecret sends an update with a wrong secret.
+type wrongSecret struct{}
+
+func (wrongSecret) run(ctx context.Context, a *audit) Finding {
+	return a.judgeRefusal(a.send(ctx, a.Target, rand.Text()))
+}
+
+// judgeRefusal reports on the answer to an update that must be refused.
+func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
+	const remedy = "refuse with 403 whatever has no secret or a wrong one"
+	switch status := answer.Status; {
+	case answer.Err != nil:
+		return warn("not answered: "+a.line(answer.Err.Error()), remedyFor(answer.Err, remedy))
+	case answer.Delivered():
+		return fail(fmt.Sprintf("answered with %d, as if it were genuine", status), remedy)
+	case status == 410:
+		return fail("refused with 410, which removes the webhook when Telegram gets it for 23 hours", remedy)
+	case 400 <= status && status < 500:
+		return pass(fmt.Sprintf("refused with %d", status))
+	default:
+		return warn(fmt.Sprintf("answered with %d instead of a refusal", status), remedy)
+	}
+}
+
+// rightSecret delivers an update that bots ignore.
+type rightSecret struct{}
+
+func (rightSecret) run(ctx context.Context, a *audit) Finding {
+	switch {
+	case a.Secret == "":
+		return warn("not sent: no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file")
+	case a.Insecure:
+	case a.untrusted != nil:
+		return warn("not sent to a server with a bad certificate", "see certificate, or send it anyway with --insecure")
+	case !a.Target.TLS && !reserved(a.addresses[0]):
+		return warn("not sent in clear over the internet", "use https, or send it anyway with --insecure")
+	}
+	a.rightSecret = a.send(ctx, a.Target, a.Secret)
+	const remedy = "start the bot, and let it answer 200; `send` shows the whole answer"
+	switch answer := a.rightSecret; {
+	case answer.Status == 0:
+		return fail("not answered: "+a.line(answer.Err.Error()), remedyFor(answer.Err, remedy))
+	case answer.Delivered():
+		return pass(fmt.Sprintf("passes (%d)", answer.Status))
+	case answer.Status == 401, answer.Status == 403:
+		return fail(fmt.Sprintf("refused with %d", answer.Status),
+			"give this command the webhook's secret; where `source` allows only Telegram's addresses, 403 is right")
+	default:
+		_, sentence := delivery.Of(answer)
+		return fail(a.text.Line(strings.TrimSuffix(sentence, "."), 400), remedy)
+	}
+}

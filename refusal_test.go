@@ -10,9 +10,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
 
 // TestRefusalsLookAlike compares everything that a stranger gets to see.
@@ -85,7 +85,7 @@ func TestLongHostAndPath(t *testing.T) {
 func TestTokenInPath(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	h := provision(t, new(Handler))
-	account, err := registrar.NewAccount(botToken, "", false)
+	account, err := botapi.NewAccount(botToken, "", false)
 	if err != nil {
 		t.Fatal(err)
 	}

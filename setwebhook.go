@@ -71,23 +71,21 @@ type Registration struct {
 }
 
 const (
-	defaultCheck          = 5 * time.Minute
-	minCheck              = 10 * time.Second
-	defaultMaxConnections = 40
-	mostConnections       = 100
+	defaultCheck = 5 * time.Minute
+	minCheck     = 10 * time.Second
 )
 
 // registering is what a handler with a bot token holds while it runs.
 type registering struct {
 	Registration // with its placeholders replaced
 
-	*registrar.Account
+	*botapi.Account
 	bot *registry.Bot
 
 	// What follows is known once the configuration runs.
 	address string
 	fault   error // why there is no address
-	running atomic.Pointer[registrar.Running]
+	running atomic.Pointer[registrar.Registrar]
 	watch   certificate.Watch
 }
 
@@ -129,9 +127,9 @@ func (h *Handler) provisionRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	account, err := registrar.NewAccount(h.BotToken, resolved.API, resolved.APITest)
+	account, err := botapi.NewAccount(h.BotToken, resolved.API, resolved.APITest)
 	if err != nil {
-		return fmt.Errorf("bot_token: %w", err)
+		return err
 	}
 	h.registering = &registering{Registration: resolved, Account: account}
 	if err := h.checkRegistration(ctx); err != nil {
@@ -188,9 +186,6 @@ func (h *Handler) claimAddress(address string) error {
 // where the handler stands is checked once that is known.
 func (h *Handler) checkRegistration(ctx caddy.Context) error {
 	g := h.registering
-	if err := botapi.CheckAPI(g.API); err != nil {
-		return fmt.Errorf("api: %w", err)
-	}
 	if g.Check > 0 && time.Duration(g.Check) < minCheck {
 		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
 	}
@@ -202,10 +197,10 @@ func (h *Handler) checkRegistration(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if site.IsAddress(g.URL) {
-		return registrar.Check(w, g.Local())
+	if !site.IsAddress(g.URL) {
+		w.URL = "" // not known yet
 	}
-	return registrar.CheckParameters(w, "", g.Local())
+	return w.Check(g.Local())
 }
 
 // startRegistrar takes over from the configuration before, if there is one, and
@@ -226,38 +221,47 @@ func (h *Handler) startRegistrar(ctx caddy.Context) {
 	}
 	h.held.Hold(metrics.Use(name), metrics.SecretMade(name, func() time.Time { return h.secrets.Status().Made }))
 	g.running.Store(registrar.Start(registrar.Config{
-		Webhook:  func() (botapi.Webhook, error) { return h.currentWebhook(ctx) },
-		Secrets:  h.secrets,
-		API:      g.Client(),
-		Storage:  ctx.Storage(),
-		Prefix:   g.Key(),
-		MACKey:   []byte(g.Reveal()),
-		Node:     registrar.ThisNode(),
-		Interval: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
-		Pace:     g.Pace(),
-		Bot:      g.bot,
-		Logger:   h.logger.With(zap.String("name", name)),
-		Emit:     h.emitEvent,
-		Observe:  func(s registrar.Status) { metrics.Observe(name, s) },
-	}))
+		Secrets:    h.secrets,
+		API:        botapi.NewClient(g.Account, nil),
+		Storage:    ctx.Storage(),
+		Prefix:     g.Key(),
+		MACKey:     []byte(g.Reveal()),
+		Node:       registrar.ThisNode(),
+		Interval:   max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
+		Pace:       registrar.PaceOf(g.Account),
+		Leadership: &g.bot.Leadership,
+		Logger:     h.logger.With(zap.String("name", name)),
+	}, webhook{h, ctx}))
+}
+
+// webhook is a handler's webhook for its registrar.
+type webhook struct {
+	*Handler
+	ctx caddy.Context
+}
+
+// Wanted satisfies registrar.Webhook.
+func (w webhook) Wanted() (botapi.Webhook, error) { return w.currentWebhook(w.ctx) }
+
+// Observe satisfies registrar.Webhook.
+func (w webhook) Observe(s registrar.Status) { metrics.Observe(w.webhook().name, s) }
+
+// Emit satisfies registrar.Webhook.
+func (w webhook) Emit(event string, data map[string]any) {
+	data["name"] = w.webhook().name
+	w.app.Emit("telegram_webhook_"+event, data)
 }
 
 // connections is how many Telegram may open at once.
 func (h *Handler) connections() int {
 	if h.registering == nil {
-		return mostConnections // whatever it was told
+		return botapi.MaxConnections // whatever it was told
 	}
-	return cmp.Or(h.MaxConnections, defaultMaxConnections)
-}
-
-// emitEvent tells the subscribers of Caddy's events.
-func (h *Handler) emitEvent(event string, data map[string]any) {
-	data["name"] = h.webhook().name
-	h.app.Emit("telegram_webhook_"+event, data)
+	return cmp.Or(h.MaxConnections, botapi.DefaultMaxConnections)
 }
 
 // at returns the registrar at work; nil before there is one.
-func (g *registering) at() *registrar.Running {
+func (g *registering) at() *registrar.Registrar {
 	if g == nil {
 		return nil
 	}
@@ -275,7 +279,7 @@ func (h *Handler) currentWebhook(ctx caddy.Context) (botapi.Webhook, error) {
 		return botapi.Webhook{}, err
 	}
 	g.watch.Look(g.address, len(w.Certificate) > 0, h.logger.With(zap.String("name", h.webhook().name)))
-	return w, registrar.Check(w, g.Local())
+	return w, w.Check(g.Local())
 }
 
 // wanted is what Telegram is to have, with that address and that certificate.

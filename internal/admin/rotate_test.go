@@ -1,11 +1,9 @@
 package admin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,73 +16,69 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
+
+const token = "123456789:" + "test_token_for_loopback_only_0000000"
 
 // telegram is what Telegram has, and how often it was called. Each call takes a
 // tenth of a second.
-type telegram struct {
-	mu          sync.Mutex
-	has         botapi.Webhook
-	infos, sets int
-	fail        error // of setWebhook
+type telegram struct{ *telegramtest.API }
+
+func newTelegram(t *testing.T) telegram {
+	t.Helper()
+	a := telegram{telegramtest.NewAPI(telegramtest.APIOptions{NoDelivery: true})}
+	t.Cleanup(a.Close)
+	a.refuse(0)
+	return a
 }
 
-func (a *telegram) GetWebhookInfo(context.Context) (botapi.WebhookInfo, error) {
-	time.Sleep(100 * time.Millisecond)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.infos++
-	return botapi.WebhookInfo{URL: a.has.URL}, nil
+func (a telegram) calls() (infos, sets int) {
+	return len(a.Calls("getWebhookInfo")), len(a.Calls("setWebhook"))
 }
 
-func (a *telegram) SetWebhook(_ context.Context, w botapi.Webhook) error {
-	time.Sleep(100 * time.Millisecond)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.sets++
-	if a.fail == nil {
-		a.has = w
-	}
-	return a.fail
+// refuse has setWebhook refused with a status; 0 ends that.
+func (a telegram) refuse(status int) {
+	a.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		f := &telegramtest.Fault{Delay: 100 * time.Millisecond}
+		if method == "setWebhook" && status != 0 {
+			f.Status, f.Body = status, fmt.Appendf(nil, `{"ok":false,"error_code":%d,"description":"no"}`, status)
+		}
+		return f
+	})
 }
 
-func (a *telegram) DeleteWebhook(context.Context, bool) error { return nil }
+func (a telegram) secret() string { return a.Webhook(token).Secret }
 
-func (a *telegram) calls() (infos, sets int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.infos, a.sets
-}
+// hook is the webhook of a node.
+type hook struct{}
 
-func (a *telegram) failWith(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.fail = err
+func (hook) Wanted() (botapi.Webhook, error) {
+	return botapi.Webhook{URL: "https://bot.example.com/", MaxConnections: 40}, nil
 }
-
-func (a *telegram) secret() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.has.Secret
-}
+func (hook) Observe(registrar.Status)    {}
+func (hook) Emit(string, map[string]any) {}
 
 const key = "telegram_webhook/1"
 
 // start starts a node whose webhook has a kept secret, and returns once it is
 // registered.
-func start(t *testing.T, node string, api *telegram, storage certmagic.Storage) *Webhook {
+func start(t *testing.T, node string, api telegram, storage certmagic.Storage) *Webhook {
 	t.Helper()
+	account, err := botapi.NewAccount(token, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	bot := new(registry.Bot)
 	kept := secret.NewKept(secret.KeptConfig{
 		Storage: storage, Prefix: key, Every: 30 * 24 * time.Hour, Grace: 10 * time.Minute,
 		Memory: &bot.Secrets, Logger: zap.NewNop(), Rotated: func(string) {},
 	})
 	w := &Webhook{Called: "bot", Secrets: kept, Registrar: registrar.Start(registrar.Config{
-		Webhook: func() (botapi.Webhook, error) { return botapi.Webhook{URL: "https://bot.example.com/"}, nil },
-		Secrets: kept, API: api, Storage: storage, Prefix: key, MACKey: []byte("token"),
+		Secrets: kept, API: botapi.NewClient(account, api), Storage: storage, Prefix: key, MACKey: []byte("token"),
 		Node: registrar.Node{Name: node, Process: node + "-1"}, Interval: 5 * time.Minute,
-		Bot: bot, Logger: zap.NewNop(), Emit: func(string, map[string]any) {}, Observe: func(registrar.Status) {},
-	})}
+		Leadership: &bot.Leadership, Logger: zap.NewNop(),
+	}, hook{})}
 	t.Cleanup(w.Registrar.Stop)
 	time.Sleep(time.Second)
 	synctest.Wait()
@@ -121,7 +115,7 @@ func rotateAll(t *testing.T, times int, nodes ...*Webhook) []error {
 // rotation, and two around the one call of setWebhook.
 func TestManyRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := new(telegram)
+		api := newTelegram(t)
 		w := start(t, "a", api, storagetest.NewMemory())
 		infosBefore, setsBefore := api.calls()
 		before := api.secret()
@@ -143,7 +137,7 @@ func TestManyRotate(t *testing.T) {
 // TestRotateOnTwoNodes asks two nodes of one bot at once: they have one rotation.
 func TestRotateOnTwoNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), storagetest.NewMemory()
+		api, storage := newTelegram(t), storagetest.NewMemory()
 		a, b := start(t, "a", api, storage), start(t, "b", api, storage)
 		_, before := api.calls()
 		for _, err := range rotateAll(t, 5, a, b) {
@@ -161,10 +155,10 @@ func TestRotateOnTwoNodes(t *testing.T) {
 // the rotation goes on when Telegram takes it.
 func TestRotateRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := new(telegram)
+		api := newTelegram(t)
 		w := start(t, "a", api, storagetest.NewMemory())
 		before := api.secret()
-		api.failWith(&botapi.Error{Code: 502})
+		api.refuse(502)
 		for _, err := range rotateAll(t, 10, w) {
 			if text := fmt.Sprint(err); !strings.Contains(text, "the rotation has begun, and goes on by itself") {
 				t.Errorf("got %s, want that the rotation goes on", text)
@@ -173,7 +167,7 @@ func TestRotateRefused(t *testing.T) {
 		if api.secret() != before {
 			t.Error("the secret is renewed, though Telegram has refused it")
 		}
-		api.failWith(nil)
+		api.refuse(0)
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
 		if api.secret() == before || w.Secrets.Status().Rotating {
@@ -186,7 +180,7 @@ func TestRotateRefused(t *testing.T) {
 // later.
 func TestRotateWithFullStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), storagetest.NewFaulty(storagetest.NewMemory())
+		api, storage := newTelegram(t), storagetest.NewFaulty(storagetest.NewMemory())
 		w := start(t, "a", api, storage)
 		before, full := api.secret(), errors.New("no space left")
 		storage.Set(func(op, key string) storagetest.Fault {

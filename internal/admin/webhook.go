@@ -24,7 +24,7 @@ type Webhook struct {
 	Listener func() *status.Listener
 
 	// Registrar is nil for a webhook that something else registers.
-	Registrar *registrar.Running
+	Registrar *registrar.Registrar
 }
 
 // Name satisfies registry.Live.
@@ -98,7 +98,7 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if w.Registrar == nil {
 		return errUnmanaged
 	}
-	if err := explain(w.Registrar.Remove(ctx, drop)); err != nil {
+	if err := explain(w.Registrar.Delete(ctx, drop)); err != nil {
 		return fmt.Errorf("%w; what Telegram has is as it was", err)
 	}
 	return nil
@@ -113,7 +113,7 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 		return errUnmanaged
 	}
 	// A webhook that cannot be registered now is not to get a new secret later.
-	if err := w.registered(w.Registrar.Look(ctx)); err != nil {
+	if err := w.registered(w.Registrar.Check(ctx)); err != nil {
 		return err
 	}
 	err := w.registered(w.Registrar.Rotate(ctx))

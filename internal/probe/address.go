@@ -11,14 +11,13 @@ import (
 	"strings"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
 
 // checkURL finds what setWebhook would refuse.
 func (a *audit) checkURL() {
 	const check = "url"
 	w := botapi.Webhook{URL: a.target.String(), Secret: cmp.Or(a.opt.Secret, "none"), MaxConnections: 1}
-	if err := registrar.Check(w, false); err != nil {
+	if err := w.Check(false); err != nil {
 		a.fail(check, a.show(strings.TrimPrefix(err.Error(), "url: ")),
 			"register one that Telegram takes; only a local Bot API server takes any port, any address and http")
 		return
@@ -52,7 +51,7 @@ func (a *audit) checkAddress(ctx context.Context) bool {
 		}
 		_ = conn.Close()
 		answering = append(answering, ip)
-		if registrar.CheckIPAddress(ip.String(), false) != nil {
+		if botapi.Reserved(ip) {
 			reserved = append(reserved, ip)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
@@ -78,7 +78,7 @@ func (a *audit) keepSecret() (reason, remedy string) {
 		return "no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file"
 	case a.target.TLS && a.verified != nil && !a.opt.Insecure:
 		return "the secret is not sent to a server with a bad certificate", "mend the certificate, or send it anyway with --insecure"
-	case !a.target.TLS && !a.opt.Insecure && registrar.CheckIPAddress(a.ip.String(), false) == nil:
+	case !a.target.TLS && !a.opt.Insecure && !botapi.Reserved(a.ip):
 		return "the secret is not sent in clear over the internet", "use https, or send it anyway with --insecure"
 	}
 	return "", ""

@@ -1,18 +1,18 @@
 // Package registry is the only state that outlives a configuration: what the
 // webhooks of one bot in this process have in common.
 //
-//   - registry.go: the bots, and who speaks for them
+//   - registry.go: the bots
 //   - holdings.go: what a handler has taken, and gives back
 //   - updates.go: what is known of their updates
 package registry
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -25,9 +25,11 @@ type Bot struct {
 	// Updates is what this process knows of the bot's updates.
 	Updates deliver.Table
 
-	mu      sync.Mutex
-	claims  map[any]string // who has claimed it, by configuration
-	leaders []any          // the last one leads
+	// Leadership is which configuration's registrar works for the bot.
+	Leadership registrar.Leadership
+
+	mu     sync.Mutex
+	claims map[any]string // who has claimed it, by configuration
 }
 
 var bots = caddy.NewUsagePool()
@@ -70,32 +72,3 @@ func Claim(key string, config any, who string) (*Bot, func(), error) {
 
 // Destruct satisfies caddy.Destructor.
 func (b *Bot) Destruct() error { return nil }
-
-// Lead makes who the one that speaks for the bot: an older configuration's
-// registrar falls silent at once, even before it is stopped.
-func (b *Bot) Lead(who any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.leaders = append(b.leaders, who)
-}
-
-// Yield takes back what Lead has made who. If it led, the one before it leads
-// again: its configuration goes on when the newer one has failed to start.
-func (b *Bot) Yield(who any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.leaders = slices.DeleteFunc(b.leaders, func(leader any) bool { return leader == who })
-}
-
-// Leader returns who speaks for the bot; nil if nobody does.
-func (b *Bot) Leader() any {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.leaders) == 0 {
-		return nil
-	}
-	return b.leaders[len(b.leaders)-1]
-}
-
-// Leads reports whether who speaks for the bot.
-func (b *Bot) Leads(who any) bool { return b.Leader() == who }

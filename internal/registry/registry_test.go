@@ -36,27 +36,3 @@ func claim(t *testing.T, key string, config any, who string) error {
 	}
 	return err
 }
-
-func TestLead(t *testing.T) {
-	b := new(Bot)
-	leads := func(want any) {
-		t.Helper()
-		for _, who := range []any{"old", "new"} {
-			if b.Leads(who) != (who == want) {
-				t.Errorf("%v leads: %v, want %v alone", who, b.Leads(who), want)
-			}
-		}
-	}
-	leads(nil)
-	b.Lead("old")
-	leads("old")
-	b.Lead("new")
-	leads("new")
-	b.Yield("new") // its configuration has failed to start
-	leads("old")
-	b.Lead("new")
-	b.Yield("old") // as every reload does
-	leads("new")
-	b.Yield("new")
-	leads(nil)
-}

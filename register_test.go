@@ -89,7 +89,7 @@ func TestWholeWay(t *testing.T) {
 		load(t, admin, strings.Replace(config, "certificate internal", fmt.Sprintf("certificate internal\n\t\tretry_after %ds", i%50+1), 1))
 	}
 	wantSetWebhook(t, api, 1, "after 100 reloads")
-	if n := strings.Count(get(t, admin, "/debug/pprof/goroutine?debug=2"), "registrar.(*Registrar).Run("); n != 1 {
+	if n := strings.Count(get(t, admin, "/debug/pprof/goroutine?debug=2"), "registrar.(*Registrar).run("); n != 1 {
 		t.Errorf("after 100 reloads %d registrars are at work, want 1", n)
 	}
 	for range 10 {

@@ -11,7 +11,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -66,10 +65,9 @@ type Registration struct {
 }
 
 const (
-	defaultCheck          = 5 * time.Minute
-	minCheck              = 10 * time.Second
-	defaultMaxConnections = 40
-	mostLocalConnections  = 100_000 // which a local Bot API server may open; Telegram opens 100
+	defaultCheck         = 5 * time.Minute
+	minCheck             = 10 * time.Second
+	mostLocalConnections = 100_000 // which a local Bot API server may open; Telegram opens 100
 )
 
 // isZero reports whether nothing of the registration is configured.
@@ -108,12 +106,9 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if err != nil {
 		return err
 	}
-	account, err := registrar.NewAccount(g.BotToken, g.API, g.APITest)
+	account, err := botapi.NewAccount(g.BotToken, g.API, g.APITest)
 	if err != nil {
-		return fmt.Errorf("bot_token: %w", err)
-	}
-	if err := botapi.CheckAPI(g.API); err != nil {
-		return fmt.Errorf("api: %w", err)
+		return err
 	}
 	if g.Check > 0 && time.Duration(g.Check) < minCheck {
 		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
@@ -124,7 +119,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		Certificate: g.Certificate,
 		Parameters: botapi.Webhook{
 			AllowedUpdates: g.AllowedUpdates,
-			MaxConnections: cmp.Or(g.MaxConnections, defaultMaxConnections),
+			MaxConnections: cmp.Or(g.MaxConnections, botapi.DefaultMaxConnections),
 			IPAddress:      g.IPAddress,
 		},
 		Check: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),

@@ -103,7 +103,7 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if running == nil {
 		return errUnmanaged
 	}
-	if err := withRemedy(running.Remove(ctx, drop)); err != nil {
+	if err := withRemedy(running.Delete(ctx, drop)); err != nil {
 		return fmt.Errorf("%w; what Telegram has is as it was", err)
 	}
 	return nil
@@ -120,7 +120,7 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 		return errUnmanaged
 	}
 	// A webhook that cannot be registered now is not to get a new secret later.
-	if err := checkRegistered(running, running.Look(ctx)); err != nil {
+	if err := checkRegistered(running, running.Check(ctx)); err != nil {
 		return err
 	}
 	err := checkRegistered(running, running.Rotate(ctx))
@@ -140,7 +140,7 @@ func withRemedy(err error) error {
 
 // checkRegistered returns the error of an attempt, or of one after which the webhook
 // is not registered.
-func checkRegistered(running *registrar.Running, err error) error {
+func checkRegistered(running *registrar.Registrar, err error) error {
 	if err != nil {
 		return withRemedy(err)
 	}

@@ -15,7 +15,7 @@ import (
 // Registration is what a configuration says of a webhook's registration, with
 // placeholders replaced and defaults set.
 type Registration struct {
-	Account     *registrar.Account
+	Account     *botapi.Account
 	URL         string         // an address, a path, or empty
 	Certificate string         // a file, "internal", or empty
 	Parameters  botapi.Webhook // those that need no file and no place
@@ -32,17 +32,18 @@ func (r *Registration) HidePath(path string) string {
 	return r.Account.Redact(path)
 }
 
-// Webhook returns what Telegram is to have, with that address and certificate.
+// Webhook returns what Telegram is to have, with that address and certificate, and
+// checks it. A path is not an address yet.
 func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, error) {
 	if r.HidePath(address) != address {
 		return botapi.Webhook{}, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
 	}
 	w := r.Parameters
-	w.URL, w.Certificate = address, pem
-	if address != "" && site.IsAddress(address) {
-		return w, registrar.Check(w, r.Account.Local())
+	w.Certificate = pem
+	if site.IsAddress(address) {
+		w.URL = address
 	}
-	return w, registrar.CheckParameters(w, "", r.Account.Local())
+	return w, w.Check(r.Account.Local())
 }
 
 // startRegistrar takes over from the configuration before, if there is one, and
@@ -52,7 +53,7 @@ func (w *Webhook) startRegistrar() {
 	w.address, w.fault = w.findAddress()
 	w.registrar.Store(registrar.Start(registrar.Config{
 		Secrets:    w.Secrets,
-		API:        r.Account.Client(),
+		API:        botapi.NewClient(r.Account, nil),
 		Storage:    w.ctx.Storage(),
 		Prefix:     r.Account.Key(),
 		MACKey:     []byte(r.Account.Reveal()),

@@ -52,7 +52,7 @@ type Webhook struct {
 	// What follows is known once the configuration runs.
 	address   string
 	fault     error // why there is no address
-	registrar atomic.Pointer[registrar.Running]
+	registrar atomic.Pointer[registrar.Registrar]
 	uploads   certificate.Watch
 }
 

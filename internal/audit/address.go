@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
 // address connects to each of the host's addresses, since Telegram may use any.
@@ -33,7 +32,7 @@ func (address) run(ctx context.Context, a *audit) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = reachable(a) && !a.Target.TLS
-	switch i := slices.IndexFunc(a.addresses, reserved); {
+	switch i := slices.IndexFunc(a.addresses, botapi.Reserved); {
 	case silent != "" && reachable(a):
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
 	case silent != "":
@@ -48,6 +47,3 @@ func (address) run(ctx context.Context, a *audit) Finding {
 	}
 	return pass(seen)
 }
-
-// reserved reports whether Telegram cannot reach an address.
-func reserved(ip netip.Addr) bool { return registrar.CheckIPAddress(ip.String(), false) != nil }

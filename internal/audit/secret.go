@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
@@ -52,7 +53,7 @@ func (rightSecret) run(ctx context.Context, a *audit) Finding {
 	case a.Insecure:
 	case a.untrusted != nil:
 		return warn("not sent to a server with a bad certificate", "see certificate, or send it anyway with --insecure")
-	case !a.Target.TLS && !reserved(a.addresses[0]):
+	case !a.Target.TLS && !botapi.Reserved(a.addresses[0]):
 		return warn("not sent in clear over the internet", "use https, or send it anyway with --insecure")
 	}
 	a.rightSecret = a.send(ctx, a.Target, a.Secret)

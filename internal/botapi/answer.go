@@ -26,8 +26,9 @@ type answer struct {
 	} `json:"parameters"`
 }
 
-// check reports what a result lacks, although its types are right.
-type check interface{ check() error }
+// result is what a method returns. check reports what it lacks, although its types
+// are right.
+type result interface{ check() error }
 
 // confirmation is the result of a method that has nothing else to say.
 type confirmation bool
@@ -39,17 +40,12 @@ func (c *confirmation) check() error {
 	return nil
 }
 
-// webhookInfo is the result of getWebhookInfo.
+// webhookInfo is the result of getWebhookInfo. Its own fields take the place of
+// those of the same name.
 type webhookInfo struct {
-	URL                          *string  `json:"url"`
-	HasCustomCertificate         bool     `json:"has_custom_certificate"`
-	PendingUpdateCount           int      `json:"pending_update_count"`
-	IPAddress                    string   `json:"ip_address"`
-	LastErrorDate                int64    `json:"last_error_date"`
-	LastErrorMessage             string   `json:"last_error_message"`
-	LastSynchronizationErrorDate int64    `json:"last_synchronization_error_date"`
-	MaxConnections               int      `json:"max_connections"`
-	AllowedUpdates               []string `json:"allowed_updates"`
+	WebhookInfo
+	URL           *string `json:"url"`
+	LastErrorDate int64   `json:"last_error_date"`
 }
 
 // check insists on the url: without one, an answer of something else would pass
@@ -58,40 +54,27 @@ func (i *webhookInfo) check() error {
 	if i.URL == nil {
 		return errors.New("its result has no url")
 	}
-	for _, date := range []int64{i.LastErrorDate, i.LastSynchronizationErrorDate} {
-		if date < 0 || date > 1<<36 {
-			return errors.New("its result has a date that cannot be")
-		}
+	if i.LastErrorDate < 0 || i.LastErrorDate > 1<<36 {
+		return errors.New("its result has a date that cannot be")
 	}
 	return nil
 }
 
 func (i *webhookInfo) public(r redactor) WebhookInfo {
-	for n, name := range i.AllowedUpdates {
-		i.AllowedUpdates[n] = r.text(name)
+	info := i.WebhookInfo
+	info.URL = r.value(*i.URL)
+	info.IPAddress, info.LastErrorMessage = r.text(info.IPAddress), r.text(info.LastErrorMessage)
+	if i.LastErrorDate > 0 {
+		info.LastErrorDate = time.Unix(i.LastErrorDate, 0)
 	}
-	return WebhookInfo{
-		URL:                          r.value(*i.URL),
-		HasCustomCertificate:         i.HasCustomCertificate,
-		PendingUpdateCount:           i.PendingUpdateCount,
-		IPAddress:                    r.text(i.IPAddress),
-		LastErrorDate:                date(i.LastErrorDate),
-		LastErrorMessage:             r.text(i.LastErrorMessage),
-		LastSynchronizationErrorDate: date(i.LastSynchronizationErrorDate),
-		MaxConnections:               i.MaxConnections,
-		AllowedUpdates:               i.AllowedUpdates,
+	for n, name := range info.AllowedUpdates {
+		info.AllowedUpdates[n] = r.text(name)
 	}
-}
-
-func date(seconds int64) time.Time {
-	if seconds == 0 {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0)
+	return info
 }
 
 // read takes the answer in, as far as one can be from the Bot API.
-func (c call) read(ctx context.Context, response *http.Response, result any) error {
+func (c call) read(ctx context.Context, response *http.Response, result result) error {
 	if response.StatusCode/100 == 3 {
 		return c.fail(nil, "%s answers with a redirect (%d) to %s, which is not followed; check the api URL",
 			c.server, response.StatusCode, c.elsewhere(response.Header.Get("Location")))
@@ -118,7 +101,7 @@ func (c call) elsewhere(location string) string {
 }
 
 // decode reads an answer's body, the result of which goes into result.
-func (c call) decode(status int, header http.Header, body []byte, result any) error {
+func (c call) decode(status int, header http.Header, body []byte, result result) error {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return c.undecodable(status, header, body, err)
@@ -136,10 +119,8 @@ func (c call) decode(status int, header http.Header, body []byte, result any) er
 	if err := json.Unmarshal(a.Result, result); err != nil {
 		return c.undecodable(status, header, body, err)
 	}
-	if r, ok := result.(check); ok {
-		if err := r.check(); err != nil {
-			return c.foreign(status, err.Error())
-		}
+	if err := result.check(); err != nil {
+		return c.foreign(status, err.Error())
 	}
 	return nil
 }

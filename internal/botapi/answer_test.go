@@ -187,9 +187,9 @@ func TestWrongResults(t *testing.T) {
 		`{"url":"","max_connections":"40"}`:     {"getWebhookInfo", `has the wrong type at "max_connections" (string)`},
 		`{"url":"","pending_update_count":1.5}`: {"getWebhookInfo", `has the wrong type at "pending_update_count" (number 1.5)`},
 		`{"url":"","last_error_date":` + strings.Repeat("9", 5000) + `}`: {"getWebhookInfo", `has the wrong type at "last_error_date" (number 99999`},
+		`{"url":"","last_error_date":1e17}`:                              {"getWebhookInfo", `has the wrong type at "last_error_date" (number 1e17)`},
+		`{"url":"","last_error_date":99999999999}`:                       {"getWebhookInfo", "its result has a date that cannot be"},
 		`{"url":"","last_error_date":-1}`:                                {"getWebhookInfo", "its result has a date that cannot be"},
-		`{"url":"","last_synchronization_error_date":1e17}`:              {"getWebhookInfo", `has the wrong type at "last_synchronization_error_date" (number 1e17)`},
-		`{"url":"","last_synchronization_error_date":99999999999}`:       {"getWebhookInfo", "its result has a date that cannot be"},
 		`{"url":"","allowed_updates":[1]}`:                               {"getWebhookInfo", `has the wrong type at "allowed_updates" (number)`},
 	} {
 		s := serve(t, reply(200, `{"ok":true,"result":`+result+`}`))

@@ -7,9 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httptrace"
-	"net/textproto"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +32,7 @@ func TestPaths(t *testing.T) {
 		{"/a%2Fb", false, "/a%2Fb/bot" + plantedToken + "/getWebhookInfo"},
 	} {
 		s := record(t, noWebhook)
-		c := New(parse(t, plantedToken), Options{API: s.URL + tc.suffix, Test: tc.test})
+		c := NewClient(account(t, plantedToken, s.URL+tc.suffix, tc.test), nil)
 		if _, err := c.GetWebhookInfo(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -43,13 +40,13 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%q, test %v: got %s, want %s", tc.suffix, tc.test, got, tc.want)
 		}
 	}
-	u := New(parse(t, plantedToken), Options{}).endpoint("setWebhook")
+	u := client(t, "").endpoint("setWebhook")
 	if got := u.String(); got != "https://api.telegram.org/bot"+plantedToken+"/setWebhook" {
 		t.Errorf("by default: %s", got)
 	}
 }
 
-func TestCheckAPI(t *testing.T) {
+func TestServer(t *testing.T) {
 	const form = "is not the URL of a Bot API server; it must look like https://api.telegram.org"
 	const query = "has a query or a fragment; a Bot API server's URL ends before them"
 	const clear = "would send the bot token in clear; use https:// (http:// is for a local Bot API server)"
@@ -79,23 +76,12 @@ func TestCheckAPI(t *testing.T) {
 		"http://telegram.org":               clear,
 	} {
 		got := ""
-		if err := CheckAPI(api); err != nil {
-			got = err.Error()
+		if _, err := NewAccount(plantedToken, api, false); err != nil {
+			got = strings.TrimPrefix(err.Error(), "api: ")
 		}
 		if got != want {
 			t.Errorf("%q: got %q, want %q", api, got, want)
 		}
-		if want == "" {
-			continue
-		}
-		_, err := New(parse(t, plantedToken), Options{API: api}).GetWebhookInfo(context.Background())
-		if err == nil || err.Error() != "getWebhookInfo: the api URL "+want {
-			t.Errorf("%q: a call fails with %v", api, err)
-		}
-	}
-	err := New(Token{}, Options{}).DeleteWebhook(context.Background(), false)
-	if err == nil || err.Error() != "deleteWebhook: there is no bot token" {
-		t.Errorf("without a token: %v", err)
 	}
 }
 
@@ -114,7 +100,7 @@ func TestPasswordInAPI(t *testing.T) {
 // The default client gives up after 30 seconds, and keeps no connection.
 func TestDefaultClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(parse(t, plantedToken), Options{API: "http://bot-api.test"})
+		c := client(t, "http://bot-api.test")
 		transport := c.http.Transport.(*http.Transport)
 		if transport.Proxy == nil || !transport.DisableKeepAlives {
 			t.Errorf("proxy %v, kept connections %v", transport.Proxy != nil, !transport.DisableKeepAlives)
@@ -145,65 +131,17 @@ func TestMoreThanTheAnswer(t *testing.T) {
 	}
 }
 
-// A client that is given is used, but not changed, and follows no redirect.
-func TestGivenClient(t *testing.T) {
+// A redirect is not followed.
+func TestRedirect(t *testing.T) {
 	elsewhere := record(t, noWebhook)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound)
 	})
-	used := 0
-	given := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		used++
-		return http.DefaultTransport.RoundTrip(r)
-	})}
-	c := New(parse(t, plantedToken), Options{API: s.URL, HTTP: given})
-	if _, err := c.GetWebhookInfo(context.Background()); err == nil || !strings.Contains(err.Error(), "redirect") {
+	if _, err := client(t, s.URL).GetWebhookInfo(context.Background()); err == nil || !strings.Contains(err.Error(), "redirect") {
 		t.Errorf("got %v", err)
 	}
-	if used != 1 || given.CheckRedirect != nil || len(elsewhere.requests) != 0 {
-		t.Errorf("used %d times, changed %v, followed %d times", used, given.CheckRedirect != nil, len(elsewhere.requests))
-	}
-}
-
-// Over HTTP/2 an httptrace is shown each header, the path among them.
-func TestTraceIsKeptAway(t *testing.T) {
-	s := httptest.NewUnstartedServer(reply(200, noWebhook))
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	defer s.Close()
-	var mu sync.Mutex
-	var seen []string
-	note := func(v ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, fmt.Sprint(v...))
-	}
-	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
-		GetConn:          func(hostPort string) { note(hostPort) },
-		WroteHeaderField: func(key string, value []string) { note(key, value) },
-		Got1xxResponse:   func(code int, h textproto.MIMEHeader) error { note(code, h); return nil },
-	})
-	c := New(parse(t, plantedToken), Options{API: s.URL, HTTP: s.Client()})
-	if _, err := c.GetWebhookInfo(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if len(seen) != 0 {
-		t.Errorf("traced: %q", seen)
-	}
-}
-
-// Everything else in a context reaches the transport.
-func TestContextIsPassedOn(t *testing.T) {
-	type key struct{}
-	var got any
-	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
-		got = r.Context().Value(key{})
-		return nil, errors.New("enough")
-	})
-	c := New(parse(t, plantedToken), Options{HTTP: &http.Client{Transport: transport}})
-	c.GetWebhookInfo(context.WithValue(context.Background(), key{}, "value"))
-	if got != "value" {
-		t.Errorf("got %v", got)
+	if len(elsewhere.requests) != 0 {
+		t.Error("followed")
 	}
 }
 
@@ -211,7 +149,6 @@ func TestClientIsPrintedWithoutToken(t *testing.T) {
 	c := client(t, "http://me:planted-password@localhost:8081")
 	search(t, "a client", c)
 	search(t, "a client's value", *c)
-	search(t, "its options", Options{API: DefaultAPI, HTTP: c.http})
 	if found := leaks(printed(c), "planted-password"); found != nil {
 		t.Errorf("a client shows %q", found)
 	}

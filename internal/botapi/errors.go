@@ -128,7 +128,7 @@ func (c call) interrupted(ctx context.Context, err error) error {
 // told: it may be a page that shows the request.
 func (c call) undecodable(status int, header http.Header, body []byte, err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", e.Field, c.redact.text(e.Value)))
+		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", strings.TrimPrefix(e.Field, "WebhookInfo."), c.redact.text(e.Value)))
 	}
 	started := strings.HasPrefix(strings.TrimSpace(string(body)), "{")
 	if started && err.Error() == "unexpected end of JSON input" {

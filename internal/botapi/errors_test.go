@@ -33,17 +33,15 @@ func (e echo) Error() string { return e.text }
 
 func TestUnreachable(t *testing.T) {
 	const api = "https://bot-api.example"
-	fails := func(f func(*http.Request) error) Options {
-		return Options{API: api, HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			return nil, f(r)
-		})}}
+	fails := func(f func(*http.Request) error) *Client {
+		return clientOver(t, api, roundTrip(func(r *http.Request) (*http.Response, error) { return nil, f(r) }))
 	}
-	dials := func(err error) Options {
-		return Options{API: api, HTTP: &http.Client{Transport: &http.Transport{
+	dials := func(err error) *Client {
+		return clientOver(t, api, &http.Transport{
 			DialContext: func(context.Context, string, string) (net.Conn, error) {
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 			},
-		}}}
+		})
 	}
 	closed := closedPort(t)
 	plain := serve(t, reply(200, noWebhook))
@@ -57,12 +55,12 @@ func TestUnreachable(t *testing.T) {
 	})
 
 	for name, tc := range map[string]struct {
-		options Options
-		is      error
-		want    string
+		client *Client
+		is     error
+		want   string
 	}{
 		"refused": {
-			Options{API: "http://" + closed}, syscall.ECONNREFUSED,
+			client(t, "http://"+closed), syscall.ECONNREFUSED,
 			"http://" + closed + " refuses connections (dial tcp " + closed + ": connect: connection refused); check that it runs, and the api URL",
 		},
 		"no such name": {
@@ -78,23 +76,23 @@ func TestUnreachable(t *testing.T) {
 			api + " failed: dial tcp: network is unreachable",
 		},
 		"untrusted certificate": {
-			Options{API: untrusted.URL}, nil,
+			client(t, untrusted.URL), nil,
 			untrusted.URL + " is not trusted (tls: failed to verify certificate: x509: certificate signed by unknown authority); check this system's clock and CA certificates, and what intercepts TLS",
 		},
 		"no TLS": {
-			Options{API: strings.Replace(plain.URL, "http:", "https:", 1)}, http.ErrSchemeMismatch,
+			client(t, strings.Replace(plain.URL, "http:", "https:", 1)), http.ErrSchemeMismatch,
 			strings.Replace(plain.URL, "http:", "https:", 1) + " does not speak TLS; a local Bot API server needs http:// in the api URL",
 		},
 		"TLS alert": {
 			fails(func(*http.Request) error { return &net.OpError{Op: "remote error", Err: tls.AlertError(40)} }), tls.AlertError(40),
 			api + " failed: remote error: tls: handshake failure",
 		},
-		"hangs up": {Options{API: hangsUp.URL}, io.EOF, hangsUp.URL + " closed the connection without an answer"},
+		"hangs up": {client(t, hangsUp.URL), io.EOF, hangsUp.URL + " closed the connection without an answer"},
 		"sends the request back": {
-			Options{API: echoes.URL}, nil,
+			client(t, echoes.URL), nil,
 			echoes.URL + ` failed: net/http: HTTP/1.x transport connection broken: malformed HTTP response "/bot[hidden]/`,
 		},
-		"redirect that is no URL": {Options{API: redirects.URL}, nil, `failed to parse Location header "http://%zz/bot[hidden]/`},
+		"redirect that is no URL": {client(t, redirects.URL), nil, `failed to parse Location header "http://%zz/bot[hidden]/`},
 		"transport that tells the URL": {
 			fails(func(r *http.Request) error { return fmt.Errorf("cannot send to %v: %w", r.URL, io.ErrClosedPipe) }), io.ErrClosedPipe,
 			api + " failed: cannot send to https://bot-api.example/bot[hidden]/",
@@ -106,15 +104,21 @@ func TestUnreachable(t *testing.T) {
 			api + ` failed: Retry "https://bot-api.example/bot[hidden]/`,
 		},
 		"transport that tells the body": {
-			fails(func(r *http.Request) error { b, _ := io.ReadAll(r.Body); return echo{"cannot send " + string(b)} }), nil,
-			api + " failed: cannot send ",
+			fails(func(r *http.Request) error {
+				var b []byte
+				if r.Body != nil {
+					b, _ = io.ReadAll(r.Body)
+				}
+				return echo{"cannot send: " + string(b)}
+			}), nil,
+			api + " failed: cannot send:",
 		},
 		"transport that changes the case": {
 			fails(func(r *http.Request) error { return echo{strings.ToUpper(url.QueryEscape(r.URL.String()))} }), nil,
 			api + " failed: HTTPS%3A%2F%2FBOT-API.EXAMPLE%2FBOT[hidden]%2F",
 		},
 		"host that holds the token": {
-			Options{API: "https://" + plantedHalf + ".example", HTTP: fails(func(*http.Request) error { return io.ErrClosedPipe }).HTTP}, io.ErrClosedPipe,
+			clientOver(t, "https://"+plantedHalf+".example", roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.ErrClosedPipe })), io.ErrClosedPipe,
 			"the call to https://[hidden].example failed: io: read/write on closed pipe",
 		},
 		"transport that cuts the token": {
@@ -124,7 +128,7 @@ func TestUnreachable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for method, call := range calls {
-				err := call(New(parse(t, plantedToken), tc.options), context.Background())
+				err := call(tc.client, context.Background())
 				if err == nil || !strings.HasPrefix(err.Error(), method+": ") || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("got %v", err)
 				}
@@ -191,7 +195,8 @@ func TestInterrupted(t *testing.T) {
 				}
 				<-r.Context().Done()
 			})
-			c := New(parse(t, plantedToken), Options{API: s.URL, HTTP: &http.Client{Timeout: tc.client, Transport: newTransport()}})
+			c := client(t, s.URL)
+			c.http.Timeout = tc.client
 			_, err := c.GetWebhookInfo(ctx)
 			if err == nil || !strings.HasPrefix(err.Error(), "getWebhookInfo: ") || !strings.HasSuffix(err.Error(), tc.want) {
 				t.Errorf("got %v", err)
@@ -212,7 +217,7 @@ func TestTimeIsUpBeforeTheTransportNotices(t *testing.T) {
 		<-r.Context().Done()
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	})
-	_, err := New(parse(t, plantedToken), Options{HTTP: &http.Client{Transport: transport}}).GetWebhookInfo(ctx)
+	_, err := clientOver(t, "", transport).GetWebhookInfo(ctx)
 	if err == nil || !strings.Contains(err.Error(), "did not answer in time") || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %v", err)
 	}

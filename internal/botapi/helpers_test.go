@@ -50,19 +50,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func parse(t testing.TB, s string) Token {
+func account(t testing.TB, token, api string, test bool) *Account {
 	t.Helper()
-	token, err := ParseToken(s)
+	a, err := NewAccount(token, api, test)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return token
+	return a
 }
 
 // client calls what serves at api.
 func client(t testing.TB, api string) *Client {
 	t.Helper()
-	return New(parse(t, plantedToken), Options{API: api})
+	return NewClient(account(t, plantedToken, api, false), nil)
+}
+
+// clientOver calls what serves at api, over that transport.
+func clientOver(t testing.TB, api string, transport http.RoundTripper) *Client {
+	t.Helper()
+	return NewClient(account(t, plantedToken, api, false), transport)
 }
 
 // serve starts a server on loopback.

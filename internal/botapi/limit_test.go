@@ -28,9 +28,9 @@ func (e *endless) Close() error { e.closed = true; return nil }
 
 func TestLongAnswerIsNotReadInFull(t *testing.T) {
 	var body endless
-	c := New(parse(t, plantedToken), Options{HTTP: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+	c := clientOver(t, "", roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: &body, ContentLength: -1}, nil
-	})}})
+	}))
 	_, err := c.GetWebhookInfo(context.Background())
 	const want = "getWebhookInfo: https://api.telegram.org answers with more than 1048576 bytes; check that the api URL is a Bot API server's"
 	if err == nil || err.Error() != want {
@@ -85,14 +85,14 @@ func FuzzDecode(f *testing.F) {
 		f.Add(200, "text/"+plantedHalf, "5", []byte(body))
 		f.Add(429, "application/json", "-1e9", []byte(body))
 	}
-	redact := newRedactor(parse(f, plantedToken)).and(plantedSecret)
+	redact := newRedactor(account(f, plantedToken, "", false), plantedSecret)
 	f.Fuzz(func(t *testing.T, status int, contentType, retryAfter string, body []byte) {
 		c := call{method: "getWebhookInfo", server: DefaultAPI, redact: redact}
 		header := http.Header{"Content-Type": {contentType}, "Retry-After": {retryAfter}}
 		var info webhookInfo
 		var ok confirmation
-		for _, result := range []any{&info, &ok} {
-			err := c.decode(status, header, body, result)
+		for _, into := range []result{&info, &ok} {
+			err := c.decode(status, header, body, into)
 			if err == nil {
 				continue
 			}

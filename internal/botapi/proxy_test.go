@@ -90,10 +90,7 @@ func TestProxyOfAGivenClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(parse(t, plantedToken), Options{
-		API:  "http://bot-api.example",
-		HTTP: &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u), DisableKeepAlives: true}},
-	})
+	c := clientOver(t, "http://bot-api.example", &http.Transport{Proxy: http.ProxyURL(u), DisableKeepAlives: true})
 	if _, err := c.GetWebhookInfo(context.Background()); err != nil {
 		t.Fatal(err)
 	}

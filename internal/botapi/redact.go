@@ -28,32 +28,24 @@ type redactor struct {
 	extra *regexp.Regexp // the webhook's secret token; nil if there is none to look for
 }
 
-func newRedactor(t Token) redactor {
-	id, half, ok := strings.Cut(t.value(), ":")
-	if !ok {
-		return redactor{}
-	}
+func newRedactor(a *Account, secretToken string) redactor {
+	id, half, _ := strings.Cut(a.Reveal(), ":")
 	head := id + "(?::|%3a)"
-	return redactor{
+	r := redactor{
 		whole: regexp.MustCompile(fmt.Sprintf("(?i)(?:%s)?%s", head, half)),
 		cut:   regexp.MustCompile(fmt.Sprintf("(?i)%s[a-z0-9_-]+", head)),
 	}
-}
-
-// and returns a redactor that takes out the webhook's secret too.
-func (r redactor) and(secret string) redactor {
-	if len(secret) >= minSecret {
-		r.extra = regexp.MustCompile("(?i)" + regexp.QuoteMeta(secret))
+	if len(secretToken) >= minSecret {
+		r.extra = regexp.MustCompile("(?i)" + regexp.QuoteMeta(secretToken))
 	}
 	return r
 }
 
 // value returns s without the secrets, and otherwise as it is.
 func (r redactor) value(s string) string {
-	for _, secret := range []*regexp.Regexp{r.whole, r.extra} {
-		if secret != nil {
-			s = secret.ReplaceAllString(s, hidden)
-		}
+	s = r.whole.ReplaceAllString(s, hidden)
+	if r.extra != nil {
+		s = r.extra.ReplaceAllString(s, hidden)
 	}
 	return s
 }
@@ -61,10 +53,7 @@ func (r redactor) value(s string) string {
 // text returns s fit for an error or a log: without the secrets, on one line,
 // and not too long. It is cut last, so that no part of a secret is left over.
 func (r redactor) text(s string) string {
-	s = r.value(s)
-	if r.cut != nil {
-		s = r.cut.ReplaceAllString(s, hidden)
-	}
+	s = r.cut.ReplaceAllString(r.value(s), hidden)
 	s = strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return ' '

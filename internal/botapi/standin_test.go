@@ -27,7 +27,7 @@ func TestAgainstStandIn(t *testing.T) {
 			if test {
 				token += "/test"
 			}
-			live(t, New(parse(t, plantedToken), Options{API: base, Test: test}), api, token, func() { now = now.Add(time.Second) })
+			live(t, NewClient(account(t, plantedToken, base, test), nil), api, token, func() { now = now.Add(time.Second) })
 		})
 	}
 }
@@ -67,7 +67,7 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 	later()
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
-	w = Webhook{URL: "https://bot.example.com:8443/", Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
+	w = Webhook{URL: "https://bot.example.com:8443/", MaxConnections: 40, Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
 	if err := c.SetWebhook(ctx, w); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 	}
 	expect(WebhookInfo{})
 
-	stranger := New(parse(t, "987654321:"+plantedHalf), Options{API: c.base.String()})
+	stranger := NewClient(account(t, "987654321:"+plantedHalf, c.account.server.String(), false), nil)
 	_, err := stranger.GetWebhookInfo(ctx)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != 401 || e.Description != "Unauthorized" {
 		t.Errorf("a token that is no bot's: %v", err)

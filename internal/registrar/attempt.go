@@ -1,101 +1,200 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// Run works until the context ends. Of all registrars of a bot in this process
-// only the one that was last made to lead does anything.
-func (r *Registrar) Run(ctx context.Context) {
-	context.AfterFunc(ctx, func() { close(r.stopped) })
+// run makes attempts until the context ends.
+func (r *Registrar) run(ctx context.Context) {
+	defer close(r.done)
 	for ctx.Err() == nil {
-		if r.asked = r.take(); r.asked == nil {
+		if r.takeOrders(); r.order == nil {
 			r.awaitTurn(ctx)
-			r.asked = r.take()
+			r.takeOrders()
 		}
-		wait, ok := r.attempt(ctx)
-		kick := r.kick
+		wait, ok := r.tryOnce(ctx)
+		wakeup := r.wakeup
 		if !ok {
-			kick = nil // Telegram asked for the pause, or an error did
+			wakeup = nil // Telegram asked for the pause, or an error did
 		}
-		r.pause(ctx, wait, kick)
+		r.pause(ctx, wait, wakeup)
 	}
 }
 
-// pause waits for so long, or for ever if it is 0, or for a kick or an order, or
-// until the context ends.
-func (r *Registrar) pause(ctx context.Context, wait time.Duration, kick <-chan struct{}) {
+// pause waits for so long, 0 for ever, or until the registrar is woken or ordered to
+// do something, or the context ends. It reports whether the time is over.
+func (r *Registrar) pause(ctx context.Context, wait time.Duration, wakeup <-chan struct{}) bool {
 	var over <-chan time.Time
 	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		over = timer.C
+		over = time.After(wait)
 	}
-	select {
-	case <-r.ordered:
-	case <-ctx.Done():
-	case <-over:
-	case <-kick:
+	for len(r.waiting) == 0 {
+		select {
+		case <-over:
+			return true
+		case o := <-r.orders:
+			r.enqueue(o)
+		case <-ctx.Done():
+			return false
+		case <-wakeup:
+			return false
+		}
 	}
+	return false
 }
 
-// patience bounds one attempt: waiting for the lock, storage and Telegram.
-const patience = 2 * time.Minute
+// attemptTimeout bounds one attempt: waiting for the lock, storage and Telegram.
+const attemptTimeout = 2 * time.Minute
 
-// attempt makes one attempt. It returns when to make the next, 0 for never, and
-// whether this one came to an end without an error.
-func (r *Registrar) attempt(ctx context.Context) (wait time.Duration, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// tryOnce makes an attempt, and reports what has come of it. It returns when to make
+// the next, 0 for never, and whether this one has succeeded.
+func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	status, err := r.safely(ctx)
-	replaced := errors.Is(ctx.Err(), context.Canceled) || !r.Leadership.Leads(r)
-	outcome := err
-	if replaced && (err != nil || status.Result == "" && status.State != Deleted) {
-		outcome = errStopped
-	}
-	defer func() { r.answer(outcome, status.State) }()
-	if _, ok := errors.AsType[notDeleted](err); ok && !replaced {
-		// All is as it was, and there is nothing to try again.
+	status, err := r.attempt(ctx)
+	_, undeleted := errors.AsType[deletionError](err)
+	ended := errors.Is(ctx.Err(), context.Canceled) || !r.Leadership.Leads(r)
+	switch {
+	case ended && (err != nil || status.Result == ""):
+		if err != nil || status.State != Deleted {
+			err = errStopped
+		}
+		r.events = nil
+		r.setStatus(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
+		wait, ok = jitter(r.Interval), true
+	case undeleted:
 		r.Logger.Error("webhook not deleted", zap.Error(err))
 		r.events = nil
-		return r.backoff.after(err), false
-	}
-	if replaced && (err != nil || status.Result == "") {
-		// What the attempt came to is nobody's business any more.
-		r.events = nil
-		r.set(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
-		return jitter(r.Interval), true
-	}
-	if err != nil {
+		wait = r.backoff.after(err)
+	case err != nil:
 		status.State, status.Detail, status.Remedy = Failing, err.Error(), Remedy(err)
+		r.report(status, err)
+		wait = r.backoff.after(err)
+	default:
+		r.report(status, nil)
+		r.backoff.reset()
+		wait, ok = jitter(r.Interval), true
+		if r.secretDue > 0 && (wait == 0 || r.secretDue < wait) {
+			wait = r.secretDue
+		}
 	}
-	r.report(status, err)
-	if err != nil {
-		return r.backoff.after(err), false
-	}
-	r.backoff.reset()
-	wait = jitter(r.Interval)
-	if r.again > 0 && (wait == 0 || r.again < wait) {
-		wait = r.again
-	}
-	return wait, true
+	r.answerOrders(err, status.State)
+	return wait, ok
 }
 
-// errPanic stands for a panic, whose value is not told: nobody knows what is in it.
-var errPanic = errors.New("the registrar has panicked; the entry before has the stack")
+// attempt is one walk through the table.
+type attempt struct {
+	*Registrar
+	want              botapi.Webhook
+	fingerprint       string // of the configuration: without a secret that it does not hold
+	secretFingerprint string
+	secretErr         error // which keeps nothing else from being done
+	rec               record
+	facts             facts
+	status            Status
+}
 
-// safely brings Telegram to what is wanted. A panic, in a storage module or
-// here, ends the attempt and not the server.
-func (r *Registrar) safely(ctx context.Context) (status Status, err error) {
+// attempt brings Telegram to what is wanted. A panic, in a storage module or here,
+// ends the attempt and not the server.
+func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
+	a := &attempt{Registrar: r, status: r.Status()}
+	a.status.Detail, a.status.Remedy, a.status.Result, a.status.found, a.status.freshError = "", "", "", "", false
 	defer func() {
-		if recover() != nil {
+		if recover() != nil { // its value is not told: nobody knows what is in it
 			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
-			err = errPanic
+			status, err = a.status, errPanic
 		}
 	}()
-	return r.bring(ctx)
+	r.secretDue = 0
+	err = a.walk(ctx)
+	if err != nil && a.knows(suspected) && a.status.Result != "ok" {
+		r.suspicious.Store(true)
+	}
+	return a.status, err
+}
+
+// walk walks through the table under the bot's lock, after a fresh look at the record.
+func (a *attempt) walk(ctx context.Context) (err error) {
+	if a.want, err = a.webhook.Wanted(); err != nil {
+		return configurationError{err}
+	}
+	a.fingerprint = fingerprint(a.MACKey, a.want)
+	unlock, err := a.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if a.rec, err = a.loadRecord(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		a.status.URL, a.status.RegisteredBy, a.status.RegisteredAt = a.rec.URL, a.rec.RegisteredBy, a.rec.RegisteredAt
+	}()
+	a.gatherFacts()
+	for state := State(""); state == ""; {
+		row := next(a.facts)
+		if err := a.do(ctx, row.action); err != nil {
+			return err
+		}
+		if state = row.state; state != "" {
+			a.status.enter(state, &a.rec)
+		}
+	}
+	if a.knows(secretKnown) {
+		err = a.confirmSecret(ctx)
+	}
+	return cmp.Or(err, a.secretErr)
+}
+
+func (a *attempt) knows(some facts) bool { return a.facts&some == some }
+
+// add adds facts if they hold.
+func (a *attempt) add(some facts, hold bool) {
+	if hold {
+		a.facts |= some
+	}
+}
+
+// gatherFacts gathers what is known from the record, before Telegram is asked.
+func (a *attempt) gatherFacts() {
+	rec := &a.rec
+	if rec.Told != nil && rec.ToldAt.After(a.status.InfoAt) {
+		a.status.Info, a.status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
+	}
+	isOurs := rec.Fingerprint == a.fingerprint
+	a.add(replaced, !a.Leadership.Leads(a.Registrar))
+	a.add(deleteOrdered, a.order.is(orderDelete))
+	a.add(registerOrdered, a.order.is(orderRegister))
+	a.add(ours, isOurs)
+	a.add(deleted, rec.Deleted)
+	a.add(superseded, !isOurs && a.isSuperseded())
+	a.add(contested, rec.Contested != "")
+	byOther := rec.Process != a.Node.Process || a.inherited
+	a.add(askedLately, a.hasAsked && byOther && within(rec.CheckedAt, a.Interval/5*4))
+	// Another configuration may have another secret: that is no reason to suspect it.
+	a.add(suspected, a.suspicious.Swap(false) && !a.knows(superseded) && !within(rec.RegisteredAt, suspicionInterval))
+	a.inherited = false
+	if isOurs {
+		a.ownFingerprint = a.fingerprint
+	}
+}
+
+// isSuperseded reports whether the configuration of the record has taken over from
+// this one, which was registered before. One that was never registered here is new,
+// and takes over itself.
+func (a *attempt) isSuperseded() bool {
+	wasOurs := a.ownFingerprint == a.fingerprint
+	if a.rec.Fingerprint == "" { // lost: only those whose registration it was make it anew
+		return wasOurs && a.status.State == Superseded
+	}
+	// After a restart or reload only the record knows. It is not believed for
+	// ever: the nodes with the newer configuration may be gone for good.
+	return wasOurs || a.rec.had(a.Node, a.fingerprint) && within(a.rec.CheckedAt, 2*a.Interval)
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
 // TestNotDeleted has Telegram refuse to delete a webhook: nothing has changed
@@ -14,8 +12,8 @@ import (
 func TestNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
-		api.failWith(&botapi.Error{Code: 502})
-		if err := n.Remove(context.Background(), false); err == nil {
+		api.failWith(refusal(502, "Bad Gateway", ""))
+		if err := n.Delete(context.Background(), false); err == nil {
 			t.Error("no error")
 		}
 		n.want(t, Registered)
@@ -23,7 +21,7 @@ func TestNotDeleted(t *testing.T) {
 		settle(2 * interval)
 		n.want(t, Registered)
 		wantCalls(t, api, 1, "after a webhook that was not deleted")
-		if deleted, failed := n.told("webhook not deleted"), n.told("webhook not registered"); deleted != 1 || failed != 0 {
+		if deleted, failed := n.logged("webhook not deleted"), n.logged("webhook not registered"); deleted != 1 || failed != 0 {
 			t.Errorf("told %d times that it was not deleted, and %d times that it is not registered", deleted, failed)
 		}
 		if api.registered().URL != wanted.URL {
@@ -37,7 +35,7 @@ func TestDeletedByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, a := alone(t, time.Second)
 		b := a.beside(t, "b", newer)
-		if err := b.Remove(context.Background(), false); err != nil {
+		if err := b.Delete(context.Background(), false); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * interval)

@@ -5,36 +5,38 @@ import (
 	"sync"
 )
 
-// Leadership says which registrar of this process speaks for a bot. The zero value
-// is ready for use.
+// Leadership remembers which registrar of this process works for a bot: that of the
+// latest configuration. The zero value is ready for use.
 type Leadership struct {
-	mu      sync.Mutex
-	leaders []*Registrar // the last one leads
+	mu         sync.Mutex
+	registrars []*Registrar // the last one leads
 }
 
-// Lead makes r the one that speaks for the bot: an older configuration's registrar
-// falls silent at once, even before it is stopped. It returns the one before.
-func (l *Leadership) Lead(r *Registrar) (before *Registrar) {
+// Lead makes r the leader: the registrar of an older configuration falls silent at
+// once, even before it is stopped.
+func (l *Leadership) Lead(r *Registrar) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.leaders) > 0 {
-		before = l.leaders[len(l.leaders)-1]
-	}
-	l.leaders = append(l.leaders, r)
-	return before
+	l.registrars = append(l.registrars, r)
 }
 
-// Yield takes back what Lead has made r. If it led, the one before it leads again:
-// its configuration goes on when the newer one has failed to start.
+// Yield takes back what Lead has done for r. If r led, the one before it leads
+// again: its configuration goes on when the newer one has failed to start.
 func (l *Leadership) Yield(r *Registrar) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.leaders = slices.DeleteFunc(l.leaders, func(leader *Registrar) bool { return leader == r })
+	l.registrars = slices.DeleteFunc(l.registrars, func(other *Registrar) bool { return other == r })
 }
 
-// Leads reports whether r speaks for the bot.
-func (l *Leadership) Leads(r *Registrar) bool {
+// Leader returns the leader; nil if there is none.
+func (l *Leadership) Leader() *Registrar {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.leaders) > 0 && l.leaders[len(l.leaders)-1] == r
+	if len(l.registrars) == 0 {
+		return nil
+	}
+	return l.registrars[len(l.registrars)-1]
 }
+
+// Leads reports whether r is the leader.
+func (l *Leadership) Leads(r *Registrar) bool { return l.Leader() == r }

@@ -1,7 +1,6 @@
 package registrar
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,33 +13,51 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
-// node is a registrar of a node, with what it has told.
+// node is a registrar of a node, with what it logs and emits.
 type node struct {
 	*Registrar
-	wants  atomic.Pointer[botapi.Webhook]
-	logs   *observer.ObservedLogs
-	stop   context.CancelFunc
-	events *[]string
+	*hook
+	api  *telegram
+	logs *observer.ObservedLogs
 }
 
-// given is secrets that are configured.
-type given struct{ n *node }
+// hook is the webhook of a node.
+type hook struct {
+	wanted atomic.Pointer[botapi.Webhook]
+	emit   func(event string) // called besides, if it is not nil
 
-func (g given) Advance(context.Context, bool) (string, time.Duration, error) {
-	return g.n.wants.Load().Secret, 0, nil
+	mu     sync.Mutex
+	events []string
 }
 
-func (given) Status() secret.Status { return secret.Status{Source: "configured"} }
+func (h *hook) Wanted() (botapi.Webhook, error) {
+	return *h.wanted.Load(), h.wanted.Load().Check(false)
+}
 
-func (given) Registered(context.Context, string, error) (bool, error) { return false, nil }
+func (*hook) Observe(Status) {}
 
-// told counts the entries of that message in the log.
-func (n *node) told(message string) int { return n.logs.FilterMessage(message).Len() }
+func (h *hook) Emit(event string, _ map[string]any) {
+	h.mu.Lock()
+	h.events = append(h.events, event)
+	h.mu.Unlock()
+	if h.emit != nil {
+		h.emit(event)
+	}
+}
+
+// emitted returns the events so far.
+func (h *hook) emitted() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return fmt.Sprint(h.events)
+}
+
+// logged counts the entries of that message in the log.
+func (n *node) logged(message string) int { return n.logs.FilterMessage(message).Len() }
 
 var (
 	wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret", MaxConnections: 40}
@@ -54,31 +71,47 @@ const (
 	recordKey = botKey + "/registration.json"
 )
 
-var bots, processes int
+var processes atomic.Int64
 
-// claim is a bot that no other process of the test has.
-func claim(t *testing.T, node string) *registry.Bot {
+// config is what a registrar of a process of its own works with.
+func config(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) Config {
 	t.Helper()
-	bots++
-	bot, release, err := registry.Claim(fmt.Sprint("bot ", bots), bots, node)
-	if err != nil {
-		t.Fatal(err)
+	return Config{
+		Secrets:    secret.NewConfigured(want.Secret),
+		API:        api.client(t, token),
+		Storage:    storage,
+		Prefix:     botKey,
+		MACKey:     []byte("token"),
+		Node:       Node{Name: name, Process: fmt.Sprint(name, "-", processes.Add(1))},
+		Interval:   interval,
+		Leadership: new(Leadership),
+		Logger:     zap.NewNop(),
 	}
-	t.Cleanup(release)
-	return bot
 }
 
-// run starts a registrar of a node of its own for what is wanted.
-func run(t *testing.T, name string, api API, storage certmagic.Storage, want botapi.Webhook) *node {
+// run starts a registrar of a process of its own for what is wanted.
+func run(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) *node {
 	t.Helper()
-	return runFor(t, name, claim(t, name), api, storage, want)
+	return start(t, config(t, name, api, storage, want), api, want)
+}
+
+// start starts a registrar. It stops with the test, if not before.
+func start(t *testing.T, config Config, api *telegram, want botapi.Webhook) *node {
+	t.Helper()
+	core, logs := observer.New(zap.InfoLevel)
+	config.Logger = zap.New(core)
+	n := &node{hook: new(hook), api: api, logs: logs}
+	n.wanted.Store(&want)
+	n.Registrar = Start(config, n.hook)
+	t.Cleanup(func() { n.Stop(); n.Wait() })
+	return n
 }
 
 // alone is a node on a storage of its own that has registered its bot and has
 // been at work for so long.
 func alone(t *testing.T, since time.Duration) (*telegram, *node) {
 	t.Helper()
-	api := new(telegram)
+	api := newTelegram(t)
 	n := run(t, "a", api, storagetest.NewMemory(), wanted)
 	settle(since)
 	return api, n
@@ -87,62 +120,27 @@ func alone(t *testing.T, since time.Duration) (*telegram, *node) {
 // beside runs a node with the same Telegram and storage.
 func (n *node) beside(t *testing.T, name string, want botapi.Webhook) *node {
 	t.Helper()
-	other := run(t, name, n.API, n.Storage, want)
+	other := run(t, name, n.api, n.Storage, want)
 	settle(time.Second)
 	return other
 }
 
-// again stops a node and starts it, as a restart and a reload do.
+// again stops a node and starts it, as a restart does.
 func (n *node) again(t *testing.T, want botapi.Webhook) *node {
 	t.Helper()
-	n.stop()
+	n.Stop()
 	return n.beside(t, n.Node.Name, want)
 }
 
 // fleet starts three nodes on one storage at once.
 func fleet(t *testing.T) (api *telegram, nodes []*node) {
 	t.Helper()
-	api, storage := new(telegram), storagetest.NewMemory()
+	api, storage := newTelegram(t), storagetest.NewMemory()
 	for _, name := range []string{"a", "b", "c"} {
 		nodes = append(nodes, run(t, name, api, storage, wanted))
 	}
 	settle(time.Second)
 	return api, nodes
-}
-
-// runFor starts a registrar in the process that bot stands for. It stops with
-// the test, if not before.
-func runFor(t *testing.T, name string, bot *registry.Bot, api API, storage certmagic.Storage, want botapi.Webhook) *node {
-	t.Helper()
-	processes++
-	core, logs := observer.New(zap.InfoLevel)
-	var mu sync.Mutex
-	n := &node{logs: logs, events: new([]string)}
-	n.wants.Store(&want)
-	n.Registrar = New(Config{
-		Webhook:  func() (botapi.Webhook, error) { return *n.wants.Load(), Check(*n.wants.Load(), false) },
-		Secrets:  given{n},
-		API:      api,
-		Storage:  storage,
-		Prefix:   botKey,
-		MACKey:   []byte("token"),
-		Node:     Node{Name: name, Process: fmt.Sprint(name, "-", processes)},
-		Interval: interval,
-		Bot:      bot,
-		Logger:   zap.New(core),
-		Emit: func(event string, _ map[string]any) {
-			mu.Lock()
-			defer mu.Unlock()
-			*n.events = append(*n.events, event)
-		},
-		Observe: func(Status) {},
-	})
-	bot.Lead(n.Registrar)
-	ctx, stop := context.WithCancel(context.Background())
-	n.stop = stop
-	t.Cleanup(stop)
-	go n.Run(ctx)
-	return n
 }
 
 func (n *node) want(t *testing.T, state State) {

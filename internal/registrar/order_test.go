@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestSharedOrders has many ask for the same two things while a registration is
@@ -18,7 +18,7 @@ import (
 func TestSharedOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Minute)
-		api.change(func(a *telegram) { a.slow = time.Second })
+		api.slow(time.Second)
 		asked := api.comparisons()
 		var answered atomic.Int32
 		ask := func(times int, drop bool) {
@@ -40,8 +40,8 @@ func TestSharedOrders(t *testing.T) {
 			t.Errorf("%d callers have got an answer, want 100", n)
 		}
 		var drops []bool
-		for _, w := range api.history()[1:] {
-			drops = append(drops, w.DropPendingUpdates)
+		for _, call := range api.Calls("setWebhook")[1:] {
+			drops = append(drops, call.Params["drop_pending_updates"] == "true")
 		}
 		if !slices.Equal(drops, []bool{false, false, true}) {
 			t.Errorf("calls of setWebhook that drop updates: %v, want the last of three alone", drops)
@@ -59,16 +59,16 @@ func TestWithdrawnOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api, n := alone(t, time.Minute)
-				api.change(func(a *telegram) { a.slow = time.Minute })
+				api.slow(20 * time.Second)
 				asked := api.comparisons()
 				go func() { _ = n.Register(t.Context(), false) }()
 				synctest.Wait()
 				if shared {
-					go func() { _ = n.Remove(t.Context(), false) }()
+					go func() { _ = n.Delete(t.Context(), false) }()
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if err := n.Remove(ctx, false); err == nil {
+				if err := n.Delete(ctx, false); err == nil {
 					t.Error("no error")
 				}
 				settle(2 * time.Minute)
@@ -88,24 +88,20 @@ func TestWithdrawnOrder(t *testing.T) {
 func TestOrderOfAnotherConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Minute)
-		api.change(func(a *telegram) { a.slow = time.Second })
+		api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+			if method != "setWebhook" {
+				return nil
+			}
+			return &telegramtest.Fault{Delay: time.Second, Cut: true}
+		})
 		answer := make(chan error, 1)
 		go func() { answer <- n.Register(t.Context(), false) }()
 		synctest.Wait()
-		n.Bot.Lead("a newer one")
-		api.failWith(errors.New("away"))
+		n.Leadership.Lead(new(Registrar))
 		if err := <-answer; !errors.Is(err, errStopped) {
 			t.Errorf("got %v, want %v", err, errStopped)
 		}
 	})
-}
-
-// hanging is a Telegram that does not answer getWebhookInfo.
-type hanging struct{ telegram }
-
-func (*hanging) GetWebhookInfo(ctx context.Context) (botapi.WebhookInfo, error) {
-	<-ctx.Done()
-	return botapi.WebhookInfo{}, ctx.Err()
 }
 
 // TestStopWhileOrdersWait ends a configuration while some wait for an attempt that
@@ -113,15 +109,12 @@ func (*hanging) GetWebhookInfo(ctx context.Context) (botapi.WebhookInfo, error) 
 func TestStopWhileOrdersWait(t *testing.T) {
 	for range 20 { // what waits is met by chance
 		synctest.Test(t, func(t *testing.T) {
-			once := run(t, "a", new(telegram), storagetest.NewMemory(), wanted)
-			once.stop()
-			synctest.Wait()
-			config := once.Config
-			config.API = new(hanging)
-			n := Start(config)
+			api := newTelegram(t)
+			api.failWith(&telegramtest.Fault{Delay: time.Hour})
+			n := run(t, "a", api, storagetest.NewMemory(), wanted)
 			answers := make(chan error, 6)
 			for range 2 {
-				go func() { answers <- n.Look(t.Context()) }()
+				go func() { answers <- n.Check(t.Context()) }()
 				go func() { answers <- n.Register(t.Context(), true) }()
 				go func() { answers <- n.Rotate(t.Context()) }()
 			}

@@ -29,57 +29,45 @@ func NewPace() *Pace {
 	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1)}
 }
 
-// wait returns when a call may be made, or the context has ended. Only one at a
-// time asks the limiter: what it has promised to those that give up, as all do at
-// a reload, it would not take back.
-func (p *Pace) wait(ctx context.Context) {
-	select {
-	case p.turn <- struct{}{}:
-		_ = p.limit.Wait(ctx) // its error is the context's
-		<-p.turn
-	case <-ctx.Done():
-	}
-}
-
-// waiting is what the status says meanwhile.
-const waiting = "Telegram takes only so many new bots at a time from one address, and others are before this one"
+// waitingForTurn is the detail of a status meanwhile.
+const waitingForTurn = "Telegram takes only so many new bots at a time from one address, and others are before this one"
 
 // awaitTurn waits until a bot that may be new to Telegram may be called for. An
 // order of a person does not wait; nor does a bot that Telegram must know since it
-// sends updates for it.
+// sends updates for it. Only one registrar at a time asks the limiter, which takes
+// back only the last reservation: all that wait may give up at once, at a reload.
 func (r *Registrar) awaitTurn(ctx context.Context) {
-	if r.Pace == nil || r.looked || r.recorded(ctx) {
+	if r.Pace == nil || r.hasAsked || r.isRecorded(ctx) {
 		return
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	if status := r.Status(); status.State == Pending {
-		status.Detail = waiting
-		r.set(status)
+		status.Detail = waitingForTurn
+		r.setStatus(status)
 	}
-	turn := make(chan struct{})
-	go func() {
-		defer close(turn)
-		r.Pace.wait(ctx)
-	}()
 	select {
-	case <-r.ordered:
-	case <-r.kick:
-	case <-turn:
+	case r.Pace.turn <- struct{}{}:
+		defer func() { <-r.Pace.turn }()
+	case o := <-r.orders:
+		r.enqueue(o)
+		return
+	case <-r.wakeup:
+		return
+	case <-ctx.Done():
+		return
+	}
+	reservation := r.Pace.limit.Reserve()
+	if delay := reservation.Delay(); delay > 0 && !r.pause(ctx, delay, r.wakeup) {
+		reservation.Cancel()
 	}
 }
 
-// recorded reports whether the bot has been registered before, by whichever node,
-// so that Telegram knows it. Of a storage that fails the attempt tells, which then
+// isRecorded reports whether the bot has been registered before, by whichever node,
+// so that Telegram knows it. A storage that fails is left to the attempt, which then
 // calls nobody.
-func (r *Registrar) recorded(ctx context.Context) (is bool) {
-	defer func() {
-		if recover() != nil {
-			is = true
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (r *Registrar) isRecorded(ctx context.Context) (recorded bool) {
+	defer func() { recorded = recover() != nil || recorded }()
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	rec, err := r.store.load(ctx)
+	rec, err := r.loadRecord(ctx)
 	return err != nil || !rec.CheckedAt.IsZero()
 }

@@ -8,40 +8,37 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/registry"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// fromOneAddress is a way to the stand-in on which all requests come from one
-// address that is not local, so that it counts new tokens.
-type fromOneAddress struct{ wire }
+// fromOneAddress is a way to Telegram on which all requests come from one address
+// that is not local, so that it counts new tokens.
+type fromOneAddress struct{ *telegramtest.API }
 
-func (w *fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.RemoteAddr = "8.8.8.8:443"
-	return w.wire.RoundTrip(r)
+	return w.API.RoundTrip(r)
 }
 
 // crowd is many bots of one process.
 type crowd struct {
 	t       *testing.T
-	way     *fromOneAddress
-	bots    []*registry.Bot
+	api     *telegram
+	leaders []*Leadership
 	storage []*storagetest.Memory
 	pace    *Pace
-	running []*Running
+	running []*Registrar
 
 	interval time.Duration // between comparisons; 0 for none
 }
 
 func newCrowd(t *testing.T, n int) *crowd {
 	t.Helper()
-	c := &crowd{t: t, way: &fromOneAddress{wire{api: telegramtest.NewAPI(telegramtest.APIOptions{})}}, pace: NewPace()}
+	c := &crowd{t: t, api: newTelegram(t), pace: NewPace()}
+	t.Cleanup(func() { c.stop(c.running) })
 	for range n {
 		c.add()
 	}
@@ -50,29 +47,31 @@ func newCrowd(t *testing.T, n int) *crowd {
 
 // add adds a bot that nobody knows.
 func (c *crowd) add() {
-	c.bots = append(c.bots, new(registry.Bot))
+	c.leaders = append(c.leaders, new(Leadership))
 	c.storage = append(c.storage, storagetest.NewMemory())
 }
 
 // start starts the registrars of all bots, as a new configuration does.
-func (c *crowd) start() (old []*Running) {
+func (c *crowd) start() (old []*Registrar) {
 	c.t.Helper()
 	old, c.running = c.running, nil
-	for n, bot := range c.bots {
-		want := wanted
-		c.running = append(c.running, Start(Config{
-			Webhook: func() (botapi.Webhook, error) { return want, nil },
-			Secrets: always(want.Secret), API: newClient(c.t, c.token(n), c.way),
-			Storage: c.storage[n], Prefix: botKey, MACKey: []byte("token"), Node: Node{"a", "a-1"},
-			Interval: c.interval, Pace: c.pace, Bot: bot, Logger: zap.NewNop(),
-			Emit: func(string, map[string]any) {}, Observe: func(Status) {},
-		}))
+	for n, leader := range c.leaders {
+		config := config(c.t, "a", c.api, c.storage[n], wanted)
+		account, err := botapi.NewAccount(fmt.Sprintf("%d:test_token_for_loopback_only_%07d", 100_000_000+n, n), "", false)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		config.API = botapi.NewClient(account, fromOneAddress{c.api.API})
+		config.Node, config.Interval, config.Pace, config.Leadership = Node{"a", "a-1"}, c.interval, c.pace, leader
+		hook := new(hook)
+		hook.wanted.Store(&wanted)
+		c.running = append(c.running, Start(config, hook))
 	}
 	return old
 }
 
 // stop stops what is at work.
-func (c *crowd) stop(running []*Running) {
+func (c *crowd) stop(running []*Registrar) {
 	for _, r := range running {
 		r.Stop()
 	}
@@ -82,20 +81,11 @@ func (c *crowd) stop(running []*Running) {
 // restart ends the process, and starts another one.
 func (c *crowd) restart() {
 	c.stop(c.running)
-	c.bots, c.pace = make([]*registry.Bot, len(c.bots)), NewPace()
-	for n := range c.bots {
-		c.bots[n] = new(registry.Bot)
+	c.pace = NewPace()
+	for n := range c.leaders {
+		c.leaders[n] = new(Leadership)
 	}
 	c.start()
-}
-
-func (c *crowd) close() {
-	c.stop(c.running)
-	c.way.api.Close()
-}
-
-func (*crowd) token(n int) string {
-	return fmt.Sprintf("%d:test_token_for_loopback_only_%07d", 100_000_000+n, n)
 }
 
 // want looks how many are registered, and that Telegram has never had enough.
@@ -106,36 +96,24 @@ func (c *crowd) want(registered int, when string) {
 		switch s := r.Status(); {
 		case s.State == Registered:
 			got++
-		case s.State != Pending || s.Detail != waiting:
+		case s.State != Pending || s.Detail != waitingForTurn:
 			c.t.Errorf("%s: one is %s: %s", when, s.State, s.Detail)
 		}
 	}
 	if got != registered {
 		c.t.Errorf("%s: %d are registered, want %d", when, got, registered)
 	}
-	for _, call := range c.way.api.Calls("") {
+	for _, call := range c.api.Calls("") {
 		if call.Status == http.StatusTooManyRequests {
 			c.t.Fatalf("%s: Telegram answers 429", when)
 		}
 	}
 }
 
-// always is a secret that never changes.
-type always string
-
-func (s always) Advance(context.Context, bool) (string, time.Duration, error) {
-	return string(s), 0, nil
-}
-
-func (always) Status() secret.Status { return secret.Status{Source: "configured"} }
-
-func (always) Registered(context.Context, string, error) (bool, error) { return false, nil }
-
 // TestManyNewBots has more bots than Telegram takes in an hour from one address.
 func TestManyNewBots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 650)
-		defer c.close()
 		c.start()
 		settle(0)
 		c.want(firstBots, "at once")
@@ -163,7 +141,7 @@ func TestManyNewBots(t *testing.T) {
 
 func wantSets(t *testing.T, c *crowd, n int) {
 	t.Helper()
-	if got := len(c.way.api.Calls("setWebhook")); got != n {
+	if got := len(c.api.Calls("setWebhook")); got != n {
 		t.Errorf("%d calls of setWebhook, want %d", got, n)
 	}
 }
@@ -174,7 +152,6 @@ func TestReloadWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const more, reloads = 40, 20
 		c := newCrowd(t, firstBots+more)
-		defer c.close()
 		c.start()
 		settle(0)
 		for range reloads {
@@ -188,15 +165,14 @@ func TestReloadWhileWaiting(t *testing.T) {
 
 // TestNoNeedToWait has bots that wait for their turns, and are called for before.
 func TestNoNeedToWait(t *testing.T) {
-	for name, call := range map[string]func(*Running){
-		"a person asks":          func(r *Running) { _ = r.Look(context.Background()) },
-		"Telegram sends updates": func(r *Running) { r.Suspect() },
-		"a person wants it anew": func(r *Running) { _ = r.Register(context.Background(), false) },
+	for name, call := range map[string]func(*Registrar){
+		"a person asks":          func(r *Registrar) { _ = r.Check(context.Background()) },
+		"Telegram sends updates": func(r *Registrar) { r.Suspect() },
+		"a person wants it anew": func(r *Registrar) { _ = r.Register(context.Background(), false) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrowd(t, firstBots+5)
-				defer c.close()
 				c.start()
 				settle(0)
 				for _, r := range c.running {
@@ -218,10 +194,9 @@ func TestReloadOfMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, firstBots)
 		c.interval = interval
-		defer c.close()
 		c.start()
 		settle(time.Second)
-		asked := func() int { return len(c.way.api.Calls("getWebhookInfo")) }
+		asked := func() int { return len(c.api.Calls("getWebhookInfo")) }
 		before := asked()
 		for range 20 {
 			c.stop(c.start())
@@ -241,7 +216,7 @@ func TestReloadOfMany(t *testing.T) {
 			t.Errorf("%d calls of getWebhookInfo in two intervals, want one for each of %d bots at least", n, firstBots)
 		}
 
-		c.way.set(refusal(401, "Unauthorized", ""))
+		c.api.failWith(refusal(401, "Unauthorized", ""))
 		for _, r := range c.running {
 			r.Suspect()
 		}

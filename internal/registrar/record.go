@@ -103,24 +103,25 @@ func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool 
 			rec.Seen.HasCustomCertificate == now.HasCustomCertificate)
 }
 
-// lookedAt takes down that a node has looked whose registration it is.
-func (rec *record) lookedAt(by Node) {
+// markChecked records that a node has compared with Telegram, or changed it.
+func (rec *record) markChecked(by Node) {
 	rec.Process, rec.CheckedAt = by.Process, time.Now()
 	rec.Nodes = slices.DeleteFunc(rec.Nodes, func(p participant) bool { return p.Node == by.Name })
 	rec.Nodes = append(rec.Nodes, participant{by.Name, rec.Fingerprint})
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
 
-// registered takes down a registration.
-func (rec *record) registered(g goal, by Node) {
-	rec.Fingerprint, rec.Secret, rec.URL, rec.RegisteredAt, rec.Seen, rec.Contested = g.sum, g.secretSum, g.URL, time.Now(), nil, ""
-	rec.RegisteredBy, rec.Deleted = by.Process, false
-	rec.lookedAt(by)
+// markRegistered records a registration.
+func (rec *record) markRegistered(url, fingerprint, secretFingerprint string, by Node) {
+	rec.Fingerprint, rec.Secret, rec.URL = fingerprint, secretFingerprint, url
+	rec.RegisteredAt, rec.RegisteredBy = time.Now(), by.Process
+	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
+	rec.markChecked(by)
 }
 
 // had reports whether that was the last registration that the node had a part in.
-func (rec *record) had(node Node, sum string) bool {
-	return slices.Contains(rec.Nodes, participant{node.Name, sum})
+func (rec *record) had(node Node, fingerprint string) bool {
+	return slices.Contains(rec.Nodes, participant{node.Name, fingerprint})
 }
 
 // A bot whose webhook is taken over again and again is contested: somebody else
@@ -131,15 +132,11 @@ const maxRepairs = 3
 // are an interval apart, so it is longer when the interval is.
 func repairWindow(interval time.Duration) time.Duration { return max(10*time.Minute, 4*interval) }
 
-// repair reports whether the registration may be repaired now, and counts it.
-// Once there is a fight, it is left alone until the last repair is that long ago.
-func (rec *record) repair(window time.Duration) bool {
+// repairedOften reports whether another repair would be part of a fight. Once there
+// is one, the webhook is left alone until the last repair is that long ago.
+func (rec *record) repairedOften(window time.Duration) bool {
 	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, window) })
-	if len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0 {
-		return false
-	}
-	rec.Repairs = append(rec.Repairs, time.Now())
-	return true
+	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }
 
 // fingerprint stands for a registration, secret and certificate included. It is

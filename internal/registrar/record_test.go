@@ -46,20 +46,18 @@ func TestLimit(t *testing.T) {
 // 403 that Telegram has met is not taken for older than the registration.
 func TestRefusedThoughRegisteredInTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), storagetest.NewMemory()
+		api, storage := newTelegram(t), storagetest.NewMemory()
 		node := run(t, "a", api, storage, wanted)
 		settle(2 * time.Minute)
-		rec, err := node.store.load(t.Context())
+		rec, err := node.loadRecord(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		rec.RegisteredAt = time.Now().AddDate(1, 0, 0)
-		if err := node.store.save(t.Context(), rec); err != nil {
+		if err := node.saveRecord(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
-		api.change(func(a *telegram) {
-			a.info.LastErrorDate, a.info.LastErrorMessage = time.Now(), "Wrong response from the webhook: 403 Forbidden"
-		})
+		api.meet("Wrong response from the webhook: 403 Forbidden", time.Now())
 		settle(2 * interval)
 		wantCalls(t, api, 2, "after a 403")
 	})

@@ -1,6 +1,14 @@
 // Package registrar keeps a bot's webhook registered with Telegram as one
 // configuration wants it: once for all nodes that share a storage, and again
 // when somebody else has changed it.
+//
+//   - machine.go: what an attempt does, as a table
+//   - attempt.go: the attempts, and what each action of the table does
+//   - order.go: what a person asks for
+//   - leadership.go: which registrar of this process works for a bot
+//   - record.go, store.go: what the nodes know of each other, in storage
+//   - report.go, errors.go: what is logged, and when to try again
+//   - pace.go: how fast new bots may come to Telegram
 package registrar
 
 import (
@@ -16,29 +24,28 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
-// API is the part of the Bot API that a registrar needs.
-type API interface {
-	SetWebhook(context.Context, botapi.Webhook) error
-	GetWebhookInfo(context.Context) (botapi.WebhookInfo, error)
-	DeleteWebhook(ctx context.Context, dropPendingUpdates bool) error
-}
+// Webhook is what a registrar keeps registered.
+type Webhook interface {
+	// Wanted returns what Telegram is to have. It is called before each attempt,
+	// since a certificate may be renewed. The secret is empty unless the
+	// configuration holds it. An error is the configuration's fault.
+	Wanted() (botapi.Webhook, error)
 
-// Secrets is the part of a secret.Source that a registrar needs.
-type Secrets interface {
-	Advance(ctx context.Context, rotate bool) (value string, again time.Duration, err error)
-	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
-	Status() secret.Status
+	// Observe is called with what is known after each attempt.
+	Observe(Status)
+
+	// Emit tells the subscribers of Caddy's events. They take as long as they
+	// like, so it is called while no lock is held.
+	Emit(event string, data map[string]any)
 }
 
 // Config is what a registrar works with.
 type Config struct {
-	// Secrets says which secret is to be registered, under the bot's lock.
-	Secrets Secrets
-
-	API     API
+	Secrets secret.Source // which secret to register, under the bot's lock
+	API     *botapi.Client
 	Storage certmagic.Storage
-	Prefix  string // the bot's keys in storage, and its lock
-	MACKey  []byte // keys the fingerprint
+	Prefix  string // of the bot's keys in storage, and the name of its lock
+	MACKey  []byte // for fingerprints
 	Node    Node
 
 	// Interval between comparisons with getWebhookInfo; 0 for none.
@@ -52,109 +59,95 @@ type Config struct {
 	Logger     *zap.Logger
 }
 
-// Webhook is what a registrar keeps registered.
-type Webhook interface {
-	// Wanted says what is wanted. It is asked before every attempt, since a
-	// certificate may be renewed. Its secret is empty unless the configuration
-	// holds it. Its error is the configuration's fault.
-	Wanted() (botapi.Webhook, error)
-
-	// Observe is told what is known after each attempt, for metrics.
-	Observe(Status)
-
-	// Emit tells subscribers of Caddy's events. They take as long as they like,
-	// so it is called while no lock is held.
-	Emit(event string, data map[string]any)
-}
-
-// State is how a registration stands.
-type State string
-
-// The states of a registration.
-const (
-	Pending    State = "pending"    // no attempt has ended yet
-	Registered State = "registered" // Telegram has what is wanted
-	Failing    State = "failing"    // the last attempt failed; it is tried again
-	Contested  State = "contested"  // somebody else registers the same bot
-	Superseded State = "superseded" // another configuration has taken over
-	Deleted    State = "deleted"    // a person has deleted it, and it stays so until told
-)
-
-// Status is what is known of a registration.
-type Status struct {
-	State  State
-	Since  time.Time
-	Detail string             // what went wrong, if anything
-	Remedy string             // what a person can do about it
-	Result string             // what setWebhook came to in this attempt; empty if it was not called
-	Info   botapi.WebhookInfo // as Telegram last told it
-	InfoAt time.Time          // when that was
-
-	// What is registered, by whom and when, as all nodes know it.
-	URL          string
-	RegisteredBy string
-	RegisteredAt time.Time
-
-	found      string // what a contested webhook has in its place
-	failedAnew bool   // Telegram has met an error that no node has told of yet
-}
-
-// told takes down what Telegram says, for this node and all others.
-func (s *Status) told(info botapi.WebhookInfo, rec *record) {
-	s.Info, s.InfoAt = info, time.Now()
-	rec.Told, rec.ToldAt = &info, s.InfoAt
-}
-
-// contest makes it contested, if something was found.
-func (s *Status) contest(found string) {
-	if found != "" {
-		s.State, s.Detail, s.found = Contested, "somebody else registers this bot with "+found, found
-	}
-}
-
-// Registrar keeps one registration.
+// Registrar keeps one webhook registered.
 type Registrar struct {
 	Config
 	webhook Webhook
-	store   store
 
-	kick     chan struct{}
-	ordered  chan struct{} // filled while orders wait
-	stopped  chan struct{} // closed when Run is to end
-	suspect  atomic.Bool   // Telegram may hold another secret
-	lastKick atomic.Int64  // when it was last suspected, in nanoseconds since start
-	start    time.Time
+	cancel  context.CancelFunc
+	stopped <-chan struct{} // closed by Stop
+	done    chan struct{}   // closed when the last attempt has ended
+	late    chan struct{}   // closed when that takes too long after Stop
 
-	// What follows is the goroutine's own.
-	looked  bool          // Telegram has been asked at least once
-	follows bool          // by the registrar before, which stands for the first look
-	owned   string        // the fingerprint of its registration that it last saw in the record
-	unsaved *record       // what storage did not take
-	asked   *order        // what the attempt is made for; nil if nobody has asked
-	again   time.Duration // when the secret asks for another attempt; 0 for never
-	damaged bool          // the record is, and that is told
-	lost    string        // what was found in the webhook's place, and is told
-	told    errorTold
-	events  []event // to be emitted
-	backoff backoff
+	orders        chan *order
+	wakeup        chan struct{} // filled to begin an attempt, unless the registrar waits after an error
+	suspicious    atomic.Bool   // Telegram may have another secret
+	lastSuspicion atomic.Int64  // in Unix nanoseconds
 
-	mu       sync.Mutex
-	status   Status
-	waiting  []*order // whose attempts have not begun
-	rotation *order   // the rotation that was ordered and is under way
+	// What follows belongs to the goroutine that makes the attempts.
+	hasAsked       bool          // Telegram has answered getWebhookInfo, at least once
+	inherited      bool          // it was the registrar before this one that asked
+	ownFingerprint string        // of this configuration, as last seen in the record
+	unsaved        *record       // what storage did not take
+	order          *order        // the order that this attempt carries out, if any
+	orderers       []*order      // all that wait for that
+	rotations      []*order      // those that wait for the rotation that is under way
+	waiting        []*order      // those whose attempts have not begun
+	secretDue      time.Duration // until the next step of a rotation; 0 for none
+	backoff        backoff
+	events         []event // emitted after the attempt
+
+	reportedLoss  string // what was found in the webhook's place, and logged
+	reportedError reportedError
+
+	mu     sync.Mutex
+	status Status
 }
 
-// New makes a registrar; Run starts it.
-func New(config Config, webhook Webhook) *Registrar {
-	return &Registrar{
+// Start makes a registrar that works for its bot, in the place of any older one of
+// this process, in the background.
+func Start(config Config, webhook Webhook) *Registrar {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Registrar{
 		Config:  config,
 		webhook: webhook,
-		store:   store{storage: config.Storage, prefix: config.Prefix},
-		kick:    make(chan struct{}, 1),
-		ordered: make(chan struct{}, 1),
-		stopped: make(chan struct{}),
-		start:   time.Now(),
+		cancel:  cancel,
+		stopped: ctx.Done(),
+		done:    make(chan struct{}),
+		late:    make(chan struct{}),
+		orders:  make(chan *order),
+		wakeup:  make(chan struct{}, 1),
 		status:  Status{State: Pending, Since: time.Now()},
+	}
+	if before := r.Leadership.Leader(); before != nil {
+		r.inherit(before.Status())
+	}
+	r.Leadership.Lead(r)
+	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })
+	go r.run(ctx)
+	return r
+}
+
+// inherit takes over what the registrar of the configuration before knows, if all
+// was well. It need not ask again so soon: with many bots, each change of the
+// configuration would ask Telegram for all of them at once.
+func (r *Registrar) inherit(s Status) {
+	if s.State == Registered && !s.InfoAt.IsZero() {
+		r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
+		r.hasAsked, r.inherited = true, true
+	}
+}
+
+// Stop ends the work; another configuration continues it.
+func (r *Registrar) Stop() {
+	if r != nil {
+		r.Leadership.Yield(r)
+		r.cancel()
+	}
+}
+
+// stopTimeout is how long after Stop Wait waits: a little longer than a call may go
+// on, so that no other node has to wait until a lock is stale.
+const stopTimeout = grace + time.Second
+
+// Wait returns when the last attempt has ended after Stop, or when that takes too
+// long. Registrars that were stopped together take no longer together.
+func (r *Registrar) Wait() {
+	if r != nil {
+		select {
+		case <-r.done:
+		case <-r.late:
+		}
 	}
 }
 
@@ -168,23 +161,25 @@ func (r *Registrar) Status() Status {
 // suspicionInterval bounds how often refused requests lead to a registration.
 const suspicionInterval = time.Minute
 
-// Suspect is told that a request from Telegram's own addresses was refused: the
+// Suspect is called when a request from Telegram's own addresses was refused: the
 // secret may be out of step. It costs next to nothing, and has an effect at most
 // once a minute, however often it is called.
 func (r *Registrar) Suspect() {
-	now := int64(time.Since(r.start)) + 1
-	last := r.lastKick.Load()
-	if last != 0 && now-last < int64(suspicionInterval) || !r.lastKick.CompareAndSwap(last, now) {
+	if r == nil {
 		return
 	}
-	r.suspect.Store(true)
-	r.Kick()
+	now, last := time.Now().UnixNano(), r.lastSuspicion.Load()
+	if time.Duration(now-last).Abs() < suspicionInterval || !r.lastSuspicion.CompareAndSwap(last, now) {
+		return
+	}
+	r.suspicious.Store(true)
+	r.wake()
 }
 
-// Kick makes the registrar look at once, unless it waits after an error.
-func (r *Registrar) Kick() {
+// wake begins an attempt at once, unless the registrar waits after an error.
+func (r *Registrar) wake() {
 	select {
-	case r.kick <- struct{}{}:
+	case r.wakeup <- struct{}{}:
 	default:
 	}
 }

@@ -1,15 +1,16 @@
 package registrar
 
 import (
-	"context"
-	"errors"
-	"reflect"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestNothingToDo starts again and again with the same configuration.
@@ -22,7 +23,7 @@ func TestNothingToDo(t *testing.T) {
 			n.want(t, Registered)
 		}
 		wantCalls(t, api, 1, "after 100 starts")
-		if api.registered().DropPendingUpdates {
+		if _, dropped := api.Calls("setWebhook")[0].Params["drop_pending_updates"]; dropped {
 			t.Error("pending updates were dropped")
 		}
 	})
@@ -47,8 +48,11 @@ func TestChangedFields(t *testing.T) {
 					n.want(t, Registered)
 				}
 				wantCalls(t, api, 2, "after the change")
-				if has := api.registered(); !reflect.DeepEqual(has, want) {
-					t.Errorf("Telegram has %v, want %v", has, want)
+				params := api.Calls("setWebhook")[1].Params
+				types, _ := json.Marshal(append([]string{}, want.AllowedUpdates...))
+				if params["url"] != want.URL || params["secret_token"] != want.Secret || params["allowed_updates"] != string(types) ||
+					params["max_connections"] != fmt.Sprint(want.MaxConnections) || params["ip_address"] != want.IPAddress {
+					t.Errorf("Telegram was told %v, want %v", params, want)
 				}
 			})
 		})
@@ -57,63 +61,90 @@ func TestChangedFields(t *testing.T) {
 
 // TestErrors makes every call fail in one way, and then mends it.
 func TestErrors(t *testing.T) {
+	const soon, rarely = 6 * time.Minute, 20 * time.Minute
+	page := func(status int) *telegramtest.Fault {
+		return &telegramtest.Fault{Status: status, Body: []byte("<html>a captive portal</html>")}
+	}
 	for name, tc := range map[string]struct {
-		err   error
+		fault *telegramtest.Fault
 		least time.Duration // no second call before
 		most  time.Duration // a call by then, once it is mended
 	}{
-		"429":                {&botapi.Error{Code: 429, RetryAfter: 30 * time.Second}, 29 * time.Second, 40 * time.Second},
-		"409":                {&botapi.Error{Code: 409}, 500 * time.Millisecond, 6 * time.Minute},
-		"401":                {&botapi.Error{Code: 401}, 10 * time.Minute, 20 * time.Minute},
-		"404":                {&botapi.Error{Code: 404}, 10 * time.Minute, 20 * time.Minute},
-		"400":                {&botapi.Error{Code: 400}, 10 * time.Minute, 20 * time.Minute},
-		"500":                {&botapi.Error{Code: 500}, 500 * time.Millisecond, 6 * time.Minute},
-		"502":                {&botapi.Error{Code: 502}, 500 * time.Millisecond, 6 * time.Minute},
-		"connection refused": {errors.New("connection refused"), 500 * time.Millisecond, 6 * time.Minute},
-		"a time-out":         {context.DeadlineExceeded, 500 * time.Millisecond, 6 * time.Minute},
+		"429":             {refusal(429, "Too Many Requests: retry after 30", `,"parameters":{"retry_after":30}`), 29 * time.Second, 40 * time.Second},
+		"409":             {refusal(409, "Conflict: terminated by other setWebhook", ""), 500 * time.Millisecond, soon},
+		"401":             {refusal(401, "Unauthorized", ""), 10 * time.Minute, rarely},
+		"404":             {refusal(404, "Not Found", ""), 10 * time.Minute, rarely},
+		"400":             {refusal(400, "Bad Request: bad webhook: IP address 10.0.0.1 is reserved", ""), 10 * time.Minute, rarely},
+		"500":             {refusal(500, "Internal Server Error", ""), 500 * time.Millisecond, soon},
+		"502 with a page": {page(502), 500 * time.Millisecond, soon},
+		"200 with a page": {page(200), 500 * time.Millisecond, soon},
+		"10 MiB":          {&telegramtest.Fault{Size: 10 << 20}, 500 * time.Millisecond, soon},
+		"cut off":         {&telegramtest.Fault{Body: []byte(`{"ok":tr`), Cut: true}, 500 * time.Millisecond, soon},
+		"no answer":       {away, 500 * time.Millisecond, soon},
+		"a time-out":      {&telegramtest.Fault{Delay: time.Hour}, 30*time.Second + 500*time.Millisecond, soon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := new(telegram)
-				api.failWith(tc.err)
+				api := newTelegram(t)
+				api.failWith(tc.fault)
 				n := run(t, "a", api, storagetest.NewMemory(), wanted)
 				settle(tc.least)
 				n.want(t, Failing)
 				if asked := api.comparisons(); asked != 1 {
 					t.Errorf("%d calls within %s, want 1", asked, tc.least)
 				}
-				if n.told("webhook not registered") != 1 {
-					t.Error("the error is not in the log, or more than once")
+				entries := n.logs.FilterMessage("webhook not registered").All()
+				if len(entries) != 1 || entries[0].ContextMap()["remedy"] == "" {
+					t.Errorf("in the log: %v, want the error once, and what to do", entries)
+				}
+				if text := fmt.Sprint(entries); strings.Contains(text, token) || strings.Contains(text, wanted.Secret) {
+					t.Errorf("the log holds a secret: %s", text)
 				}
 				settle(time.Hour)
 				if asked := api.comparisons(); asked > 130 {
 					t.Errorf("%d calls within an hour", asked)
 				}
-				if n.told("webhook not registered") != 1 {
+				if n.logged("webhook not registered") != 1 {
 					t.Error("the same error is in the log more than once")
 				}
 				api.failWith(nil)
 				settle(tc.most)
 				n.want(t, Registered)
+				if w := api.registered(); w.URL != wanted.URL || w.Secret != wanted.Secret {
+					t.Errorf("Telegram has %q", w.URL)
+				}
 			})
 		})
 	}
+}
+
+// TestUnknownBot has a token that Telegram does not know.
+func TestUnknownBot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTelegram(t, "987654321:test_token_for_loopback_only_0000000")
+		n := run(t, "a", api, storagetest.NewMemory(), wanted)
+		settle(time.Hour)
+		n.want(t, Failing)
+		if calls := len(api.Calls("")); calls > 8 {
+			t.Errorf("%d calls in an hour for a token that is wrong", calls)
+		}
+	})
 }
 
 // TestReplacedInProcess has an older configuration of the same process that
 // never got through.
 func TestReplacedInProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage, bot := new(telegram), storagetest.NewMemory(), claim(t, "a")
-		api.failWith(errors.New("away"))
-		old := runFor(t, "a", bot, api, storage, wanted)
+		api := newTelegram(t)
+		api.failWith(away)
+		old := run(t, "a", api, storagetest.NewMemory(), wanted)
 		settle(time.Second)
-		n := runFor(t, "a", bot, api, storage, newer)
+		n := start(t, old.Config, api, newer)
 		api.failWith(nil)
 		settle(time.Hour)
-		for _, w := range api.history() {
-			if w.URL != newer.URL {
-				t.Errorf("the older configuration has registered %s", w.URL)
+		for _, call := range api.Calls("setWebhook") {
+			if url := call.Params["url"]; url != newer.URL {
+				t.Errorf("the older configuration has registered %s", url)
 			}
 		}
 		old.want(t, Superseded)

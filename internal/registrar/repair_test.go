@@ -1,7 +1,6 @@
 package registrar
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,21 +11,29 @@ import (
 
 // TestRepair changes the webhook behind the registrar's back.
 func TestRepair(t *testing.T) {
-	for name, change := range map[string]func(*telegram){
-		"another url":           func(a *telegram) { a.info.URL = "https://evil.example.com/" },
-		"no url":                func(a *telegram) { a.info.URL = "" },
-		"other types":           func(a *telegram) { a.info.AllowedUpdates = []string{"poll"} },
-		"fewer connections":     func(a *telegram) { a.info.MaxConnections = 1 },
-		"another's certificate": func(a *telegram) { a.info.HasCustomCertificate = true },
+	foreign := botapi.Webhook{}
+	withCertificate(t, &foreign)
+	for name, params := range map[string]map[string]string{
+		"another url":           {"url": "https://evil.example.com/"},
+		"no url":                {},
+		"other types":           {"url": wanted.URL, "allowed_updates": `["poll"]`},
+		"fewer connections":     {"url": wanted.URL, "max_connections": "1"},
+		"another's certificate": {"url": wanted.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api, n := alone(t, time.Second)
-				api.change(change)
+				var certificate []byte
+				if name == "another's certificate" {
+					certificate = foreign.Certificate
+				}
+				if !api.TakeOver(token, params, certificate) {
+					t.Fatal("not taken over")
+				}
 				settle(interval * 6 / 5)
 				wantCalls(t, api, 2, "after an interval")
 				n.want(t, Registered)
-				if events := fmt.Sprint(*n.events); events != "[registered lost registered]" {
+				if events := n.emitted(); events != "[registered lost registered]" {
 					t.Errorf("events: %s", events)
 				}
 				settle(10 * interval)
@@ -41,8 +48,8 @@ func TestContested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
 		for range 10 {
-			api.change(func(a *telegram) { a.info.URL = "https://other.example.com/" })
-			n.Kick()
+			api.takeOver(t, "https://other.example.com/")
+			n.wake()
 			settle(time.Minute)
 		}
 		if repairs := api.calls() - 1; repairs > 3 {
@@ -66,7 +73,7 @@ func TestContestedUnhurried(t *testing.T) {
 		api, n := alone(t, time.Second)
 		fight := func(d time.Duration) {
 			for range d / time.Second {
-				api.change(func(a *telegram) { a.info.URL = "https://other.example.com/" })
+				api.takeOver(t, "https://other.example.com/")
 				settle(time.Second)
 			}
 		}
@@ -77,7 +84,7 @@ func TestContestedUnhurried(t *testing.T) {
 		// For as long it is left to the other, and said once.
 		fight(2 * interval)
 		wantCalls(t, api, 1+maxRepairs, "while it is contested")
-		if told := n.told("webhook contested"); told != 1 {
+		if told := n.logged("webhook contested"); told != 1 {
 			t.Errorf("told %d times", told)
 		}
 		// The other has given up: it is taken back when the window is over.
@@ -90,20 +97,20 @@ func TestContestedUnhurried(t *testing.T) {
 // TestFight has two fleets that share nothing but the bot.
 func TestFight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := new(telegram)
+		api := newTelegram(t)
 		other := wanted
 		other.URL = "https://other.example.com/"
 		a := run(t, "a", api, storagetest.NewMemory(), wanted)
 		b := run(t, "b", api, storagetest.NewMemory(), other)
 		for range 60 {
 			settle(10 * time.Second)
-			a.Kick()
-			b.Kick()
+			a.wake()
+			b.wake()
 		}
 		if calls := api.calls(); calls > 8 {
 			t.Errorf("%d registrations in 10 minutes, want at most 2 first ones and 3 repairs each", calls)
 		}
-		if a.told("webhook contested")+b.told("webhook contested") == 0 {
+		if a.logged("webhook contested")+b.logged("webhook contested") == 0 {
 			t.Error("nobody has noticed")
 		}
 	})
@@ -115,9 +122,9 @@ func TestContestedFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, nodes := fleet(t)
 		for range 18 {
-			api.change(func(a *telegram) { a.info = botapi.WebhookInfo{} })
+			api.takeOver(t, "")
 			for _, n := range nodes {
-				n.Kick()
+				n.wake()
 			}
 			settle(30 * time.Second)
 		}
@@ -133,7 +140,7 @@ func TestContestedFleet(t *testing.T) {
 					t.Errorf("contested, found %q", found)
 				}
 			}
-			if lost := n.told("webhook lost: somebody else has changed it"); lost > maxRepairs+1 {
+			if lost := n.logged("webhook lost: somebody else has changed it"); lost > maxRepairs+1 {
 				t.Errorf("the loss was told %d times", lost)
 			}
 		}

@@ -1,10 +1,19 @@
 package registrar
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
 // rollOut brings a fleet to where node b has the newer configuration already,
@@ -70,7 +79,7 @@ func TestRollBack(t *testing.T) {
 func TestNewerNodesGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, a, b := rollOut(t)
-		b.stop()
+		b.Stop()
 		a = a.again(t, wanted)
 		a.want(t, Superseded)
 		settle(4 * interval)
@@ -84,7 +93,7 @@ func TestNewerNodesGone(t *testing.T) {
 func TestNodeThatStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, a, b := rollOut(t)
-		b.stop()
+		b.Stop()
 		settle(10 * interval)
 		a.want(t, Superseded)
 		lose(t, a.Storage)
@@ -99,12 +108,12 @@ func TestRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
 		renewed := wanted
-		certificate(t, "bot.example.com", false, nil)(&renewed)
-		n.wants.Store(&renewed)
+		withCertificate(t, &renewed)
+		n.wanted.Store(&renewed)
 		settle(2 * interval)
 		n.want(t, Registered)
 		wantCalls(t, api, 2, "after the certificate was renewed")
-		if got := api.registered().Certificate; string(got) != string(renewed.Certificate) {
+		if got := api.Calls("setWebhook")[1].Files["certificate"]; string(got) != strings.TrimSpace(string(renewed.Certificate)) {
 			t.Error("Telegram has the old certificate")
 		}
 	})
@@ -114,8 +123,8 @@ func TestRenewed(t *testing.T) {
 func TestManyNodes(t *testing.T) {
 	rec := new(record)
 	for i := range 3 * maxNodes {
-		rec.registered(goal{wanted, fmt.Sprint("sum of ", i), ""}, Node{Name: fmt.Sprint("node ", i)})
-		rec.lookedAt(Node{Name: "stays"})
+		rec.markRegistered(wanted.URL, fmt.Sprint("sum of ", i), "", Node{Name: fmt.Sprint("node ", i)})
+		rec.markChecked(Node{Name: "stays"})
 	}
 	if len(rec.Nodes) != maxNodes {
 		t.Errorf("%d nodes in the record, want %d", len(rec.Nodes), maxNodes)
@@ -123,4 +132,19 @@ func TestManyNodes(t *testing.T) {
 	if last := fmt.Sprint("sum of ", 3*maxNodes-1); !rec.had(Node{Name: "stays"}, last) || rec.had(Node{Name: "stays"}, "sum of 0") {
 		t.Error("the record does not know the last registration of a node")
 	}
+}
+
+// withCertificate adds a self-signed certificate of the webhook's host.
+func withCertificate(t *testing.T, w *botapi.Webhook) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"bot.example.com"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

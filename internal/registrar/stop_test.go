@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,20 +23,21 @@ func TestBrokenOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api, storage := &telegram{slow: tc.slow}, storagetest.NewMemory()
+				api, storage := newTelegram(t), storagetest.NewMemory()
+				api.slow(tc.slow)
 				n := run(t, "a", api, storage, wanted)
 				settle(500 * time.Millisecond)
 				wantCalls(t, api, 1, "in the middle")
-				n.stop()
-				api.change(func(a *telegram) { a.slow = 0 })
+				n.Stop()
+				api.slow(0)
 				next := run(t, "a", api, storage, wanted)
 				settle(grace + time.Second)
 				next.want(t, Registered)
 				wantCalls(t, api, tc.calls, "after the reload")
-				if n.told("webhook not registered") > 0 {
+				if n.logged("webhook not registered") > 0 {
 					t.Error("what was broken off was reported as an error")
 				}
-				if events := fmt.Sprint(*n.events); events != tc.events {
+				if events := n.emitted(); events != tc.events {
 					t.Errorf("the one that was stopped has told %s, want %s", events, tc.events)
 				}
 			})
@@ -45,20 +45,14 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
-// TestStop stops one that works, one that waits for the lock, and one in a
-// storage that hangs.
+// TestStop stops one that waits for the lock, and two whose configuration hangs.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage, bot := new(telegram), storagetest.NewMemory(), claim(t, "a")
-		config := runFor(t, "a", bot, api, storage, wanted)
-		settle(time.Second)
-		config.stop()
-		synctest.Wait()
-
-		if err := storage.Lock(t.Context(), botKey); err != nil {
+		api, n := alone(t, time.Second)
+		if err := n.Storage.Lock(t.Context(), botKey); err != nil {
 			t.Fatal(err)
 		}
-		waiting := Start(config.Config)
+		waiting := start(t, n.Config, api, newer)
 		synctest.Wait()
 		before := time.Now()
 		waiting.Stop()
@@ -66,53 +60,76 @@ func TestStop(t *testing.T) {
 		if took := time.Since(before); took > 0 {
 			t.Errorf("one that waits for the lock took %s to stop", took)
 		}
-		if bot.Leads(waiting.Registrar) || !bot.Leads(config.Registrar) {
+		if n.Leadership.Leader() != n.Registrar {
 			t.Error("the one before does not lead again")
 		}
 
-		hangs := config.Config
-		hang := make(chan struct{})
-		hangs.Webhook = func() (botapi.Webhook, error) { <-hang; return wanted, nil }
-		hanging, another := Start(hangs), Start(hangs)
+		hang := hanging{hook: new(hook), until: make(chan struct{})}
+		one, another := Start(n.Config, hang), Start(n.Config, hang)
 		synctest.Wait()
 		before = time.Now()
-		hanging.Stop()
+		one.Stop()
 		another.Stop()
-		hanging.Wait()
+		one.Wait()
 		another.Wait()
-		if took := time.Since(before); took != stopPatience {
-			t.Errorf("two that hang took %s to stop, want %s", took, stopPatience)
+		if took := time.Since(before); took != stopTimeout {
+			t.Errorf("two that hang took %s to stop, want %s", took, stopTimeout)
 		}
-		close(hang)
+		close(hang.until)
 	})
 }
+
+// hanging is a webhook that is not known for a while.
+type hanging struct {
+	*hook
+	until chan struct{}
+}
+
+func (h hanging) Wanted() (botapi.Webhook, error) { <-h.until; return wanted, nil }
 
 // TestEventsHoldNoLock has a subscriber that needs the lock itself.
 func TestEventsHoldNoLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		storage := storagetest.NewMemory()
-		once := run(t, "a", new(telegram), storagetest.NewMemory(), wanted)
-		once.stop()
-		synctest.Wait()
-		config := once.Config
-		config.Storage = storage
-		emitted := 0
-		config.API = new(telegram)
-		config.Emit = func(string, map[string]any) {
+		api, storage := newTelegram(t), storagetest.NewMemory()
+		subscribed := new(hook)
+		subscribed.wanted.Store(&wanted)
+		subscribed.emit = func(string) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			if err := storage.Lock(ctx, botKey); err != nil {
 				t.Errorf("in an event: %v", err)
 				return
 			}
-			emitted++
 			_ = storage.Unlock(ctx, botKey)
 		}
-		n := Start(config)
+		r := Start(config(t, "a", api, storage, wanted), subscribed)
+		defer r.Stop()
 		settle(5 * time.Second)
-		n.Stop()
-		if emitted != 1 {
-			t.Errorf("%d events, want 1", emitted)
+		if got := subscribed.emitted(); got != "[registered]" {
+			t.Errorf("events: %s", got)
 		}
 	})
+}
+
+// TestLeadership has one registrar take over from another.
+func TestLeadership(t *testing.T) {
+	leadership, older, newer := new(Leadership), new(Registrar), new(Registrar)
+	leads := func(want *Registrar) {
+		t.Helper()
+		if leadership.Leader() != want || leadership.Leads(older) != (want == older) || leadership.Leads(newer) != (want == newer) {
+			t.Errorf("the older one leads: %v, the newer one: %v", leadership.Leads(older), leadership.Leads(newer))
+		}
+	}
+	leads(nil)
+	leadership.Lead(older)
+	leads(older)
+	leadership.Lead(newer)
+	leads(newer)
+	leadership.Yield(newer) // its configuration has failed to start
+	leads(older)
+	leadership.Lead(newer)
+	leadership.Yield(older) // as every reload does
+	leads(newer)
+	leadership.Yield(newer)
+	leads(nil)
 }

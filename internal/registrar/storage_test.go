@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // onFaulty runs a node for so long on a storage with that fault.
 func onFaulty(t *testing.T, d time.Duration, fault func(op, key string) storagetest.Fault) (*telegram, *storagetest.Faulty, *node) {
 	t.Helper()
-	api, storage := new(telegram), storagetest.NewFaulty(storagetest.NewMemory())
+	api, storage := newTelegram(t), storagetest.NewFaulty(storagetest.NewMemory())
 	storage.Set(fault)
 	n := run(t, "a", api, storage, wanted)
 	settle(d)
@@ -98,8 +99,8 @@ func TestDeadLock(t *testing.T) {
 		if err := storage.Lock(t.Context(), botKey); err != nil {
 			t.Fatal(err)
 		}
-		n := run(t, "a", new(telegram), storage, wanted)
-		settle(lockWait + time.Second)
+		n := run(t, "a", newTelegram(t), storage, wanted)
+		settle(lockTimeout + time.Second)
 		n.want(t, Registered)
 	})
 }
@@ -107,13 +108,14 @@ func TestDeadLock(t *testing.T) {
 // TestClockJump has a record from the future.
 func TestClockJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), storagetest.NewMemory()
-		future := store{storage: storage, prefix: botKey}
+		api, storage := newTelegram(t), storagetest.NewMemory()
 		rec := record{Fingerprint: fingerprint([]byte("token"), wanted), URL: wanted.URL, Process: "b",
 			RegisteredAt: time.Now().Add(24 * time.Hour), CheckedAt: time.Now().Add(24 * time.Hour)}
-		if err := future.save(t.Context(), rec); err != nil {
+		content, err := json.Marshal(rec)
+		if err != nil {
 			t.Fatal(err)
 		}
+		put(t, storage, string(content))
 		n := run(t, "a", api, storage, wanted)
 		settle(time.Second)
 		n.want(t, Registered)
@@ -128,21 +130,21 @@ func TestClockAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, 2*time.Minute)
 		ahead := time.Now().Add(10 * time.Second)
-		rec, err := n.store.load(t.Context())
+		rec, err := n.loadRecord(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		rec.RegisteredAt, rec.Process = ahead, "another"
-		if err := n.store.save(t.Context(), rec); err != nil {
+		if err := n.saveRecord(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
 		n.Suspect()
 		settle(time.Second)
 		wantCalls(t, api, 1, "just after another node has registered")
-		api.change(func(a *telegram) { a.info.LastErrorDate = time.Now().Add(interval + 10*time.Second) })
+		api.meet("Connection refused", time.Now().Add(interval+10*time.Second))
 		settle(interval)
 		settle(interval)
-		if n := n.told("Telegram cannot deliver updates"); n != 1 {
+		if n := n.logged("Telegram cannot deliver updates"); n != 1 {
 			t.Errorf("an error a little ahead of this clock was told %d times", n)
 		}
 	})
@@ -151,7 +153,7 @@ func TestClockAhead(t *testing.T) {
 // TestNewerVersion has a record of a version of which nothing is known.
 func TestNewerVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, storage := new(telegram), storagetest.NewMemory()
+		api, storage := newTelegram(t), storagetest.NewMemory()
 		const content = `{"version": 2, "fingerprint": {"of": "another kind"}, "more": true}`
 		put(t, storage, content)
 		n := run(t, "a", api, storage, wanted)

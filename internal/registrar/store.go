@@ -14,26 +14,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
-
-// Key names a bot in storage, and in a process: the same bot is another one in
-// the test environment, and on a Bot API server of one's own. A hash stands for
-// the server, whose URL may have a password in it.
-func Key(botID int64, test bool, api string) string {
-	key := "telegram_webhook/" + strconv.FormatInt(botID, 10)
-	if test {
-		key += "-test"
-	}
-	if !botapi.IsTelegram(api) {
-		sum := sha256.Sum256([]byte(api))
-		key += "-" + hex.EncodeToString(sum[:4])
-	}
-	return key
-}
 
 // Node is one of those that share a storage.
 type Node struct {
@@ -53,89 +35,92 @@ func ThisNode() Node {
 	return Node{Name: name, Process: name + "-" + strconv.Itoa(os.Getpid())}
 }
 
-// store keeps a bot's record.
-type store struct {
-	storage certmagic.Storage
-	prefix  string // the bot's own keys
+// lockTimeout bounds the wait for the lock. A holder that was killed leaves one
+// that goes stale, with file storage after 10 seconds; but another process that
+// held it shortly before may keep it fresh for ever. Going on without it is
+// better than waiting: at worst two nodes call setWebhook, with the same values.
+const lockTimeout = 20 * time.Second
+
+// lock takes the bot's lock and returns what gives it back, even when the context
+// has ended by then.
+func (r *Registrar) lock(ctx context.Context) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	err = r.Storage.Lock(waiting, r.Prefix)
+	switch {
+	case err == nil:
+		return func() { r.unlock(ctx) }, nil
+	case waiting.Err() != nil && ctx.Err() == nil:
+		r.Logger.Warn("lock in storage held too long; going on without it", zap.Duration("waited", lockTimeout))
+		return func() {}, nil
+	}
+	return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
 }
 
-func (s store) key() string  { return path.Join(s.prefix, "registration.json") }
-func (s store) lock() string { return s.prefix }
+func (r *Registrar) unlock(ctx context.Context) {
+	ctx, cancel := withGrace(ctx)
+	defer cancel()
+	if err := r.Storage.Unlock(ctx, r.Prefix); err != nil {
+		r.Logger.Error("lock in storage not released", zap.Error(err))
+	}
+}
+
+// grace is how long a call may go on when its configuration ends.
+const grace = 2 * time.Second
+
+// withGrace returns a context that outlasts ctx by the grace, so that a call which
+// changes something is finished, and what has come of it is recorded.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
+}
 
 // recordVersion is that of the records written here. It rises when an older
 // version would spoil or misread what a newer one has written.
 const recordVersion = 1
 
-var (
-	// errDamaged is a record that cannot be read. What Telegram has is not known then.
-	errDamaged = errors.New("the record in storage is damaged")
+func (c *Config) recordKey() string { return path.Join(c.Prefix, "registration.json") }
 
-	// errNewer marks a record that is left to the nodes that understand it.
-	errNewer = errors.New("")
-)
-
-// load reads the record. One that is not there is empty; so is a damaged one,
-// which the next registration replaces.
-func (s store) load(ctx context.Context) (record, error) {
-	var rec record
-	content, err := s.storage.Load(ctx, s.key())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return record{}, nil
-	case err != nil:
-		return record{}, fmt.Errorf("reading %s from storage: %w", s.key(), err)
+// loadRecord reads the record, or returns the one that could not be written. One that
+// is not there is empty. So is a damaged one: the next registration replaces it.
+func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
+	key := r.recordKey()
+	content, err := r.Storage.Load(ctx, key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return rec, fmt.Errorf("reading %s from storage: %w", key, err)
 	}
 	var version struct {
 		Version int `json:"version"`
 	}
 	if json.Unmarshal(content, &version) == nil && version.Version > recordVersion {
-		return record{}, fmt.Errorf("%w%s in storage is from a newer version of telegram_webhook, to whose nodes the registration is left", errNewer, s.key())
+		return rec, fmt.Errorf("%s %w", key, errNewer)
 	}
-	if err := json.Unmarshal(content, &rec); err != nil {
-		return record{}, errDamaged
+	if err == nil && json.Unmarshal(content, &rec) != nil {
+		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
+		rec = record{}
 	}
 	rec.limit(time.Now())
-	return rec, nil
-}
-
-func (s store) save(ctx context.Context, rec record) error {
-	rec.Version = recordVersion
-	content, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	if err := s.storage.Store(ctx, s.key(), content); err != nil {
-		return fmt.Errorf("writing %s to storage: %w", s.key(), err)
-	}
-	return nil
-}
-
-// load reads the record, or takes the one that could not be written.
-func (r *Registrar) load(ctx context.Context) (record, error) {
-	rec, err := r.store.load(ctx)
-	damaged := errors.Is(err, errDamaged)
-	if damaged {
-		if !r.damaged {
-			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", r.store.key()))
-		}
-		err = nil
-	}
-	r.damaged = damaged
 	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
 		rec = *r.unsaved
 	}
-	return rec, err
+	return rec, nil
 }
 
-// save writes the record. One that cannot be written is remembered, so that a
+// saveRecord writes the record. One that cannot be written is remembered, so that a
 // storage that is read-only or full does not make every attempt a registration.
-func (r *Registrar) save(ctx context.Context, rec record) error {
-	ctx, cancel := beyond(ctx)
+func (r *Registrar) saveRecord(ctx context.Context, rec record) error {
+	ctx, cancel := withGrace(ctx)
 	defer cancel()
-	err := r.store.save(ctx, rec)
+	rec.Version = recordVersion
+	content, err := json.Marshal(rec)
+	if err == nil {
+		err = r.Storage.Store(ctx, r.recordKey(), content)
+	}
 	r.unsaved = nil
 	if err != nil {
 		r.unsaved = &rec
+		return fmt.Errorf("writing %s to storage: %w", r.recordKey(), err)
 	}
-	return err
+	return nil
 }

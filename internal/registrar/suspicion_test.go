@@ -1,10 +1,11 @@
 package registrar
 
 import (
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestSuspicion refuses requests from Telegram's addresses, in a flood.
@@ -28,9 +29,7 @@ func TestSuspicion(t *testing.T) {
 func TestSecretOutOfStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, _ := alone(t, 2*time.Minute)
-		meets := func(message string) {
-			api.change(func(a *telegram) { a.info.LastErrorDate, a.info.LastErrorMessage = time.Now(), message })
-		}
+		meets := func(message string) { api.meet(message, time.Now()) }
 		meets("Wrong response from the webhook: 502 Bad Gateway")
 		settle(2 * interval)
 		wantCalls(t, api, 1, "after another error")
@@ -47,14 +46,12 @@ func TestSuspicionOutlastsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, 2*time.Minute)
 		failed := false
-		api.change(func(a *telegram) {
-			a.fail = func() error {
-				if failed || len(a.sets) < 2 {
-					return nil
-				}
-				failed = true // of the call that the suspicion makes
-				return errors.New("away")
+		api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+			if failed || method != "setWebhook" {
+				return nil
 			}
+			failed = true // of the call that the suspicion makes
+			return away
 		})
 		n.Suspect()
 		settle(time.Second / 2)

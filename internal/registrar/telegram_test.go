@@ -1,106 +1,84 @@
 package registrar
 
 import (
-	"context"
-	"slices"
-	"sync"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// telegram is what Telegram has, and does.
-type telegram struct {
-	mu    sync.Mutex
-	has   botapi.Webhook
-	info  botapi.WebhookInfo
-	sets  []botapi.Webhook
-	asked int
-	fail  func() error  // what every call fails with, if it does
-	slow  time.Duration // what setWebhook takes
+const token = "123456789:" + "test_token_for_loopback_only_0000000"
+
+// telegram is what Telegram has, and does. Updates are never delivered.
+type telegram struct{ *telegramtest.API }
+
+func newTelegram(t *testing.T, tokens ...string) *telegram {
+	t.Helper()
+	api := telegramtest.NewAPI(telegramtest.APIOptions{Tokens: tokens, NoDelivery: true})
+	t.Cleanup(api.Close)
+	return &telegram{api}
 }
 
-func (a *telegram) SetWebhook(ctx context.Context, w botapi.Webhook) error {
-	a.mu.Lock()
-	a.sets = append(a.sets, w)
-	slow := a.slow
-	a.mu.Unlock()
-	select {
-	case <-time.After(slow):
-	case <-ctx.Done():
-		return ctx.Err()
+// client calls it for the bot of that token.
+func (a *telegram) client(t *testing.T, token string) *botapi.Client {
+	t.Helper()
+	account, err := botapi.NewAccount(token, "", false)
+	if err != nil {
+		t.Fatal(err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.failure(); err != nil {
-		return err
+	return botapi.NewClient(account, a.API)
+}
+
+// away is a fault of every call: the connection is cut.
+var away = &telegramtest.Fault{Cut: true}
+
+// refusal is a fault of every call: Telegram refuses it.
+func refusal(code int, description, more string) *telegramtest.Fault {
+	return &telegramtest.Fault{Status: code, Body: fmt.Appendf(nil, `{"ok":false,"error_code":%d,"description":%q%s}`, code, description, more)}
+}
+
+// failWith makes every call of some methods, or of all, fail; nil ends that.
+func (a *telegram) failWith(fault *telegramtest.Fault) {
+	a.Fail(func(string, map[string]string) *telegramtest.Fault { return fault })
+}
+
+// slow makes setWebhook take so long.
+func (a *telegram) slow(d time.Duration) {
+	a.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		if method != "setWebhook" {
+			return nil
+		}
+		return &telegramtest.Fault{Delay: d}
+	})
+}
+
+// takeOver has somebody else register the bot with that url; empty deletes it.
+func (a *telegram) takeOver(t *testing.T, url string) {
+	t.Helper()
+	if !a.TakeOver(token, map[string]string{"url": url}, nil) {
+		t.Fatal("not taken over")
 	}
-	a.has = w
-	a.info.URL, a.info.MaxConnections, a.info.HasCustomCertificate = w.URL, w.MaxConnections, len(w.Certificate) > 0
-	a.info.AllowedUpdates, a.info.IPAddress = w.AllowedUpdates, w.IPAddress
-	return nil
 }
 
-func (a *telegram) GetWebhookInfo(context.Context) (botapi.WebhookInfo, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.asked++
-	return a.info, a.failure()
-}
+// meet has Telegram meet an error, when it delivers.
+func (a *telegram) meet(message string, at time.Time) { a.Sender(token).SetLastError(message, at) }
 
-func (a *telegram) DeleteWebhook(context.Context, bool) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.failure(); err != nil {
-		return err
+// calls counts the calls of setWebhook, but those that came too soon after another.
+func (a *telegram) calls() (n int) {
+	for _, call := range a.Calls("setWebhook") {
+		if call.Status != http.StatusTooManyRequests {
+			n++
+		}
 	}
-	a.has, a.info.URL = botapi.Webhook{}, ""
-	return nil
+	return n
 }
 
-func (a *telegram) failure() error {
-	if a.fail == nil {
-		return nil
-	}
-	return a.fail()
-}
+func (a *telegram) comparisons() int { return len(a.Calls("getWebhookInfo")) }
 
-// change is somebody else's doing.
-func (a *telegram) change(f func(*telegram)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f(a)
-}
-
-// failWith makes every call fail with an error; nil ends that.
-func (a *telegram) failWith(err error) {
-	a.change(func(a *telegram) { a.fail = func() error { return err } })
-}
-
-func (a *telegram) calls() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.sets)
-}
-
-func (a *telegram) comparisons() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.asked
-}
-
-func (a *telegram) registered() botapi.Webhook {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.has
-}
-
-func (a *telegram) history() []botapi.Webhook {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.sets)
-}
+func (a *telegram) registered() telegramtest.Webhook { return a.Webhook(token) }
 
 func wantCalls(t *testing.T, api *telegram, n int, when string) {
 	t.Helper()

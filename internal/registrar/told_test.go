@@ -2,14 +2,13 @@ package registrar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestAsConfigured says when all is well again without anything to register.
@@ -17,27 +16,27 @@ func TestAsConfigured(t *testing.T) {
 	const message = "webhook as configured; nothing to register"
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
-		if n.told(message) != 0 {
+		if n.logged(message) != 0 {
 			t.Error("told after a registration")
 		}
 		n = n.again(t, wanted)
-		if n.told(message) != 1 {
-			t.Errorf("told %d times after a restart, want once", n.told(message))
+		if n.logged(message) != 1 {
+			t.Errorf("told %d times after a restart, want once", n.logged(message))
 		}
-		api.failWith(&botapi.Error{Code: 500})
+		api.failWith(refusal(500, "Internal Server Error", ""))
 		settle(2 * interval)
 		n.want(t, Failing)
 		api.failWith(nil)
 		settle(2 * interval)
 		n.want(t, Registered)
-		if n.told(message) != 2 {
-			t.Errorf("told %d times after a fault has passed, want once more", n.told(message))
+		if n.logged(message) != 2 {
+			t.Errorf("told %d times after a fault has passed, want once more", n.logged(message))
 		}
-		go func() { _ = n.Remove(context.Background(), false) }()
+		go func() { _ = n.Delete(context.Background(), false) }()
 		settle(3 * interval)
-		n.stop()
+		n.Stop()
 		n = n.beside(t, "b", wanted)
-		if told := n.told("webhook deleted on demand; it is not registered until that is asked for"); told != 1 {
+		if told := n.logged("webhook deleted on demand; it is not registered until that is asked for"); told != 1 {
 			t.Errorf("another node says %d times that it is deleted", told)
 		}
 	})
@@ -49,9 +48,8 @@ func TestToldToAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, nodes := fleet(t)
 		for round := 1; round <= 5; round++ {
-			api.change(func(a *telegram) {
-				a.info.PendingUpdateCount, a.info.LastErrorDate, a.info.LastErrorMessage = round, time.Now(), "Connection refused"
-			})
+			api.Send(token, fmt.Appendf(nil, `{"update_id":%d}`, round))
+			api.meet("Connection refused", time.Now())
 			settle(interval * 12 / 5)
 			for _, n := range nodes {
 				if s := n.Status(); s.Info.PendingUpdateCount != round || time.Since(s.InfoAt) > interval*12/5 {
@@ -60,7 +58,7 @@ func TestToldToAll(t *testing.T) {
 			}
 			told := 0
 			for _, n := range nodes {
-				told += n.told("Telegram cannot deliver updates")
+				told += n.logged("Telegram cannot deliver updates")
 			}
 			if told != round {
 				t.Errorf("%d errors were told %d times", round, told)
@@ -72,13 +70,14 @@ func TestToldToAll(t *testing.T) {
 // TestDeliveryErrors has an old error, and then a fresh one.
 func TestDeliveryErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := new(telegram)
-		api.info.LastErrorDate = time.Now().Add(-48 * time.Hour)
+		api := newTelegram(t)
+		api.meet("Connection timed out", time.Now().Add(-48*time.Hour))
 		n := run(t, "a", api, storagetest.NewMemory(), wanted)
 		settle(time.Second)
-		api.change(func(a *telegram) {
-			a.info.LastErrorDate, a.info.LastErrorMessage, a.info.PendingUpdateCount = time.Now(), "Connection refused", 7
-		})
+		for id := range 7 {
+			api.Send(token, fmt.Appendf(nil, `{"update_id":%d}`, id+1))
+		}
+		api.meet("Connection refused", time.Now())
 		settle(10 * interval)
 		entries := n.logs.FilterMessage("Telegram cannot deliver updates").All()
 		if len(entries) != 1 || entries[0].ContextMap()["pending"] != int64(7) {
@@ -91,19 +90,20 @@ func TestDeliveryErrors(t *testing.T) {
 func TestChangingError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		api := &telegram{fail: func() error {
+		api := newTelegram(t)
+		api.Fail(func(string, map[string]string) *telegramtest.Fault {
 			n++
-			return &botapi.Error{Code: 429, RetryAfter: time.Second, Description: fmt.Sprintf("retry after %d", n)}
-		}}
+			return refusal(429, fmt.Sprintf("retry after %d", n), `,"parameters":{"retry_after":1}`)
+		})
 		node := run(t, "a", api, storagetest.NewMemory(), wanted)
 		settle(time.Hour)
-		if told := node.told("webhook not registered"); told < 2 || told > 7 {
+		if told := node.logged("webhook not registered"); told < 2 || told > 7 {
 			t.Errorf("in an hour with %d errors there are %d entries, want one in ten minutes", n, told)
 		}
-		told := node.told("webhook not registered")
-		api.failWith(&botapi.Error{Code: 401})
+		told := node.logged("webhook not registered")
+		api.failWith(refusal(401, "Unauthorized", ""))
 		settle(10 * time.Second)
-		if node.told("webhook not registered") != told+1 {
+		if node.logged("webhook not registered") != told+1 {
 			t.Error("an error of another kind is not told at once")
 		}
 	})
@@ -112,11 +112,13 @@ func TestChangingError(t *testing.T) {
 // TestKnownInfo asks what is known while Telegram cannot be asked.
 func TestKnownInfo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := new(telegram)
-		api.info.PendingUpdateCount = 7
+		api := newTelegram(t)
+		for id := range 7 {
+			api.Send(token, fmt.Appendf(nil, `{"update_id":%d}`, id+1))
+		}
 		n := run(t, "a", api, storagetest.NewMemory(), wanted)
 		settle(time.Second)
-		api.failWith(errors.New("away"))
+		api.failWith(away)
 		settle(2 * interval)
 		n.want(t, Failing)
 		if got := n.Status().Info.PendingUpdateCount; got != 7 {

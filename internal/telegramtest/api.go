@@ -41,6 +41,9 @@ type APIOptions struct {
 	// Default time.After.
 	After func(time.Duration) <-chan time.Time
 
+	// NoDelivery keeps all updates waiting.
+	NoDelivery bool
+
 	// Sender is how each bot's updates are delivered.
 	Sender Options
 }

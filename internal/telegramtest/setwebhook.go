@@ -102,7 +102,9 @@ func (a *API) setWebhook(q *query, url string) *reply {
 		return errorReply(http.StatusBadRequest, "Bad Request: bad webhook: "+err.Error())
 	}
 	b.reg = want
-	b.sender.SetWebhook(b.webhook())
+	if !a.opt.NoDelivery {
+		b.sender.SetWebhook(b.webhook())
+	}
 	return okReply(true, "Webhook was set")
 }
 

@@ -1,0 +1,166 @@
+package botapi
+
+import (
+	"cmp"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+)
+
+// Check reports what Telegram would refuse, or would take and then never use.
+// Telegram erases the webhook that it has before it looks at the new one, so all
+// of this must be known before the call. An empty URL is one that is not known yet.
+// With local set, the looser rules of a local Bot API server hold.
+func (w Webhook) Check(local bool) error {
+	for _, field := range []struct {
+		name  string
+		check func(local bool) error
+	}{
+		{"url", w.checkURL},
+		{"secret", w.checkSecret},
+		{"allowed_updates", w.checkAllowedUpdates},
+		{"ip_address", w.checkIPAddress},
+		{"max_connections", w.checkMaxConnections},
+		{"certificate", w.checkCertificate},
+	} {
+		if err := field.check(local); err != nil {
+			return fmt.Errorf("%s: %w", field.name, err)
+		}
+	}
+	return nil
+}
+
+func (w Webhook) checkURL(local bool) error {
+	if w.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(w.URL)
+	if err != nil || u.Hostname() == "" {
+		return errors.New("is not an address such as https://bot.example.com/telegram")
+	}
+	if u.Scheme != "https" && (!local || u.Scheme != "http") {
+		return errors.New("must begin with https://")
+	}
+	if u.User != nil || u.Fragment != "" {
+		return errors.New("must have neither a user nor a fragment")
+	}
+	if err := w.checkHost(u.Hostname()); err != nil && !local {
+		return err
+	}
+	if port := u.Port(); port != "" && !local && !slices.Contains(ports, port) {
+		return fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(ports, ", "))
+	}
+	// A secret that is made by the gate itself has 43 characters.
+	length := len(head) + len(u.RequestURI()) + len(u.Host) + len(secret.Header) + cmp.Or(len(w.Secret), 43)
+	if length >= maxHead {
+		return fmt.Errorf("is so long that the head of a request has %d bytes; from %d on Telegram sends nothing, without an error", length, maxHead)
+	}
+	return nil
+}
+
+// checkHost checks that Telegram can find a host and send to it. With a fixed
+// address it need not find it.
+func (w Webhook) checkHost(host string) error {
+	addr, err := netip.ParseAddr(host)
+	if err == nil {
+		return checkReachable(addr)
+	}
+	if w.IPAddress == "" && certmagic.SubjectIsInternal(host) {
+		return fmt.Errorf("%s is not a public host name, so Telegram cannot find it", host)
+	}
+	return nil
+}
+
+func checkReachable(addr netip.Addr) error {
+	switch {
+	case !addr.Is4():
+		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", addr)
+	case Reserved(addr):
+		return fmt.Errorf("%s is a reserved address, which Telegram does not reach", addr)
+	}
+	return nil
+}
+
+func (w Webhook) checkSecret(bool) error {
+	if w.Secret == "" {
+		return nil // the gate makes one
+	}
+	return secret.Check(w.Secret)
+}
+
+func (w Webhook) checkAllowedUpdates(bool) error {
+	for _, name := range w.AllowedUpdates {
+		if !updateType.MatchString(name) {
+			return fmt.Errorf("%q is not the name of a type of update, such as message; name each by itself", name)
+		}
+	}
+	return nil
+}
+
+func (w Webhook) checkIPAddress(local bool) error {
+	if w.IPAddress == "" {
+		return nil
+	}
+	addr, err := netip.ParseAddr(w.IPAddress)
+	if err != nil || !addr.Is4() {
+		return fmt.Errorf("%q is not an IPv4 address, and Telegram uses no other", w.IPAddress)
+	}
+	if local {
+		return nil
+	}
+	return checkReachable(addr)
+}
+
+func (w Webhook) checkMaxConnections(local bool) error {
+	limit := MaxConnections
+	if local {
+		limit = maxConnectionsLocal
+	}
+	if w.MaxConnections < 1 || w.MaxConnections > limit {
+		return fmt.Errorf("%d is not from 1 to %d", w.MaxConnections, limit)
+	}
+	return nil
+}
+
+// checkCertificate checks a certificate that is to be uploaded: its public part
+// only, and for the host, unless it is a root that signs the host's.
+func (w Webhook) checkCertificate(bool) error {
+	if len(w.Certificate) == 0 {
+		return nil
+	}
+	if len(w.Certificate) > maxCertificate {
+		return fmt.Errorf("has %d bytes; Telegram takes up to %d", len(w.Certificate), maxCertificate)
+	}
+	var first *x509.Certificate
+	for block, rest := pem.Decode(w.Certificate); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("holds a %s besides certificates; only the public part may leave this machine", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return fmt.Errorf("cannot be read: %w", err)
+		}
+		first = cmp.Or(first, cert)
+	}
+	if first == nil {
+		return errors.New("holds no certificate in PEM form")
+	}
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return err
+	}
+	host := u.Hostname()
+	if host != "" && !first.IsCA && first.Subject.CommonName != host && first.VerifyHostname(host) != nil {
+		return fmt.Errorf("is not for %s", host)
+	}
+	return nil
+}

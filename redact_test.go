@@ -95,6 +95,7 @@ https://other.localhost:%[7]d {
 	}
 	c := startCaddy(t, config(0))
 	client := onLoopback(c.client())
+	client.Transport.(*http.Transport).DisableKeepAlives = true // a reload closes idle connections
 	urls := []string{
 		fmt.Sprintf("https://localhost:%d/", ports[0]),
 		fmt.Sprintf("https://bot.wild.localhost:%d/", ports[1]),

@@ -68,9 +68,11 @@ func BenchmarkGenuine(b *testing.B) {
 // discard is a client that takes everything.
 type discard struct{}
 
-func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Header() http.Header { return http.Header{} }
+
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
-func (discard) WriteHeader(int)             {}
+
+func (discard) WriteHeader(int) {}
 
 func BenchmarkVerify(b *testing.B) {
 	h := provision(b, new(Handler))

@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,20 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 )
+
+// countingReader is a body that counts what is read of it.
+type countingReader struct {
+	r io.Reader
+	n int
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += n
+	return n, err
+}
+
+func (*countingReader) Close() error { return nil }
 
 // TestRefusalsLookAlike compares everything that a stranger gets to see.
 func TestRefusalsLookAlike(t *testing.T) {

@@ -6,15 +6,91 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
+
+// TestReasonsDocumented compares the reasons in docs/logs.md with those there are.
+func TestReasonsDocumented(t *testing.T) {
+	content, err := os.ReadFile("docs/logs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(content)
+	undelivered := slices.DeleteFunc(slices.Clone(deliver.Kinds), func(kind string) bool {
+		return kind == deliver.Kinds[deliver.Answered] || kind == deliver.Kinds[deliver.TooLarge] // which is a refusal
+	})
+	for heading, reasons := range map[string][]string{
+		"Why a request was refused":       resultNames()[passed+1:],
+		"Why an update was not delivered": undelivered,
+	} {
+		_, section, _ := strings.Cut(text, "\n## "+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		var documented []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
+			documented = append(documented, row[1])
+		}
+		slices.Sort(documented)
+		if want := slices.Sorted(slices.Values(reasons)); !slices.Equal(documented, want) {
+			t.Errorf("%s: docs/logs.md has %q, there are %q", heading, documented, want)
+		}
+	}
+}
+
+// TestFlood refuses 100,000 requests and adds up what the audit log and the
+// metrics say of them.
+func TestFlood(t *testing.T) {
+	h := provision(t, &Handler{Name: "flooded"})
+	core, logs := observer.New(zap.WarnLevel)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.nameField, resultNames()...)
+
+	const flood, senders = 100_000, 4
+	var wg sync.WaitGroup
+	for range senders {
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			for i := range flood / senders {
+				r := request(somebody, "wrong")
+				if i%2 == 0 {
+					r = request(somebody)
+				}
+				_ = h.ServeHTTP(w, r, nil)
+			}
+		})
+	}
+	wg.Wait()
+	h.refused.Close()
+
+	told := map[string]uint64{}
+	for _, e := range logs.All() {
+		fields := e.ContextMap()
+		n, summary := fields["more"].(uint64)
+		if !summary {
+			n = 1
+		}
+		told[fields["reason"].(string)] += n
+	}
+	if told["wrong_secret"] != flood/2 || told["no_secret"] != flood/2 {
+		t.Errorf("the audit log tells of %v, want %d of each", told, flood/2)
+	}
+	if n := logs.Len(); n != 2*(boundedlog.Burst+1) {
+		t.Errorf("%d entries, want %d: each reason has its first ones and a summary", n, 2*(boundedlog.Burst+1))
+	}
+}
 
 // provision makes a handler that accepts rightSecret and staleSecret, outside
 // of any configuration.
@@ -128,9 +204,12 @@ func verify(h *Handler, r *http.Request) result {
 	return h.verify(r, secrets, state)
 }
 
-func plain(r *http.Request)               { r.TLS = nil }
+func plain(r *http.Request) { r.TLS = nil }
+
 func method(m string) func(*http.Request) { return func(r *http.Request) { r.Method = m } }
-func length(n int64) func(*http.Request)  { return func(r *http.Request) { r.ContentLength = n } }
+
+func length(n int64) func(*http.Request) { return func(r *http.Request) { r.ContentLength = n } }
+
 func contentType(values ...string) func(*http.Request) {
 	return func(r *http.Request) { r.Header["Content-Type"] = values }
 }

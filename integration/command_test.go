@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // gated starts a Caddy with a bot behind the gate at /telegram and returns the
@@ -170,4 +172,169 @@ func secretOption(c *caddytest.Process, value string) string {
 		c.T.Fatal(err)
 	}
 	return c.File("secret")
+}
+
+// operated is a Caddy with two webhooks: kept, which it registers, and one at
+// /explicit that something else does.
+type operated struct {
+	*caddytest.Process
+	api         *telegramtest.API
+	admin, port int
+}
+
+func startOperated(t *testing.T) *operated {
+	t.Helper()
+	api, address := caddytest.StartTelegram(t)
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	o := &operated{api: api, admin: caddytest.FreePort(t), port: caddytest.FreePort(t)}
+	o.Process = caddytest.Start(t, fmt.Sprintf(`{
+	admin localhost:%d
+	skip_install_trust
+	auto_https disable_redirects
+}
+https://localhost:%d {
+	handle / {
+		telegram_webhook {
+			bot_token {env.TELEGRAM_TOKEN}
+			api %s
+			certificate internal
+			name kept
+		}
+		reverse_proxy %s
+	}
+	handle /explicit {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		reverse_proxy %s
+	}
+}
+`, o.admin, o.port, address, bot, bot))
+	o.Out.Wait(t, "webhook registered")
+	caddytest.WaitUntil(t, "it is known", func() bool { return state(t, o.admin, "kept").State == "registered" })
+	return o
+}
+
+// run runs a command on the webhooks.
+func (o *operated) run(args ...string) (stdout, stderr string, status int) {
+	o.T.Helper()
+	return o.CLI(append(args, "--address", fmt.Sprintf("localhost:%d", o.admin))...)
+}
+
+// want runs a command, and compares its exit status and what it writes first: to
+// its output, or as an error.
+func (o *operated) want(args string, status int, start string) {
+	o.T.Helper()
+	out, errs, got := o.run(strings.Fields(args)...)
+	if said := strings.ReplaceAll(out+errs, fmt.Sprint(o.port), "PORT"); got != status || !strings.HasPrefix(said, start) || (status == 1) != (errs != "") {
+		o.T.Errorf("%s: status %d, %s%s", args, got, out, errs)
+	}
+}
+
+// TestCommandOperates does with the commands all that the admin API can do.
+func TestCommandOperates(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t)
+	out, errs, status := o.run("status")
+	if !regexp.MustCompile(`^NAME +STATE +URL +PENDING +LAST ERROR +SECRET
+kept +registered +https://localhost:\d+/ +0 +none +kept, \d+ seconds? old, next in 30 days
+localhost/explicit +unmanaged +https://localhost:\d+/explicit +- +- +configured
+$`).MatchString(out) || errs != "" || status != 0 {
+		t.Errorf("status: %d\n%s%s", status, out, errs)
+	}
+	o.want("status kept", 0, "name        kept\nstate       registered for ")
+	o.want("status localhost/explicit", 0, "name     localhost/explicit\nstate    unmanaged\nurl      https://localhost:PORT/explicit\nsecret   configured\npassed   0\nrefused  none\nadvice   Register ")
+	o.want("status --json localhost/explicit", 0, "{\n  \"name\": \"localhost/explicit\",\n  \"state\": \"unmanaged\",\n")
+	o.want("status nobody", 1, "Error: no webhook has this name; there is kept, localhost/explicit\n")
+	if out, _, status := o.CLI("status", "--config", o.File("Caddyfile"), "kept"); status != 0 || !strings.HasPrefix(out, "name        kept\n") {
+		t.Errorf("by the configuration: %d, %s", status, out)
+	}
+
+	secret := o.api.Webhook(caddytest.BotToken).Secret
+	o.want("rotate", 1, "Error: there are 2 webhooks, so name one: kept, localhost/explicit\n")
+	o.want("rotate kept", 0, "kept: Telegram has a new secret; the next rotation is in 30 days\n")
+	if o.api.Webhook(caddytest.BotToken).Secret == secret {
+		t.Error("rotate: the same secret")
+	}
+	o.want("rotate localhost/explicit", 1, "Error: localhost/explicit: the secret is in the configuration: ")
+	o.want("register localhost/explicit", 1, "Error: localhost/explicit: this webhook is registered by something else; ")
+
+	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] \nError: nothing is done: there is no answer on standard input; ")
+	if o.api.Webhook(caddytest.BotToken).URL == "" {
+		t.Error("deleted without a yes")
+	}
+	o.want("delete --yes kept", 0, "kept: deleted; `register` brings it back\n")
+	if o.api.Webhook(caddytest.BotToken).URL != "" {
+		t.Error("not deleted")
+	}
+	o.want("status kept", 2, "name     kept\nstate    deleted for ")
+	o.want("rotate kept", 1, "Error: kept: the webhook is deleted")
+	untilTaken(t, o.api)
+	o.want("register kept --drop-pending-updates", 0, "kept: registered as https://localhost:PORT/, and the updates that waited are thrown away\n")
+	if !slices.ContainsFunc(o.api.Calls("setWebhook"), func(c telegramtest.Call) bool { return c.Params["drop_pending_updates"] == "true" }) {
+		t.Error("the updates that waited are not thrown away")
+	}
+
+	// What Telegram refuses is told, and seen afterwards.
+	o.api.Fail(failSetWebhook(&telegramtest.Fault{Status: http.StatusUnauthorized, Body: []byte(`{"ok":false,"error_code":401,"description":"Unauthorized"}`)}))
+	o.want("register kept", 1, "Error: kept: setWebhook: refused with 401: Unauthorized (remedy: check bot_token: Telegram does not know it)\n")
+	o.want("status kept", 2, "name        kept\nstate       failing for ")
+	o.api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		if method == "deleteWebhook" {
+			return &telegramtest.Fault{Status: http.StatusBadGateway}
+		}
+		return nil
+	})
+	o.want("delete --yes kept", 1, "Error: kept: deleteWebhook: ")
+}
+
+// TestCommandAuditsInside adds what the webhook's own Caddy knows.
+func TestCommandAuditsInside(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t)
+	find := func(args ...string) map[string]string {
+		t.Helper()
+		out, errs, status := o.run(append(args, "--json")...)
+		var findings []struct{ Check, Result, Seen string }
+		if err := json.Unmarshal([]byte(out), &findings); err != nil || status != 3 { // the url is not one for Telegram
+			t.Fatalf("status %d, %v\n%s%s", status, err, out, errs)
+		}
+		found := map[string]string{"": errs}
+		for _, f := range findings {
+			found[f.Check] = f.Result + " " + f.Seen
+		}
+		return found
+	}
+	before := len(o.api.Calls(""))
+	url := fmt.Sprintf("https://localhost:%d/", o.port)
+	found := find("audit", url)
+	for check, want := range map[string]string{
+		"": "^$", "registration": "^pass registered .* ago by ", "telegram": "^pass has this url, asked ", "last error": "^pass none$",
+		"pending": "^pass 0 updates wait, asked ", "secret": `^pass kept, \d+ seconds? old, next in 30 days$`, "requests": "^pass 0 passed, refused none$",
+		"paths": "^warn an empty answer, .*: any path \\(200\\), ",
+	} {
+		if !regexp.MustCompile(want).MatchString(found[check]) {
+			t.Errorf("%s: got %q, want %s", check, found[check], want)
+		}
+	}
+	if found := find("audit", url+"explicit"); !strings.HasPrefix(found["registration"], "pass something else") || found["right secret"] != "pass passes (200)" {
+		t.Errorf("one that something else registers: got %q", found)
+	}
+	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No view from inside: the Caddy that runs has no webhook with this url; it has https://") {
+		t.Errorf("an unknown url: got %q", found)
+	}
+	if _, errs, status := o.run("audit"); status != 1 || !strings.HasPrefix(errs, "Error: there are 2 webhooks, so give the url of one: https://") {
+		t.Errorf("no url: status %d, %s", status, errs)
+	}
+	if after := len(o.api.Calls("")); after != before {
+		t.Errorf("%d calls of the Bot API", after-before)
+	}
+
+	// With one webhook no url is needed; and what goes wrong is found.
+	o.run("delete", "--yes", "kept")
+	config := caddytest.ReadFile(t, o.File("Caddyfile"))
+	one, _, _ := strings.Cut(config, "\thandle /explicit")
+	caddytest.Load(t, o.admin, one+"}\n")
+	caddytest.WaitUntil(t, "it is known", func() bool { return state(t, o.admin, "kept").State == "deleted" })
+	if found := find("audit"); found["registration"] != "fail deleted" || found["telegram"] != "" || found["hsts"] == "" {
+		t.Errorf("deleted: got %q", found)
+	}
 }

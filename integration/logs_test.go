@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -220,4 +222,102 @@ func fieldsOf(args []ast.Expr) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// TestMetrics counts for two webhooks of one configuration, over a reload.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	config := fmt.Sprintf(`{
+	admin localhost:%d
+	skip_install_trust
+	auto_https disable_redirects
+}
+https://localhost:%d {
+	handle /one {
+		telegram_webhook {env.TELEGRAM_SECRET} {
+			name one
+		}
+		reverse_proxy %[3]s
+	}
+	handle /two {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		reverse_proxy %[3]s
+	}
+}
+`, admin, port, bot)
+	c := caddytest.Start(t, config)
+	client := c.Client()
+	round := func() {
+		for _, path := range []string{"/one", "/two"} {
+			url := fmt.Sprintf("https://localhost:%d%s", port, path)
+			caddytest.Do(t, client, caddytest.Update(t, url, caddytest.RightSecret))
+			caddytest.Do(t, client, caddytest.Update(t, url, "wrong"))
+			caddytest.Do(t, client, caddytest.Update(t, url))
+		}
+	}
+	round()
+	reload := c.Command("reload", "--force", "--config", c.File("Caddyfile"), "--address", fmt.Sprintf("localhost:%d", admin))
+	if out, err := reload.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	round()
+
+	body := caddytest.Metrics(t, admin)
+	for _, want := range []string{
+		`caddy_telegram_webhook_requests_total{name="one",result="passed"} 2`,
+		`caddy_telegram_webhook_requests_total{name="one",result="wrong_secret"} 2`,
+		`caddy_telegram_webhook_requests_total{name="one",result="no_secret"} 2`,
+		`caddy_telegram_webhook_requests_total{name="localhost/two",result="passed"} 2`,
+		`caddy_telegram_webhook_delivery_duration_seconds_count{code="200",name="one"} 2`,
+		`caddy_telegram_webhook_delivery_duration_seconds_count{code="200",name="localhost/two"} 2`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+	if t.Failed() {
+		for line := range strings.Lines(body) {
+			if strings.Contains(line, "telegram") {
+				t.Log(line)
+			}
+		}
+	}
+}
+
+// TestWarnings has configurations that load but do not do what they should.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	const gate = "telegram_webhook {env.TELEGRAM_SECRET}"
+	for name, tc := range map[string]struct{ options, site, want string }{
+		"basic_auth": {"", "basic_auth {\n\t\tme $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n\t}\n\thandle {\n\t\t" + gate + "\n\t}",
+			`"handler":"http.handlers.authentication"`},
+		"forward_auth": {"", "forward_auth 127.0.0.1:1 {\n\t\turi /\n\t}\n\thandle /bot {\n\t\t" + gate + "\n\t}",
+			`"handler":"http.handlers.reverse_proxy"`},
+		"a proxy in a route": {"", "route {\n\t\treverse_proxy 127.0.0.1:1\n\t\t" + gate + "\n\t}",
+			`"handler":"http.handlers.reverse_proxy"`},
+		"write timeout": {"servers {\n\t\ttimeouts {\n\t\t\twrite 30s\n\t\t}\n\t}", gate,
+			`"msg":"write timeout of the server shorter than Telegram waits","write_timeout":30`},
+		"a token in the path": {"", "handle /bot123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa {\n\t\t" + gate + "\n\t}",
+			`"msg":"bot token in the webhook's path"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := caddytest.Start(t, caddytest.Globals(tc.options)+fmt.Sprintf("https://localhost:%d {\n\t%s\n}\n", caddytest.FreePort(t), tc.site))
+			c.Out.Wait(t, tc.want)
+			if strings.Contains(c.Out.String(), "aaaaaaaa\"") {
+				t.Errorf("a token is told:\n%s", c.Out)
+			}
+		})
+	}
+	t.Run("nothing to warn of", func(t *testing.T) {
+		t.Parallel()
+		c := caddytest.Start(t, caddytest.Globals("servers {\n\t\ttimeouts {\n\t\t\twrite 2m\n\t\t}\n\t}")+
+			fmt.Sprintf("https://localhost:%d {\n\tbasic_auth /admin/* {\n\t\tme $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n\t}\n\thandle /ok {\n\t\trespond ok\n\t}\n\thandle {\n\t\t%s\n\t}\n}\n", caddytest.FreePort(t), gate))
+		c.Stop()
+		if strings.Contains(c.Out.String(), `"logger":"http.handlers.telegram_webhook"`) {
+			t.Errorf("it warns:\n%s", c.Out)
+		}
+	})
 }

@@ -2,12 +2,9 @@ package integration
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,39 +16,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
-
-// onLoopback has a client connect to 127.0.0.1, whatever the host is.
-func onLoopback(client *http.Client) *http.Client {
-	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-	}
-	return client
-}
-
-// searchAll stops Caddy and searches all that it wrote, but for its record of kept
-// secrets.
-func searchAll(c *caddytest.Process, secrets ...string) {
-	c.T.Helper()
-	c.Stop()
-	reportSecrets(c.T, "the output", []byte(c.Out.String()), secrets)
-	err := filepath.WalkDir(c.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Base(path) == "secret.json" {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		reportSecrets(c.T, path, content, secrets)
-		return err
-	})
-	if err != nil {
-		c.T.Fatal(err)
-	}
-}
 
 // TestRedactedInAnyOrder loads a configuration of several servers again and again.
 // Caddy provisions servers in random order, and each order must protect every server.
@@ -155,7 +120,7 @@ func TestRedactedForOthers(t *testing.T) {
 	auth := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		seen[r.URL.Path] = r.Header[secret.Header]
+		seen[r.URL.Path] = r.Header[caddytest.SecretHeader]
 	})
 	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
 	pages := t.TempDir()
@@ -166,12 +131,12 @@ func TestRedactedForOthers(t *testing.T) {
 	gate := "\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\t\tname %s\n\t\t}\n\t\treverse_proxy " + bot
 	before := map[string]string{
 		"method":     "method POST",
-		"vars":       "vars x {header." + secret.Header + "}",
-		"map":        "map {header." + secret.Header + "} {x} {\n\t\t\tdefault unknown\n\t\t}\n\t\tlog_append x {x}",
+		"vars":       "vars x {header." + caddytest.SecretHeader + "}",
+		"map":        "map {header." + caddytest.SecretHeader + "} {x} {\n\t\t\tdefault unknown\n\t\t}\n\t\tlog_append x {x}",
 		"try_files":  "try_files {path} /none",
 		"forward":    "forward_auth " + auth + " {\n\t\t\turi /forward\n\t\t}",
-		"log_append": "log_append x {header." + secret.Header + "}",
-		"header":     "request_header X-Copy {header." + secret.Header + "}\n\t\theader X-Copy {header." + secret.Header + "}",
+		"log_append": "log_append x {header." + caddytest.SecretHeader + "}",
+		"header":     "request_header X-Copy {header." + caddytest.SecretHeader + "}\n\t\theader X-Copy {header." + caddytest.SecretHeader + "}",
 	}
 	var handlers strings.Builder
 	for name, directive := range before {
@@ -315,8 +280,8 @@ func TestRedactedInEveryFormat(t *testing.T) {
 func TestOtherHostsUntouched(t *testing.T) {
 	t.Parallel()
 	got := make(chan []string, 1)
-	upstream := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[secret.Header] })
-	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[secret.Header] })
+	upstream := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[caddytest.SecretHeader] })
+	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[caddytest.SecretHeader] })
 	port, front, back, plain := caddytest.FreePort(t), caddytest.FreePort(t), caddytest.FreePort(t), caddytest.FreePort(t)
 	c := caddytest.Start(t, fmt.Sprintf(`{
 	debug

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -44,6 +43,9 @@ func AskAdmin(t *testing.T, admin int, method, path string) (code int, body stri
 	}
 	return resp.StatusCode, string(content)
 }
+
+// SecretHeader is the header with the webhook's secret.
+const SecretHeader = "X-Telegram-Bot-Api-Secret-Token"
 
 // MethodBody is an answer that Telegram executes.
 const MethodBody = "{\"method\":\"sendMessage\",\n \"chat_id\":1, \"text\":\"\\u043f\\u0440\\u0438\\u0432\\u0435\\u0442\"}"
@@ -100,7 +102,7 @@ func Update(t *testing.T, url string, secrets ...string) *http.Request {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header[secret.Header] = secrets
+	r.Header[SecretHeader] = secrets
 	return r
 }
 

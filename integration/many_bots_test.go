@@ -50,24 +50,6 @@ func manyRoute(n int, api, bot string) string {
 }`, n, manyToken(n), api, bot)
 }
 
-// configure calls Caddy's config API.
-func configure(t *testing.T, method string, admin int, path, body string) {
-	t.Helper()
-	r, err := http.NewRequest(method, fmt.Sprintf("http://localhost:%d%s", admin, path), strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s: %s", method, path, resp.Status, answer)
-	}
-}
-
 // TestBotsComeAndGo adds and removes bots by Caddy's config API, while Telegram
 // delivers to others: those are registered once and for all, and lose nothing.
 func TestBotsComeAndGo(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 // planted is every value that must be found nowhere.
@@ -191,11 +190,6 @@ http://localhost:%d {
 	}
 }
 
-// handle is a handle block of a Caddyfile.
-func handle(path string, lines ...string) string {
-	return fmt.Sprintf("\thandle %s {\n\t\t%s\n\t}\n", path, strings.Join(lines, "\n\t\t"))
-}
-
 // checkAccessLog looks for the entries of a site's own log: those that passed
 // are there, with the value replaced and what the site adds; refusals are not.
 func checkAccessLog(t *testing.T, path string, redirected int) {
@@ -225,7 +219,7 @@ func checkAccessLog(t *testing.T, path string, redirected int) {
 		if entry.Logger != "http.log.access.mine" {
 			t.Errorf("the logger's name is %q, not the user's", entry.Logger)
 		}
-		if v := entry.Request.Headers[secret.Header]; len(v) > 0 && v[0] != "REDACTED" {
+		if v := entry.Request.Headers[caddytest.SecretHeader]; len(v) > 0 && v[0] != "REDACTED" {
 			t.Errorf("the header is logged as %q", v)
 		}
 		if entry.Request.URI == "/ok" && (entry.Update != "appended-by-log_append" || entry.Status != 200) {
@@ -254,15 +248,6 @@ func checkPlainLog(t *testing.T, path string) {
 	}
 }
 
-func reportSecrets(t *testing.T, where string, content []byte, secrets []string) {
-	t.Helper()
-	for _, s := range secrets {
-		if i := bytes.Index(content, []byte(s)); i >= 0 {
-			t.Errorf("%s holds %q:\n%s", where, s, content[max(0, i-500):min(len(content), i+100)])
-		}
-	}
-}
-
 // rawRequest sends a request that no client would make, which Caddy refuses
 // before any handler sees it.
 func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue string) {
@@ -274,7 +259,7 @@ func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue s
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "%s%s: %s\r\nContent-Length: 0\r\n\r\n", head, secret.Header, secretValue); err != nil {
+	if _, err := fmt.Fprintf(conn, "%s%s: %s\r\nContent-Length: 0\r\n\r\n", head, caddytest.SecretHeader, secretValue); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -284,5 +269,40 @@ func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue s
 	defer resp.Body.Close()
 	if resp.StatusCode < 400 {
 		t.Errorf("%.20q: got %d, want a refusal", head, resp.StatusCode)
+	}
+}
+
+// TestTokenInPathOfSecretAlone has a bot's token in the path, as some set-ups do for want of a
+// secret. Nothing but Caddy's own access log has it.
+func TestTokenInPathOfSecretAlone(t *testing.T) {
+	t.Parallel()
+	const path = "/bot" + caddytest.BotToken
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	c := caddytest.Start(t, fmt.Sprintf(`{
+	admin localhost:%d
+	metrics
+	skip_install_trust
+	auto_https disable_redirects
+}
+https://localhost:%d {
+	handle %s {
+		telegram_webhook {env.TELEGRAM_SECRET}
+		respond ok
+	}
+	handle {
+		respond other
+	}
+}
+`, admin, port, path))
+	client := c.Client()
+	caddytest.Do(t, client, caddytest.Update(t, fmt.Sprintf("https://localhost:%d%s", port, path), caddytest.ForgedSecret))
+	caddytest.Do(t, client, caddytest.Update(t, fmt.Sprintf("https://localhost:%d%s/other", port, path), caddytest.ForgedSecret))
+	for _, path := range []string{"/metrics", "/telegram_webhook/"} {
+		reportSecrets(t, path, []byte(caddytest.Get(t, admin, path)), []string{caddytest.BotToken, strings.ToLower(caddytest.BotToken)})
+	}
+	c.Stop()
+	reportSecrets(t, "the output", []byte(c.Out.String()), []string{caddytest.BotToken, strings.ToLower(caddytest.BotToken)})
+	if !strings.Contains(c.Out.String(), `"reason":"wrong_secret"`) || !strings.Contains(c.Out.String(), "reached no telegram_webhook") {
+		t.Errorf("the test has not seen what it is about:\n%s", c.Out)
 	}
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -236,5 +237,42 @@ func TestStoppedInTheMiddle(t *testing.T) {
 				t.Errorf("%q is in the log:\n%s", never, n.Out)
 			}
 		}
+	}
+}
+
+// TestFightOfProcesses has two Caddy processes that share nothing but the bot.
+// Each repairs what the other has done, three times, and then says who it is.
+func TestFightOfProcesses(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	var processes []*caddytest.Process
+	for _, path := range []string{"/one", "/two"} {
+		c := caddytest.Start(t, registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off", "check 10s", "url "+path))
+		c.Out.Wait(t, "webhook registered")
+		processes = append(processes, c)
+	}
+	caddytest.WaitUntil(t, "somebody says that it is contested", func() bool {
+		return slices.ContainsFunc(processes, func(c *caddytest.Process) bool { return strings.Contains(c.Out.String(), "webhook contested") })
+	})
+	for i, c := range processes {
+		c.Stop()
+		if lost := strings.Count(c.Out.String(), "webhook registered") - 1; lost > 3 {
+			t.Errorf("process %d has repaired %d times, want at most 3", i, lost)
+		}
+		if !strings.Contains(c.Out.String(), "webhook contested") {
+			continue
+		}
+		if other := []string{"/two", "/one"}[i]; !regexp.MustCompile(`"webhook contested".*"found":"https://localhost:\d+` + other).MatchString(c.Out.String()) {
+			t.Errorf("process %d does not say who the other is", i)
+		}
+	}
+	set := 0
+	for _, call := range api.Calls("setWebhook") {
+		if call.Status == http.StatusOK { // others came within the same second
+			set++
+		}
+	}
+	if set > 8 {
+		t.Errorf("the webhook was set %d times, want at most 2 first ones and 3 repairs each", set)
 	}
 }

@@ -55,7 +55,6 @@ func TestCertificateWarning(t *testing.T) {
 // TestNeedlessUpload has a site whose certificate everybody trusts, as far as this
 // system knows: a test's own CA is all that it trusts.
 func TestNeedlessUpload(t *testing.T) {
-	_, address := caddytest.StartTelegram(t)
 	dir := t.TempDir()
 	cert, key, root := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "root.pem")
 	signed(t, cert, key, root)
@@ -71,6 +70,7 @@ func TestNeedlessUpload(t *testing.T) {
 		"none":            {"", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			_, address := caddytest.StartTelegram(t)
 			config := registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off")
 			config = strings.Replace(config, "certificate internal", tc.upload, 1)
 			config = strings.Replace(config, "\treverse_proxy", "\ttls "+cert+" "+key+"\n\treverse_proxy", 1)

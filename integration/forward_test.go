@@ -57,7 +57,7 @@ http://:%[5]d {
 	}
 }
 `, bot, gated, direct, invoked, failed))
-	for range 8 {
+	for range size(8, 2) {
 		for name, port := range map[string]int{"direct": direct, "invoked": invoked, "in an error route": failed} {
 			caddytest.Do(t, http.DefaultClient, caddytest.Update(t, fmt.Sprintf("http://127.0.0.1:%d/", port), "whatever"))
 			if v := seen(); v != "whatever" {

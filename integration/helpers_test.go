@@ -62,6 +62,14 @@ func untilTaken(t *testing.T, api *telegramtest.API) {
 
 func TestMain(m *testing.M) { caddytest.Main(m) }
 
+// size is how much of something a test does: less of it with -short.
+func size(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}
+
 // defaultHSTS is the header of every answer over HTTPS, if nothing else is configured.
 const defaultHSTS = "max-age=31536000"
 

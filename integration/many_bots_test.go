@@ -54,7 +54,8 @@ func manyRoute(n int, api, bot string) string {
 // delivers to others: those are registered once and for all, and lose nothing.
 func TestBotsComeAndGo(t *testing.T) {
 	t.Parallel()
-	const staying, coming, perChange = 20, 6, 5
+	const perChange = 5
+	staying, coming := size(20, 6), size(6, 3)
 	var seen sync.Map // of a bot's path and an update's id
 	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -86,10 +86,7 @@ https://other.localhost:%[7]d {
 			}
 		})
 	}
-	loads := 40
-	if testing.Short() {
-		loads = 5
-	}
+	loads := size(40, 5)
 	for n := range loads {
 		caddytest.Load(t, admin, config(n+1))
 		for _, url := range urls {

@@ -26,10 +26,11 @@ var planted = []string{caddytest.RightSecret, caddytest.StaleSecret, caddytest.F
 // through a server that logs all that it can, and searches all that it wrote.
 func TestNoSecretInAnyLog(t *testing.T) {
 	t.Parallel()
-	t.Run("by default", func(t *testing.T) { searchLogs(t, "", "") })
-	t.Run("debug", func(t *testing.T) { searchLogs(t, "debug", "") })
+	t.Run("by default", func(t *testing.T) { t.Parallel(); searchLogs(t, "", "") })
+	t.Run("debug", func(t *testing.T) { t.Parallel(); searchLogs(t, "debug", "") })
 	// Caddy puts its redirects into a site that is there on the port for HTTP.
 	t.Run("a site on the port of the redirects", func(t *testing.T) {
+		t.Parallel()
 		searchLogs(t, "debug", "log {\n\t\toutput file plain.log\n\t}\n\trespond /plain plain")
 	})
 }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -142,6 +143,26 @@ func (p *patient) entries(c *caddytest.Process, message string) (lines []string)
 	return lines
 }
 
+// wantOnce reports what the log says more than once in a row, and what is not this
+// trouble. Telegram takes setWebhook once a second: what it has carried out without
+// an answer that arrives may be followed by a 429, which is a trouble of its own.
+func (p *patient) wantOnce(t *testing.T, entries []string) {
+	t.Helper()
+	busy := slices.ContainsFunc(p.api.Calls("setWebhook"), func(c telegramtest.Call) bool { return c.Status == http.StatusTooManyRequests })
+	last := ""
+	for _, entry := range entries {
+		var fields struct{ Error string }
+		if err := json.Unmarshal([]byte(entry), &fields); err != nil {
+			t.Fatal(err)
+		}
+		own := strings.Contains(entry, p.remedy)
+		if fields.Error == last || !own && !(busy && strings.Contains(fields.Error, "refused with 429")) {
+			t.Errorf("%s: the log says %q after %q", p.name, fields.Error, last)
+		}
+		last = fields.Error
+	}
+}
+
 func (p *patient) metric(name, labels string) string {
 	return fmt.Sprintf("caddy_telegram_webhook_%s{name=%q%s}", name, p.name, labels)
 }
@@ -156,6 +177,9 @@ func TestEveryTrouble(t *testing.T) {
 	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
 	var patients []*patient
 	for _, name := range slices.Sorted(maps.Keys(troubles)) { // which has the time-out last
+		if testing.Short() && name == "time_out" {
+			continue // for which it waits 30 seconds
+		}
 		patients = append(patients, newPatient(t, len(patients), name, troubles[name]))
 	}
 	config := func(retryAfter int) string {
@@ -211,9 +235,7 @@ func TestEveryTrouble(t *testing.T) {
 	caddytest.Load(t, admin, config(6))
 	for _, p := range patients {
 		recovered(p)
-		if told := p.entries(c, "webhook not registered"); len(told) != 1 {
-			t.Errorf("%s: the log says %d times that it is not registered, want 1:\n%s", p.name, len(told), strings.Join(told, ""))
-		}
+		p.wantOnce(t, p.entries(c, "webhook not registered"))
 	}
 	c.Stop()
 	for _, p := range patients {

@@ -107,9 +107,11 @@ func Update(t *testing.T, url string, secrets ...string) *http.Request {
 }
 
 // Do makes a request. A reload closes the listener that it replaces, and with it
-// connections that nobody has accepted yet: like Telegram it sends again at once then.
+// connections that nobody has accepted yet, and those that wait for another
+// request: like Telegram it sends again at once then.
 func Do(t *testing.T, client *http.Client, r *http.Request) Response {
 	t.Helper()
+	r.Header["Idempotency-Key"] = []string{} // which is not sent: net/http may send again
 	resp, err := client.Do(r)
 	for try := 1; try < 5 && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)); try++ {
 		if r.GetBody != nil {

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,36 +14,65 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
 )
 
-// judge compares what was promised with what happened.
-func (s *soak) judge(before, after vitals) {
-	t, sent := s.t, s.traffic.sent.Load()
-	lost, repeated := s.works(sent)
-	stats := s.api.Sender(caddytest.BotToken).Stats()
-	t.Logf("updates: %d sent, %d lost; the bot did the work of %d more than once, and Telegram took %d answers", sent, lost, repeated, stats.Calls)
-	t.Logf("attempts that came again: %d cut off, %d answered 403 (%d of them long after a fault of storage), %d put off with 503, %d answered otherwise by the bot",
-		s.traffic.cut.Load(), s.traffic.refused.Load(), s.traffic.sighted.Load(), s.traffic.putOff.Load(), s.traffic.other.Load())
+// outcome is what came of the soak.
+type outcome struct {
+	sent, delivered      int64 // updates, by Telegram's account
+	lost, expired        int   // of which the bot has not done the work; given up by Telegram
+	through              int64 // forgeries that reached the bot
+	answered             map[string]int64
+	rotations            int
+	dropped              string // connections of forgers, by the steady node's metric
+	repeated, unanswered int64
+}
+
+// faults compares what was promised, and what was to happen, with what happened.
+func (o outcome) faults() (faults []string) {
+	if o.lost > 0 || o.expired > 0 || o.delivered < o.sent {
+		faults = append(faults, fmt.Sprintf("of %d updates %d were lost, %d given up and %d delivered", o.sent, o.lost, o.expired, o.delivered))
+	}
+	if o.through > 0 {
+		faults = append(faults, fmt.Sprintf("%d forgeries have reached the bot", o.through))
+	}
 	for _, kind := range kindsOfForgery {
-		n := s.forged.answered[kind].Load()
-		t.Logf("forgeries, %s: %d", kind, n)
-		if n == 0 {
-			t.Errorf("no forgery of the kind %s was answered", kind)
+		if o.answered[kind] == 0 {
+			faults = append(faults, "no forgery was answered of the kind "+kind)
 		}
 	}
-	t.Logf("forgeries: %d through; %d had no answer; %d connections of floods; %s dropped by the steady node", s.traffic.through.Load(),
-		s.forged.unanswered.Load(), s.forged.flood.Load(), s.dropped("penalty"))
-	t.Logf("%d rotations, %v", s.known.changes-1, s.befallen)
-	t.Logf("the steady node: %s before, %s after", before, after)
-	if lost > 0 || s.traffic.through.Load() > 0 || int64(stats.Delivered) < sent || stats.Expired > 0 {
-		t.Errorf("the promise is broken: %+v", stats)
+	if o.rotations < 1 {
+		faults = append(faults, "the secret was not rotated")
 	}
-	if s.known.changes < 2 || s.dropped("penalty") == "0" {
-		t.Error("not all that was to happen has happened")
+	if o.dropped == "" || o.dropped == "0" {
+		faults = append(faults, "no connection of a forger was dropped")
+	}
+	return faults
+}
+
+// judge reports what came of the soak.
+func (s *soak) judge(before, after vitals) {
+	t, stats := s.t, s.api.Sender(caddytest.BotToken).Stats()
+	o := outcome{
+		sent: s.traffic.sent.Load(), delivered: int64(stats.Delivered), expired: int(stats.Expired), through: s.traffic.through.Load(),
+		answered: make(map[string]int64), rotations: s.known.changes - 1, dropped: s.dropped("penalty"), unanswered: s.forged.unanswered.Load(),
+	}
+	o.lost, o.repeated = s.works(o.sent)
+	for _, kind := range kindsOfForgery {
+		o.answered[kind] = s.forged.answered[kind].Load()
+	}
+	t.Logf("updates: %d sent, %d lost; the bot did the work of %d more than once, and Telegram took %d answers", o.sent, o.lost, o.repeated, stats.Calls)
+	t.Logf("attempts that came again: %d cut off, %d answered 403 (%d of them long after a fault of storage), %d put off with 503, %d answered otherwise by the bot",
+		s.traffic.cut.Load(), s.traffic.refused.Load(), s.traffic.sighted.Load(), s.traffic.putOff.Load(), s.traffic.other.Load())
+	t.Logf("forgeries: %v answered, %d through; %d had no answer; %d connections of floods; %s dropped by the steady node",
+		o.answered, o.through, o.unanswered, s.forged.flood.Load(), o.dropped)
+	t.Logf("%d rotations, %v", o.rotations, s.befallen)
+	t.Logf("the steady node: %s before, %s after", before, after)
+	for _, fault := range o.faults() {
+		t.Error(fault)
 	}
 	s.search()
 }
 
 // works counts the updates of which the bot has not done the work, or repeatedly.
-func (s *soak) works(sent int64) (lost, repeated int) {
+func (s *soak) works(sent int64) (lost int, repeated int64) {
 	for id := int64(1); id <= sent; id++ {
 		switch counted(&s.traffic.works, id) {
 		case 0:
@@ -83,11 +113,8 @@ func (s *soak) search() {
 	size := 0
 	look := func(where string, content []byte) {
 		size += len(content)
-		for _, piece := range secrets {
-			if i := bytes.Index(content, []byte(piece)); i >= 0 {
-				s.t.Errorf("%s holds a secret:\n%s", where, content[max(0, i-500):min(len(content), i+100)])
-				return
-			}
+		if excerpt := findSecret(content, secrets); excerpt != "" {
+			s.t.Errorf("%s holds a secret:\n%s", where, excerpt)
 		}
 	}
 	for _, n := range s.nodes {
@@ -97,7 +124,9 @@ func (s *soak) search() {
 		n.Stop()
 		for _, out := range append(n.written, n.Out) {
 			look("the output", []byte(out.String()))
-			s.complain(out.String())
+			for _, complaint := range complaints(out.String()) {
+				s.t.Error(complaint)
+			}
 		}
 	}
 	for _, dir := range []string{s.nodes[0].Dir, s.nodes[1].Dir, s.nodes[2].Dir, s.root} {
@@ -119,19 +148,30 @@ func (s *soak) search() {
 	}
 }
 
-// complain tells of what a process must never write.
-func (s *soak) complain(output string) {
+// findSecret returns where one of the secrets is, and nothing if none is there.
+func findSecret(content []byte, secrets []string) (excerpt string) {
+	for _, piece := range secrets {
+		if i := bytes.Index(content, []byte(piece)); i >= 0 {
+			return string(content[max(0, i-500):min(len(content), i+100)])
+		}
+	}
+	return ""
+}
+
+// complaints are what a process must never write.
+func complaints(output string) (found []string) {
 	for _, never := range []string{"panic in the registrar", "fatal error: ", "goroutine 1 ["} {
-		if _, after, found := strings.Cut(output, never); found {
-			s.t.Errorf("%s in the output:\n%.2000s", never, after)
+		if _, after, is := strings.Cut(output, never); is {
+			found = append(found, fmt.Sprintf("%s in the output:\n%.2000s", never, after))
 		}
 	}
 	for report := range strings.SplitSeq(output, "==================") {
 		// Caddy 2.11.9 copies its app tls for the origin of an event while it starts.
 		if strings.Contains(report, "DATA RACE") && !strings.Contains(report, "caddytls.(*TLS).CaddyModule()") {
-			s.t.Errorf("in the output:\n%s", report)
+			found = append(found, "in the output:\n"+report)
 		}
 	}
+	return found
 }
 
 // belongs reports whether a file is a record of secrets, or was about to become
@@ -155,8 +195,11 @@ func (s *soak) secrets() (pieces []string) {
 		}
 	}
 	for value := range all {
-		pieces = append(pieces, value[10:30])
+		pieces = append(pieces, middle(value))
 	}
 	_, token, _ := strings.Cut(caddytest.BotToken, ":")
 	return append(pieces, token)
 }
+
+// middle is a part of a secret, by which a part of it is found as well.
+func middle(secret string) string { return secret[10:30] }

@@ -1,3 +1,9 @@
+// Package soak has everything that may befall some Caddy processes happen at once,
+// for as long as it is told:
+//
+//	go test -race -v -run TestSoak ./integration/soak -args -soak 10m
+//
+// Without -soak it only checks its own judgement.
 package soak
 
 import (
@@ -6,14 +12,13 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 var (
-	soakTime = flag.Duration("soak", 20*time.Second, "how long TestSoak lets things happen, at least")
+	soakTime = flag.Duration("soak", 0, "how long TestSoak lets things happen, at least; 0 for no soak")
 	soakSeed = flag.Uint64("seed", 0, "the seed of TestSoak; 0 for a new one")
 )
 
@@ -27,18 +32,24 @@ func TestMain(m *testing.M) { caddytest.Main(m) }
 // passes, nothing secret is written anywhere, and the node that is never killed
 // comes back to the goroutines, files and memory that it had before.
 //
-//   - soak_fleet_test.go: the nodes
-//   - soak_traffic_test.go: Telegram, and the bot
-//   - soak_forgery_test.go: who forges
-//   - soak_faults_test.go: what befalls them
-//   - soak_vitals_test.go: what a process holds
-//   - soak_judge_test.go: what came of it
+//   - fleet_test.go: the nodes
+//   - traffic_test.go: Telegram, and the bot
+//   - forgery_test.go: who forges
+//   - faults_test.go: what befalls them
+//   - vitals_test.go: what a process holds
+//   - judge_test.go: what came of it
 func TestSoak(t *testing.T) {
+	if *soakTime > 0 {
+		t.Run(soakTime.String(), runSoak)
+	}
+}
+
+func runSoak(t *testing.T) {
 	seed := *soakSeed
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("repeat with: go test -race -run TestSoak . -args -soak %s -seed %d", *soakTime, seed)
+	t.Logf("repeat with: go test -race -run TestSoak ./integration/soak -args -soak %s -seed %d", *soakTime, seed)
 	s := startSoak(t, seed)
 	s.live(s.warmUp)
 	before := s.settled()

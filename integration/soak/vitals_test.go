@@ -32,6 +32,11 @@ type vitals struct {
 	byStack, byFile, byAllocation map[string]int64
 }
 
+// isLike reports whether a process holds no more than before, but for what comes and goes.
+func (v vitals) isLike(before vitals) bool {
+	return v.goroutines <= before.goroutines+moreGoroutines && v.files <= before.files+moreFiles && v.heap <= before.heap+moreHeap
+}
+
 func (v vitals) String() string {
 	return fmt.Sprintf("%d goroutines, %d files, %d KiB of heap", v.goroutines, v.files, v.heap>>10)
 }
@@ -40,7 +45,7 @@ func (v vitals) String() string {
 func (s *soak) vitals() (v vitals) {
 	n := s.steady()
 	goroutines := caddytest.Get(s.t, n.admin, "/debug/pprof/goroutine?debug=1")
-	v.byStack = parseProfile(goroutines, regexp.MustCompile(`^(\d+) @`))
+	v.byStack = parseProfile(goroutines, countedGoroutines)
 	for _, count := range v.byStack {
 		v.goroutines += count
 	}
@@ -59,6 +64,9 @@ func (s *soak) vitals() (v vitals) {
 	}
 	return v
 }
+
+// countedGoroutines is the line of a profile that counts the goroutines of a stack.
+var countedGoroutines = regexp.MustCompile(`^(\d+) @`)
 
 // frame is a line of a stack in a profile.
 var frame = regexp.MustCompile(`(?m)^#\t0x[0-9a-f]+\t(\S+?)\+0x[0-9a-f]+\t.*$`)
@@ -127,7 +135,7 @@ func (s *soak) recovered(before vitals) (after vitals) {
 	defer tick.Stop()
 	for {
 		after = s.vitals()
-		if after.goroutines <= before.goroutines+moreGoroutines && after.files <= before.files+moreFiles && after.heap <= before.heap+moreHeap {
+		if after.isLike(before) {
 			return after
 		}
 		select {

@@ -1,3 +1,5 @@
+// Package integration has the tests that drive real Caddy processes: one file for
+// each chapter of what is promised.
 package integration
 
 import (
@@ -23,42 +25,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
-
-// operate asks the gate's part of the admin API.
-func operate(t *testing.T, admin int, method, path string) (code int, body string) {
-	t.Helper()
-	return caddytest.AskAdmin(t, admin, method, "/telegram_webhook/"+path)
-}
-
-// webhookState is a webhook as the admin API tells of it.
-type webhookState struct {
-	State, URL, Advice string
-	RegisteredBy       string    `json:"registered_by"`
-	RegisteredAt       time.Time `json:"registered_at"`
-	Telegram           *struct{ URL string }
-	Secret             struct {
-		Source    string
-		Made, Due time.Time
-	}
-	Requests map[string]uint64
-}
-
-// state reads the state of a webhook.
-func state(t *testing.T, admin int, name string) (s webhookState) {
-	t.Helper()
-	code, body := operate(t, admin, http.MethodGet, name)
-	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
-		t.Fatalf("GET %s: got %d, %v: %s", name, code, err, body)
-	}
-	return s
-}
-
-// untilTaken waits until Telegram takes setWebhook again, once a second.
-func untilTaken(t *testing.T, api *telegramtest.API) {
-	t.Helper()
-	calls := api.Calls("setWebhook")
-	caddytest.WaitUntil(t, "a second has passed", func() bool { return time.Since(calls[len(calls)-1].At) > time.Second+100*time.Millisecond })
-}
 
 func TestMain(m *testing.M) { caddytest.Main(m) }
 
@@ -106,6 +72,42 @@ func (testError) CaddyModule() caddy.ModuleInfo {
 
 func (testError) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error {
 	return caddyhttp.Error(http.StatusTeapot, errors.New("test error"))
+}
+
+// operate asks the gate's part of the admin API.
+func operate(t *testing.T, admin int, method, path string) (code int, body string) {
+	t.Helper()
+	return caddytest.AskAdmin(t, admin, method, "/telegram_webhook/"+path)
+}
+
+// webhookState is a webhook as the admin API tells of it.
+type webhookState struct {
+	State, URL, Advice string
+	RegisteredBy       string    `json:"registered_by"`
+	RegisteredAt       time.Time `json:"registered_at"`
+	Telegram           *struct{ URL string }
+	Secret             struct {
+		Source    string
+		Made, Due time.Time
+	}
+	Requests map[string]uint64
+}
+
+// state reads the state of a webhook.
+func state(t *testing.T, admin int, name string) (s webhookState) {
+	t.Helper()
+	code, body := operate(t, admin, http.MethodGet, name)
+	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
+		t.Fatalf("GET %s: got %d, %v: %s", name, code, err, body)
+	}
+	return s
+}
+
+// untilTaken waits until Telegram takes setWebhook again, once a second.
+func untilTaken(t *testing.T, api *telegramtest.API) {
+	t.Helper()
+	calls := api.Calls("setWebhook")
+	caddytest.WaitUntil(t, "a second has passed", func() bool { return time.Since(calls[len(calls)-1].At) > time.Second+100*time.Millisecond })
 }
 
 // handle is a handle block of a Caddyfile.

@@ -17,7 +17,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// TestReloadUnderLoad reloads the configuration 50 times while Telegram delivers
+// TestReloadUnderLoad reloads the configuration again and again while Telegram delivers
 // on 40 connections and somebody forges: nothing is lost, nothing genuine is
 // refused, and nothing forged passes.
 func TestReloadUnderLoad(t *testing.T) {

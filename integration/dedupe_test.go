@@ -310,7 +310,7 @@ func TestBotThatAnswersEarly(t *testing.T) {
 }
 `, port, bot))
 	client := c.Client()
-	for id := range int64(100) {
+	for id := range int64(size(100, 10)) {
 		for _, path := range []string{"once", "often"} {
 			// Whether the bot's connection breaks before its answer is read is a
 			// matter of luck.

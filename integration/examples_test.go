@@ -177,7 +177,7 @@ func TestExampleABTest(t *testing.T) {
 // memory. One of them goes away and comes back.
 func TestExampleStickyChats(t *testing.T) {
 	t.Parallel()
-	const chats, rounds = 60, 4
+	chats, rounds := 60, size(4, 1)
 	bots := []*replica{startReplica(t), startReplica(t), startReplica(t)}
 	// It is forgotten sooner that one was away, so that the test does not wait long.
 	e := startExample(t, "sticky-chats.Caddyfile",

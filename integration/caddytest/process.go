@@ -66,8 +66,8 @@ func Start(t *testing.T, caddyfile string) *Process {
 	if err := WriteFile(c.File("Caddyfile"), caddyfile); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.Stop) // also of a Caddy that does not come up
 	c.Start()
-	t.Cleanup(c.Stop)
 	for _, site := range httpsSites.FindAllStringSubmatch(caddyfile, -1) {
 		WaitUntil(t, "the certificate is served", func() bool { return c.Serves(site[1]) })
 	}
@@ -129,7 +129,7 @@ func (c *Process) File(name string) string { return filepath.Join(c.Dir, name) }
 
 // Stop ends the process in the regular way and waits until it is gone.
 func (c *Process) Stop() {
-	if c.Cmd.ProcessState != nil {
+	if c.Cmd == nil || c.Cmd.Process == nil || c.Cmd.ProcessState != nil {
 		return
 	}
 	_ = c.Cmd.Process.Signal(syscall.SIGTERM)

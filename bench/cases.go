@@ -9,25 +9,22 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
-// A benchCase is one thing to measure of several contenders.
+// A benchCase is a load under which several contenders are measured.
 type benchCase struct {
 	Name  string
 	Title string
 
-	// Contenders are in the order of the table. Reference is the one that the
-	// others are compared with, and Compared what is.
+	// Contenders are in the order of the table. The figure Compared of each one is
+	// divided by that of Reference.
 	Contenders []string
 	Reference  string
 	Compared   figure
 
-	// Long cases take more time: there are fewer requests in them to count.
+	// Long cases have few requests to count, and take twice as long.
 	Long bool
 
-	// Flooded cases are measured while others forge.
+	// Flooded cases are measured during a flood of forgeries.
 	Flooded bool
-
-	// Plain cases are there to be compared with another one, and have no plot.
-	Plain bool
 
 	job func(*contender.Running) load.Job
 }
@@ -36,41 +33,42 @@ const (
 	// connections is how many Telegram opens by default.
 	connections = 40
 
-	forgedSecret = "bench_9876543210-abcdefghijklmnopqrst" // as long as the right one
+	// forgers is how many connections a flood has at the same time.
+	forgers = 64
+
+	// pacedRate is how many genuine updates a second there are in paced loads.
+	pacedRate = 500
+
+	forgedSecret = "bench_9876543210-abcdefghijklmnopqrst" // as long as the accepted one
 )
 
 func genuine(rate int) func(*contender.Running) load.Job {
 	return func(r *contender.Running) load.Job {
-		return load.Job{Address: r.Address, Targets: r.Targets(), TLS: r.TelegramTLS(), Connections: connections, Rate: rate}
+		return load.Job{Address: r.Address, URL: r.URL("/"), Secret: contender.Secret, TLS: r.TelegramTLS(), Connections: connections, Rate: rate}
 	}
 }
 
-func forged(fresh bool) func(*contender.Running) load.Job {
-	return func(r *contender.Running) load.Job {
-		var from []netip.Addr
-		if fresh {
-			from = addresses()
-		}
-		job := against(r, from).forge()
-		job.Fresh = fresh
-		return job
-	}
+// forgedOpen forges on connections that stay open.
+func forgedOpen(r *contender.Running) load.Job {
+	return load.Job{Address: r.Address, URL: r.URL("/"), Secret: forgedSecret, TLS: forgerTLS, Connections: forgers, Forged: true}
 }
 
-// forgersTLS is how a forger connects. He does not look at the certificate. The
-// curve is the first that OpenSSL offers, and the only one that all contenders
-// have: otherwise some would do more work for a handshake than others.
-var forgersTLS = &tls.Config{ServerName: contender.Host, InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519}}
+// forgedFresh opens a connection for each forgery, from new addresses.
+func forgedFresh(r *contender.Running) load.Job { return newFlood(r).job() }
 
-// sources is how many addresses a flood comes from.
-const sources = 8
+// forgerTLS are a forger's TLS settings. The curve is the only one that all
+// contenders support: with another one, the handshakes would not be the same work.
+var forgerTLS = &tls.Config{ServerName: contender.Host, InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519}}
+
+// floodAddresses is the number of addresses that a flood comes from.
+const floodAddresses = 8
 
 var floods atomic.Int32
 
-// addresses returns addresses of loopback that no flood has come from before.
-func addresses() []netip.Addr {
+// newAddresses returns loopback addresses that no flood has come from before.
+func newAddresses() []netip.Addr {
 	n := floods.Add(1) - 1
-	list := make([]netip.Addr, sources)
+	list := make([]netip.Addr, floodAddresses)
 	for i := range list {
 		list[i] = netip.AddrFrom4([4]byte{127, byte(1 + n/200%200), byte(1 + n%200), byte(1 + i)})
 	}
@@ -80,44 +78,39 @@ func addresses() []netip.Addr {
 func allCases() []*benchCase {
 	return []*benchCase{
 		{
-			Name: "full", Title: "Genuine updates, at full load",
+			Name: "full", Title: "Genuine updates at full load",
 			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
 			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{
-			Name: "variants", Title: "Genuine updates, at full load, by what is configured",
-			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "gate-1000", "bare"},
+			Name: "variants", Title: "Genuine updates at full load, by configuration",
+			Contenders: []string{"gate", "gate-guard", "gate-log", "gate-placeholders", "gate-dedupe", "gate-both", "bare", "bare-defaults"},
 			Reference:  "bare", Compared: cpu, job: genuine(0),
 		},
 		{
 			Name: "open", Title: "Forgeries on open connections",
 			Contenders: []string{"gate", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "matcher", Compared: cpu, job: forged(false),
+			Reference:  "matcher", Compared: cpu, job: forgedOpen,
 		},
 		{
 			Name: "open-log", Title: "Forgeries on open connections, with an access log",
 			Contenders: []string{"gate-log", "matcher-log", "nginx-log", "haproxy-log"},
-			Reference:  "matcher-log", Compared: cpu, job: forged(false),
+			Reference:  "matcher-log", Compared: cpu, job: forgedOpen,
 		},
 		{
-			Name: "fresh", Title: "Forgeries, each on a connection of its own",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "nginx", Compared: cpu, job: forged(true),
+			Name: "fresh", Title: "Forgeries on fresh connections",
+			Contenders: []string{"gate-guard", "nginx", "gate", "matcher", "haproxy", "go", "grammy", "telegraf"},
+			Reference:  "nginx", Compared: cpu, job: forgedFresh,
 		},
 		{
-			Name: "steady", Title: "Genuine updates, 1,000 a second",
-			Contenders: []string{"gate", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "bare", Compared: cpu, Long: true, job: genuine(1000),
+			Name: "steady", Title: "Genuine updates, 500 a second",
+			Contenders: []string{"gate", "gate-guard", "bare", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
+			Reference:  "haproxy", Compared: p99, Long: true, job: genuine(pacedRate),
 		},
 		{
-			Name: "calm", Title: "Genuine updates, 500 a second",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "haproxy", Compared: p99, Long: true, Plain: true, job: genuine(500),
-		},
-		{
-			Name: "flood", Title: "Genuine updates, 500 a second, while 64 connections forge",
-			Contenders: []string{"gate", "gate-guard", "matcher", "nginx", "haproxy", "go", "grammy", "telegraf"},
-			Reference:  "haproxy", Compared: p99, Long: true, Flooded: true, job: genuine(500),
+			Name: "flood", Title: "Genuine updates, 500 a second, during a flood of forgeries on fresh connections",
+			Contenders: []string{"gate-guard", "haproxy", "gate", "matcher", "nginx", "go", "grammy", "telegraf"},
+			Reference:  "haproxy", Compared: p99, Long: true, Flooded: true, job: genuine(pacedRate),
 		},
 	}
 }

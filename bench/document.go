@@ -11,7 +11,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/report"
 )
 
-// text is all that was measured, with or without the plots.
+// text returns everything that was measured, with or without the plots.
 func (r *run) text(plots bool) string {
 	var b strings.Builder
 	section := func(title, plot string, t *report.Table) {
@@ -24,29 +24,20 @@ func (r *run) text(plots bool) string {
 		}
 		fmt.Fprintf(&b, "%s\n", t)
 	}
+	if !r.quick {
+		section("Budgets", "", r.budgetTable())
+	}
 	for _, c := range r.cases {
 		section(c.Title, c.plotFile(), r.table(c))
 	}
-	section("Memory", memoryFile, r.memoryTable())
-	section("Reloads while 500 genuine updates come a second", "", r.reloadsTable())
-	if r.budgets || plots {
-		section("Budgets", "", r.budgetsTable())
-	}
-	return b.String()
+	section("Reloads, with 500 genuine updates a second", "", r.reloadTable())
+	section("Memory", "", r.memoryTable())
+	return strings.TrimSpace(b.String())
 }
 
-const memoryFile = "memory.svg"
+func (c *benchCase) plotFile() string { return c.Name + ".svg" }
 
-// plotFile is where the plot of a case is; empty if it has none, since it is there
-// for another one to be compared with.
-func (c *benchCase) plotFile() string {
-	if c.Plain {
-		return ""
-	}
-	return c.Name + ".svg"
-}
-
-// provenance says what was measured, where and how.
+// provenance returns a table of the versions and the machine.
 func (r *run) provenance() string {
 	t := &report.Table{Header: []string{"machine", report.Machine()}}
 	caddy, goVersion := dependency(r.setup.Caddy(), "github.com/caddyserver/caddy/v2")
@@ -60,14 +51,14 @@ func (r *run) provenance() string {
 		{"go-telegram/bot", goBot},
 		{"grammY", r.setup.NodePackage("grammy")},
 		{"Telegraf", r.setup.NodePackage("telegraf")},
-		{"run", fmt.Sprintf("%s, %d rounds, %v each", time.Now().UTC().Format(time.DateOnly), r.rounds, r.duration)},
+		{"run", fmt.Sprintf("%s, %d rounds, %v per measurement", time.Now().UTC().Format(time.DateOnly), r.rounds, r.duration)},
 	} {
 		t.Add(row[0], row[1])
 	}
 	return t.String()
 }
 
-// dependency returns the version of a module in a program, and Go's.
+// dependency returns the versions of a module and of Go in a program.
 func dependency(program, module string) (version, goVersion string) {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
@@ -81,22 +72,17 @@ func dependency(program, module string) (version, goVersion string) {
 	return version, strings.TrimPrefix(info.GoVersion, "go")
 }
 
-// write puts the figures into docs/benchmarks.md, and the plots beside it.
+// write writes the figures into docs/benchmarks.md, and the plots into
+// docs/benchmarks.
 func (r *run) write() error {
 	docs := filepath.Join(r.setup.Source, "..", "docs")
 	if err := os.MkdirAll(filepath.Join(docs, "benchmarks"), 0o755); err != nil {
 		return err
 	}
-	plots := map[string]*report.Plot{memoryFile: r.memoryPlot()}
 	for _, c := range r.cases {
-		if name := c.plotFile(); name != "" {
-			plots[name] = r.plot(c)
-		}
-	}
-	for name, plot := range plots {
-		if err := os.WriteFile(filepath.Join(docs, "benchmarks", name), plot.SVG(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(docs, "benchmarks", c.plotFile()), r.plot(c).SVG(), 0o644); err != nil {
 			return err
 		}
 	}
-	return report.Rewrite(filepath.Join(docs, "benchmarks.md"), r.provenance()+"\n"+r.text(true))
+	return report.Rewrite(filepath.Join(docs, "benchmarks.md"), r.provenance()+"\n"+r.text(true)+"\n")
 }

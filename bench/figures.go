@@ -7,7 +7,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/stats"
 )
 
-// A figure is one of the things that a sample tells.
+// A figure is a column of a table: a number of each sample.
 type figure struct {
 	Name, Unit string
 	of         func(sample) float64
@@ -23,7 +23,7 @@ var (
 
 func (f figure) String() string { return f.Name + ", " + f.Unit }
 
-// of returns a figure of every round.
+// of returns a figure of each round.
 func (r *run) of(name, contender string, f figure) (values []float64) {
 	for _, s := range r.samples[name][contender] {
 		values = append(values, f.of(s))
@@ -35,16 +35,12 @@ func (r *run) spread(name, contender string, f figure) stats.Spread {
 	return stats.Of(r.of(name, contender, f))
 }
 
-// ratio compares two contenders round by round.
-func (r *run) ratio(name, contender, other string, f figure) stats.Spread {
-	return stats.Of(r.ratios(name, contender, other, f))
-}
-
+// ratios divides a figure of one contender by that of another, round by round.
 func (r *run) ratios(name, contender, other string, f figure) []float64 {
 	return stats.Ratios(r.of(name, contender, f), r.of(name, other, f))
 }
 
-// peak is the most memory that a contender was seen to hold.
+// peak returns the most memory that a contender held in a measurement.
 func (r *run) peak(name string) (bytes int64) {
 	for _, of := range r.samples {
 		for _, s := range of[name] {
@@ -54,6 +50,6 @@ func (r *run) peak(name string) (bytes int64) {
 	return bytes
 }
 
-func label(name string) string { return contender.Find(name).What }
+func label(name string) string { return contender.Find(name).Label }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

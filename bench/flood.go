@@ -12,71 +12,65 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
-// forgeries is what a flood is told: whom to forge to, and from where.
-type forgeries struct {
+// flood is a flood of forgeries, each on a fresh connection. It is sent to the
+// helper process as JSON.
+type flood struct {
 	Address, URL string
 	From         []netip.Addr
-	Hasty        bool // whoever is forged to may not answer at all
 }
 
-// forgers is how many connections a flood has at once.
-const forgers = 64
-
-// against are forgeries to a contender.
-func against(r *contender.Running, from []netip.Addr) forgeries {
-	return forgeries{Address: r.Address, URL: r.Targets()[0].URL, From: from, Hasty: r.Drops}
+func newFlood(r *contender.Running) flood {
+	return flood{Address: r.Address, URL: r.URL("/"), From: newAddresses()}
 }
 
-// forge is a load of forged requests.
-func (f forgeries) forge() load.Job {
-	return load.Job{Address: f.Address, Targets: []load.Target{{URL: f.URL, Secret: forgedSecret}},
-		TLS: forgersTLS, Connections: forgers, Forged: true, From: f.From, Hasty: f.Hasty}
+func (f flood) job() load.Job {
+	return load.Job{Address: f.Address, URL: f.URL, Secret: forgedSecret, TLS: forgerTLS, Connections: forgers, Fresh: true, Forged: true, From: f.From}
 }
 
-// flood forges from the moment on at which it is told to whom until its standard
-// input ends. Then it tells what came of it.
-func flood(stdin io.Reader, stdout io.Writer) error {
+// floodResult is what the helper process reports.
+type floodResult struct {
+	Requests int
+	Took     time.Duration
+}
+
+// runFlood is the helper process: it reads a flood, sends forgeries until its
+// standard input ends, and reports the result.
+func runFlood(stdin io.Reader, stdout io.Writer) error {
 	in := bufio.NewReader(stdin)
 	line, err := in.ReadBytes('\n')
 	if err != nil {
 		return err
 	}
-	var f forgeries
+	var f flood
 	if err := json.Unmarshal(line, &f); err != nil {
 		return err
 	}
-	job := f.forge()
+	job := f.job()
 	job.During = func() { _, _ = io.Copy(io.Discard, in) }
 	result, err := load.Run(job)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(stdout).Encode(floodReport{Requests: result.Requests(), Dropped: result.Dropped, Took: result.Took})
+	return json.NewEncoder(stdout).Encode(floodResult{Requests: result.Requests(), Took: result.Took})
 }
 
-// floodReport is what a flood tells at its end.
-type floodReport struct {
-	Requests, Dropped int
-	Took              time.Duration
-}
-
-// underFlood calls during while forgers are at it.
-func underFlood(f forgeries, during func()) (report floodReport, err error) {
+// during sends the flood from a helper process while do runs.
+func (f flood) during(do func()) (result floodResult, err error) {
 	h, err := startHelper("flood")
 	if err != nil {
-		return report, err
+		return result, err
 	}
 	if err := json.NewEncoder(h.stdin).Encode(f); err != nil {
 		_ = h.stop()
-		return report, fmt.Errorf("starting the flood: %w", err)
+		return result, fmt.Errorf("starting the flood: %w", err)
 	}
-	during()
+	do()
 	_ = h.stdin.Close()
 	if line, err := h.out.ReadBytes('\n'); err != nil {
 		_ = h.stop()
-		return report, fmt.Errorf("ending the flood: %w", err)
-	} else if err := json.Unmarshal(line, &report); err != nil {
-		return report, err
+		return result, fmt.Errorf("ending the flood: %w", err)
+	} else if err := json.Unmarshal(line, &result); err != nil {
+		return result, err
 	}
-	return report, h.stop()
+	return result, h.stop()
 }

@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// helpers are what this program does in processes of its own, so that their work
-// is not mistaken for the generator's.
+// helpers run in processes of their own, so that they do not slow the generator
+// down.
 var helpers = map[string]func(stdin io.Reader, stdout io.Writer) error{
-	"upstream": upstream,
-	"flood":    flood,
+	"upstream": runUpstream,
+	"flood":    runFlood,
 }
 
-// runHelper does what a helper does if that is what the program was called for.
-func runHelper(args []string) (is bool) {
+// runHelper runs a helper if the command line names one, and reports whether it
+// did.
+func runHelper(args []string) bool {
 	if len(args) != 2 || helpers[args[1]] == nil {
 		return false
 	}
@@ -28,7 +29,7 @@ func runHelper(args []string) (is bool) {
 	return true
 }
 
-// helper is one that runs, until it is stopped.
+// helper is a running helper process.
 type helper struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -53,13 +54,13 @@ func startHelper(name string) (*helper, error) {
 	return h, h.cmd.Start()
 }
 
-// line returns the next line that the helper writes.
+// line returns the next line of the helper's output.
 func (h *helper) line() (string, error) {
 	line, err := h.out.ReadString('\n')
 	return strings.TrimSpace(line), err
 }
 
-// stop has the helper end, and waits until it has.
+// stop ends the helper and waits for it.
 func (h *helper) stop() error {
 	_ = h.stdin.Close()
 	return h.cmd.Wait()

@@ -1,5 +1,5 @@
-// Command bench measures this gate beside other ways to take a Telegram bot's
-// updates: side by side, interleaved, in one run. See docs/benchmarks.md.
+// Command bench measures the gate and other ways to receive a Telegram bot's
+// updates, side by side in one run. See docs/benchmarks.md.
 package main
 
 import (
@@ -11,16 +11,17 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/bench/internal/contender"
 )
 
-// options are what the command line says.
+// options are the flags of the command line.
 type options struct {
 	rounds     int
 	duration   time.Duration
 	cases      string
 	contenders string
 	quick      bool
-	budgets    bool
 }
 
 func main() {
@@ -28,12 +29,11 @@ func main() {
 		return
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "how often each is measured")
-	flag.DurationVar(&o.duration, "duration", 1300*time.Millisecond, "how long a measurement lasts; of paced requests twice as long")
-	flag.StringVar(&o.cases, "cases", "", "only these, with commas between: "+strings.Join(caseNames(), ","))
-	flag.StringVar(&o.contenders, "contenders", "", "only these, with commas between")
-	flag.BoolVar(&o.quick, "quick", false, "one short round: shows that it runs, writes nothing")
-	flag.BoolVar(&o.budgets, "budgets", false, "print the budgets too")
+	flag.IntVar(&o.rounds, "rounds", 7, "number of rounds")
+	flag.DurationVar(&o.duration, "duration", 1200*time.Millisecond, "duration of a measurement; twice that for paced requests")
+	flag.StringVar(&o.cases, "cases", "", "comma-separated list: "+strings.Join(caseNames(), ","))
+	flag.StringVar(&o.contenders, "contenders", "", "comma-separated list: "+strings.Join(contenderNames(), ","))
+	flag.BoolVar(&o.quick, "quick", false, "one short round, to see that everything works")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -48,4 +48,11 @@ func caseNames() (names []string) {
 		names = append(names, c.Name)
 	}
 	return append(names, reloadsName)
+}
+
+func contenderNames() (names []string) {
+	for _, c := range contender.All() {
+		names = append(names, c.Name)
+	}
+	return names
 }

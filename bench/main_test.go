@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -20,47 +21,54 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every case names contenders that there are, and compares with one of them.
+// Every case names contenders that exist, and its reference is one of them.
 func TestCases(t *testing.T) {
+	contenders := make(map[string][]string)
 	for _, c := range allCases() {
+		contenders[c.Name] = c.Contenders
 		for _, name := range c.Contenders {
 			if contender.Find(name) == nil {
-				t.Errorf("%s: there is no %q", c.Name, name)
+				t.Errorf("%s: unknown contender %q", c.Name, name)
 			}
 		}
 		if !slices.Contains(c.Contenders, c.Reference) || c.Compared.of == nil {
 			t.Errorf("%s: compares %q with %q", c.Name, c.Compared.Name, c.Reference)
 		}
 	}
+	for _, b := range budgets {
+		if !slices.Contains(contenders[b.Case], b.Contender) || !slices.Contains(contenders[b.Case], b.Reference) {
+			t.Errorf("budget %q: %q and %q are not both in the case %q", b.Name, b.Contender, b.Reference, b.Case)
+		}
+	}
 	for _, name := range reloaded {
 		if c := contender.Find(name); c == nil || !c.Reloads() {
-			t.Errorf("%q cannot be reloaded", name)
+			t.Errorf("%q cannot reload", name)
 		}
 	}
 }
 
-func TestChoose(t *testing.T) {
+func TestSelectCases(t *testing.T) {
 	for _, o := range []options{{cases: "nothing"}, {contenders: "gate,nobody"}} {
-		if _, err := o.choose(); err == nil {
+		if _, err := o.selectCases(); err == nil {
 			t.Errorf("no error for %+v", o)
 		}
 	}
-	chosen, err := options{cases: "open,full", contenders: "bare,gate"}.choose()
-	if err != nil || len(chosen) != 2 {
-		t.Fatal(chosen, err)
+	selected, err := options{cases: "open,full", contenders: "bare,gate"}.selectCases()
+	if err != nil || len(selected) != 2 {
+		t.Fatal(selected, err)
 	}
-	if chosen[0].Name != "full" || !slices.Equal(chosen[0].Contenders, []string{"gate", "bare"}) {
-		t.Errorf("got %+v", chosen[0])
+	if selected[0].Name != "full" || !slices.Equal(selected[0].Contenders, []string{"gate", "bare"}) {
+		t.Errorf("got %+v", selected[0])
 	}
-	if !slices.Equal(chosen[1].Contenders, []string{"gate"}) {
-		t.Errorf("got %+v", chosen[1])
+	if !slices.Equal(selected[1].Contenders, []string{"gate"}) {
+		t.Errorf("got %+v", selected[1])
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestNewAddresses(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 500 {
-		for _, a := range addresses() {
+		for _, a := range newAddresses() {
 			if !a.IsLoopback() || a.String() == "127.0.0.1" || seen[a.String()] {
 				t.Fatal(a)
 			}
@@ -69,77 +77,107 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// made is a run that has measured what is given, in µs of CPU and in two rounds.
-func made(t *testing.T) *run {
+// finishedRun returns a run of two rounds with invented samples.
+func finishedRun(t *testing.T) *run {
 	t.Helper()
-	cases, err := options{cases: "full,calm,flood"}.choose()
+	cases, err := options{cases: "full,flood"}.selectCases()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{options: options{budgets: true}, cases: cases, samples: make(map[string]map[string][]sample), idle: make(map[string]int64)}
+	r := &run{cases: cases, samples: make(map[string]map[string][]sample), idle: make(map[string]int64)}
 	for _, round := range []time.Duration{1, 2} {
 		r.add("full", "gate", sample{CPU: 90 * round * time.Microsecond, Memory: 30 << 20})
 		r.add("full", "bare", sample{CPU: 100 * round * time.Microsecond})
-		r.add("calm", "gate-guard", sample{P99: 10 * round * time.Millisecond})
+		r.add("variants", "gate-both", sample{CPU: 120 * round * time.Microsecond})
+		r.add("variants", "bare", sample{CPU: 100 * round * time.Microsecond})
 		r.add("flood", "gate-guard", sample{P99: 30 * round * time.Millisecond})
-		r.add("fresh", "gate-guard", sample{})
-		r.add("fresh", "nginx", sample{CPU: 100 * time.Microsecond})
 		r.add("flood", "haproxy", sample{P99: 40 * round * time.Millisecond})
 	}
 	return r
 }
 
 func TestText(t *testing.T) {
-	text := made(t).text(true)
+	text := finishedRun(t).text(true)
 	for _, want := range []string{
-		"![Genuine updates, at full load](benchmarks/full.svg)",
+		"![Genuine updates at full load](benchmarks/full.svg)",
 		"| this gate | 0.900 | 135 (90.0–180) | – | – |",
+		"| this gate, flood guard | 0.750 | 0 |",
 		"| this gate | 0 | 30.0 |", // memory
-		"| genuine, full load: CPU by bare Caddy's | 0.950 | 0.900 | yes |",
-		"flood guard: CPU by nginx's | 0.067 | 0 | yes |",
-		"p99 by its own without flood | 2.00 | 3.00 | no |",
-		"p99 by HAProxy's | 1.00 | 0.750 | yes |",
+		"| genuine update, × bare Caddy | 1.00 | 0.900 | yes |",
+		"| genuine update with placeholders and dedupe, × bare Caddy | 1.10 | 1.20 | no |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	for _, other := range []string{"header matcher's", "calm.svg", "### Reloads"} {
-		if strings.Contains(text, other) {
-			t.Errorf("%q, though there is nothing to tell, in\n%s", other, text)
+	for _, unwanted := range []string{"× header matcher |", "allocations", "### Reloads"} {
+		if strings.Contains(text, unwanted) {
+			t.Errorf("%q, which was not measured, in\n%s", unwanted, text)
 		}
 	}
 }
 
-func TestBudgetOfReloads(t *testing.T) {
-	r := made(t)
-	live := func(heap int64) *contender.Live { return &contender.Live{Heap: heap} }
-	r.reloads = map[string]reloads{reloadsGate: {Times: 200, Wrong: 1, Before: holding{Live: live(100)}, After: holding{Live: live(120)}}}
-	table := r.budgetsTable().String()
-	for _, want := range []string{"| 0, 0, 0 | 0, 1, 0 | no |", "| 1.10 | 1.20 | no |"} {
+func TestOtherBudgets(t *testing.T) {
+	r := finishedRun(t)
+	r.allocations = "1"
+	r.reloads = map[string]reloads{reloadedGate: {Times: 100, Repeated: 2}}
+	table := r.budgetTable().String()
+	for _, want := range []string{"| allocations of the check | 0 | 1 | no |", "| 0, 0, 0 | 0, 0, 2 | no |"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}
 	}
 }
 
-// All contenders in Go run, answer as they should and are measured.
+func TestMostAllocations(t *testing.T) {
+	output := "goos: linux\nBenchmarkVerify/right-2 \t 10000\t 88.6 ns/op\t 0 B/op\t 0 allocs/op\n" +
+		"BenchmarkVerify/wrong-2 \t 10000\t 80.0 ns/op\t 96 B/op\t 12 allocs/op\nPASS\n"
+	if n, err := mostAllocations([]byte(output)); err != nil || n != "12" {
+		t.Errorf("got %q, %v", n, err)
+	}
+	if n, err := mostAllocations([]byte("PASS\n")); err == nil {
+		t.Errorf("got %q without a benchmark", n)
+	}
+}
+
+// The bot counts an update that it receives twice.
+func TestCount(t *testing.T) {
+	server := httptest.NewServer(newUpstream())
+	defer server.Close()
+	for _, id := range []string{"1", "2", "1"} {
+		resp, err := http.Post(server.URL+countedPath, "application/json", strings.NewReader(`{"update_id":`+id+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+	}
+	for _, want := range []count{{Updates: 2, Repeated: 1}, {}} {
+		if got, err := readCount(server.Listener.Addr().String()); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
+// All contenders in Go start, answer as they should and are measured.
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	o := options{rounds: 1, duration: 50 * time.Millisecond, cases: "full,open,fresh,flood,variants",
-		contenders: "gate,gate-guard,gate-both,gate-1000,bare,matcher,go"}
-	if err := runAll(context.Background(), o, &out); err != nil {
+	o := options{rounds: 1, duration: 50 * time.Millisecond, cases: "full,variants,open,fresh,flood",
+		contenders: "gate,gate-guard,gate-both,bare,bare-defaults,matcher,go"}
+	if err := runAll(t.Context(), o, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"### Genuine updates, at full load", "| this gate, flood guard |", "| Go bot, go-telegram/bot |", "### Memory"} {
+	for _, want := range []string{"### Budgets", "### Genuine updates at full load", "| this gate, flood guard |", "| Go bot, go-telegram/bot |", "### Memory"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
 	}
 }
 
-// Answers that are not what the case is about are an error, and not a figure.
-func TestCheck(t *testing.T) {
+// An unexpected answer is an error.
+func TestCheckResult(t *testing.T) {
 	matcher := &contender.Running{Contender: contender.Find("matcher")}
 	guard := &contender.Running{Contender: contender.Find("gate-guard")}
 	genuine, forged := load.Job{}, load.Job{Forged: true}
@@ -159,7 +197,7 @@ func TestCheck(t *testing.T) {
 		{"lost", matcher, genuine, load.Result{Status: map[int]int{200: 5}, Lost: 1}, false},
 		{"nothing", matcher, genuine, load.Result{}, false},
 	} {
-		if err := check(test.on, test.job, &test.result); (err == nil) != test.ok {
+		if err := checkResult(test.on, test.job, &test.result); (err == nil) != test.ok {
 			t.Errorf("%s: got %v", test.name, err)
 		}
 	}

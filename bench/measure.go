@@ -9,39 +9,34 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
-// sample is what one measurement has found.
+// sample is one measurement.
 type sample struct {
-	CPU      time.Duration // of a request, in all processes of the contender
+	CPU      time.Duration // per request, in all processes of the contender
 	Rate     float64       // requests a second
 	P50, P99 time.Duration
-	Memory   int64 // at the end, while the load is still on
-	Repeated int
-	Lost     int
-	Dropped  int
+	Memory   int64   // at the end, under load
 	Flood    float64 // forgeries a second, answered or not
 }
 
-// measure runs a case once for a contender.
-func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sample, error) {
+// measure measures a contender once.
+func (c *benchCase) measure(r *contender.Running, duration time.Duration) (s sample, err error) {
 	if c.Long {
 		duration *= 2
 	}
 	job := c.job(r)
 	job.Warm = max(duration/5, 200*time.Millisecond)
 	if job.Fresh {
-		job.Warm *= 3 // until the guard knows all addresses
+		job.Warm *= 3 // until the flood guard has penalized all addresses
 	}
-	var s sample
 	var used time.Duration
 	var failed error
-	job.During = func() { used, s.Memory, failed = spend(r, duration) }
+	job.During = func() { used, s.Memory, failed = watchProcesses(r, duration) }
 
 	var result *load.Result
-	var err error
 	send := func() { result, err = load.Run(job) }
 	if c.Flooded {
-		report, floodErr := underFlood(against(r, addresses()), send)
-		s.Flood = float64(report.Requests) / max(report.Took.Seconds(), 1e-9)
+		flood, floodErr := newFlood(r).during(send)
+		s.Flood = float64(flood.Requests) / max(flood.Took.Seconds(), 1e-9)
 		failed = errors.Join(failed, floodErr)
 	} else {
 		send()
@@ -49,18 +44,18 @@ func (c *benchCase) measure(r *contender.Running, duration time.Duration) (sampl
 	if err := errors.Join(err, failed); err != nil {
 		return s, err
 	}
-	if err := check(r, job, result); err != nil {
+	if err := checkResult(r, job, result); err != nil {
 		return s, err
 	}
 	s.CPU = used / time.Duration(result.Requests())
 	s.Rate = float64(result.Requests()) / result.Took.Seconds()
 	s.P50, s.P99 = result.Percentile(50), result.Percentile(99)
-	s.Repeated, s.Lost, s.Dropped = result.Repeated, result.Lost, result.Dropped
 	return s, nil
 }
 
-// spend returns how much CPU a contender uses for a while, and its memory then.
-func spend(r *contender.Running, d time.Duration) (used time.Duration, memory int64, err error) {
+// watchProcesses returns the processor time that a contender uses in a while, and
+// its memory afterwards.
+func watchProcesses(r *contender.Running, d time.Duration) (used time.Duration, memory int64, err error) {
 	before, err := r.CPU()
 	if err != nil {
 		return 0, 0, err
@@ -74,25 +69,26 @@ func spend(r *contender.Running, d time.Duration) (used time.Duration, memory in
 	return after - before, memory, err
 }
 
-// check returns an error if the answers were not those that the load is about.
-func check(r *contender.Running, job load.Job, result *load.Result) error {
+// checkResult returns an error if the load did not get the answers that it should
+// get.
+func checkResult(r *contender.Running, job load.Job, result *load.Result) error {
 	want := 200
 	if job.Forged {
 		want = r.Refusal
 	}
 	for status, n := range result.Status {
 		if status != want {
-			return fmt.Errorf("%d answers with %d, not %d", n, status, want)
+			return fmt.Errorf("%d answers with status %d, want %d", n, status, want)
 		}
 	}
 	if result.Requests() == 0 {
-		return fmt.Errorf("no answers: %s", result.Example)
+		return fmt.Errorf("no answers; last error: %w", result.Err)
 	}
 	if result.Lost > 0 {
-		return fmt.Errorf("%d updates lost: %s", result.Lost, result.Example)
+		return fmt.Errorf("%d updates lost; last error: %w", result.Lost, result.Err)
 	}
 	if result.Dropped > 0 && !r.Drops {
-		return fmt.Errorf("%d connections closed without an answer: %s", result.Dropped, result.Example)
+		return fmt.Errorf("%d connections closed without an answer; last error: %w", result.Dropped, result.Err)
 	}
 	return nil
 }

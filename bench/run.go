@@ -15,7 +15,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
-// A run is all that one call of the program measures.
+// A run is everything that one call of the program measures.
 type run struct {
 	options
 	ctx     context.Context
@@ -23,20 +23,21 @@ type run struct {
 	cases   []*benchCase
 	running map[string]*contender.Running
 
-	samples map[string]map[string][]sample // by case and contender, one a round
-	idle    map[string]int64               // bytes held before the first load, by contender
-	reloads map[string]reloads             // by contender
+	samples     map[string]map[string][]sample // by case and contender, one for each round
+	idle        map[string]int64               // memory before the first load, in bytes, by contender
+	reloads     map[string]reloads             // by contender
+	allocations string                         // of one check; empty if it was not measured
 }
 
-// runAll measures what the options say, and writes the tables to stdout. All of
-// it goes into docs/benchmarks.md, a part does not.
+// runAll measures what the options say, and writes the tables to stdout. A whole
+// run goes into docs/benchmarks.md too.
 func runAll(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if o.quick {
 		o.rounds, o.duration = 1, 200*time.Millisecond
 	}
 	r := &run{options: o, ctx: ctx, running: make(map[string]*contender.Running), samples: make(map[string]map[string][]sample),
 		idle: make(map[string]int64), reloads: make(map[string]reloads)}
-	if r.cases, err = o.choose(); err != nil {
+	if r.cases, err = o.selectCases(); err != nil {
 		return err
 	}
 	end, err := r.prepare()
@@ -54,24 +55,27 @@ func runAll(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if err := r.measureReloads(); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(stdout, r.text(false)); err != nil {
-		return err
+	if o.whole() {
+		if r.allocations, err = checkAllocations(filepath.Join(r.setup.Source, "..")); err != nil {
+			return err
+		}
 	}
-	if !o.whole() {
-		return nil
+	if _, err := fmt.Fprintln(stdout, r.text(false)); err != nil || !o.whole() {
+		return err
 	}
 	return r.write()
 }
 
-// whole reports whether everything is measured, as long as it takes.
+// whole reports whether the options leave nothing out.
 func (o options) whole() bool { return !o.quick && o.cases == "" && o.contenders == "" }
 
-// prepare makes what all contenders need. End takes it away.
+// prepare starts the bot behind the gates and makes what all contenders share. The
+// function end stops and removes all of it.
 func (r *run) prepare() (end func() error, err error) {
 	var ends []func() error
 	end = func() (err error) {
-		for _, one := range slices.Backward(ends) {
-			err = errors.Join(err, one())
+		for _, f := range slices.Backward(ends) {
+			err = errors.Join(err, f())
 		}
 		return err
 	}
@@ -92,12 +96,12 @@ func (r *run) prepare() (end func() error, err error) {
 		return end, err
 	}
 	ends = append(ends, func() error { return os.RemoveAll(dir) })
-	up, err := startHelper("upstream")
+	upstream, err := startHelper("upstream")
 	if err != nil {
 		return end, err
 	}
-	ends = append(ends, up.stop)
-	address, err := up.line()
+	ends = append(ends, upstream.stop)
+	address, err := upstream.line()
 	if err != nil {
 		return end, err
 	}
@@ -110,38 +114,37 @@ func (r *run) prepare() (end func() error, err error) {
 	return end, nil
 }
 
-// choose returns the cases, with the contenders, that the options name.
-func (o options) choose() (chosen []*benchCase, err error) {
-	for _, name := range split(o.contenders) {
+// selectCases returns the cases that the options include, each with the contenders
+// that they include.
+func (o options) selectCases() (selected []*benchCase, err error) {
+	for _, name := range splitList(o.contenders) {
 		if contender.Find(name) == nil {
-			return nil, fmt.Errorf("-contenders: there is no %q", name)
+			return nil, fmt.Errorf("-contenders: unknown contender %q", name)
 		}
 	}
-	for _, name := range split(o.cases) {
+	for _, name := range splitList(o.cases) {
 		if !slices.Contains(caseNames(), name) {
-			return nil, fmt.Errorf("-cases: there is no %q", name)
+			return nil, fmt.Errorf("-cases: unknown case %q", name)
 		}
 	}
 	for _, c := range allCases() {
-		if c.Contenders = o.chosen(c.Contenders); o.asked(c.Name) && len(c.Contenders) > 0 {
-			chosen = append(chosen, c)
+		if c.Contenders = o.selectContenders(c.Contenders); o.includesCase(c.Name) && len(c.Contenders) > 0 {
+			selected = append(selected, c)
 		}
 	}
-	return chosen, nil
+	return selected, nil
 }
 
-// asked reports whether a case is to be measured.
-func (o options) asked(name string) bool {
-	return o.cases == "" || slices.Contains(split(o.cases), name)
+func (o options) includesCase(name string) bool {
+	return o.cases == "" || slices.Contains(splitList(o.cases), name)
 }
 
-func split(list string) []string {
+func splitList(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// start runs all contenders that are needed, and loads each a little: before, to
-// see what it holds when idle; and so that it has compiled and cached what it
-// will, when it is measured.
+// start starts the contenders that are needed, measures their memory while they
+// are idle, and warms each one up with a short load.
 func (r *run) start() error {
 	needed := make(map[string]bool)
 	for _, c := range r.cases {
@@ -149,7 +152,7 @@ func (r *run) start() error {
 			needed[name] = true
 		}
 	}
-	for _, name := range r.reloaded() {
+	for _, name := range r.reloadedContenders() {
 		needed[name] = true
 	}
 	for _, c := range contender.All() {
@@ -183,8 +186,9 @@ func (r *run) stop() {
 	}
 }
 
-// measure takes all contenders of a case one after the other, case by case, and
-// that round by round: what disturbs the machine for a while disturbs all.
+// measure takes the contenders of a case one after the other, and the cases one
+// after the other, in each round: a disturbance of the machine meets all
+// contenders, and not all rounds of one.
 func (r *run) measure() error {
 	for round := range r.rounds {
 		for _, c := range r.cases {
@@ -192,7 +196,7 @@ func (r *run) measure() error {
 				if err := r.ctx.Err(); err != nil {
 					return err
 				}
-				name := c.Contenders[(i+round)%len(c.Contenders)] // not always the same first
+				name := c.Contenders[(i+round)%len(c.Contenders)] // another one is first in each round
 				s, err := c.measure(r.running[name], r.duration)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", c.Name, name, err)

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// kind is what stands before each bot.
+// kind says what each bot has in front of it.
 type kind string
 
 const (
-	bare   kind = "bare Caddy" // nothing
-	given  kind = "secret"
-	ownOne kind = "bot_token"
+	bare       kind = "bare Caddy"
+	withSecret kind = "secret"
+	withToken  kind = "bot_token"
 )
 
 // token is the n-th bot's.
@@ -61,9 +61,9 @@ func (s *stage) config(k kind, bots, mark int) []byte {
 	for n := range routes {
 		handlers := []object{{"handler": "reverse_proxy", "upstreams": []object{{"dial": s.bot}}}}
 		switch k {
-		case given:
+		case withSecret:
 			handlers = append([]object{{"handler": "telegram_webhook", "secret": []string{secretOf(n)}, "allow_http": true}}, handlers...)
-		case ownOne:
+		case withToken:
 			handlers = append([]object{{
 				"handler": "telegram_webhook", "bot_token": token(n), "api": s.api, "allow_http": true,
 				"url": "https://" + strings.TrimPrefix(s.site, "http://") + path(n),

@@ -76,7 +76,7 @@ func run(k kind, bots int) result {
 	defer s.close()
 	r := result{bots: bots}
 	s.profile(k, bots, "load", func() { r.load = s.load(s.config(k, bots, 0)) })
-	if k == ownOne {
+	if k == withToken {
 		s.wait("all are registered", func() bool { return s.registered() == bots })
 	}
 	r.idle = s.memory()
@@ -118,9 +118,9 @@ func (s *stage) send(k kind, bots int) {
 				r := must(http.NewRequest(http.MethodPost, s.site+path(n), bytes.NewReader(body)))
 				r.Header.Set("Content-Type", "application/json")
 				switch k {
-				case given:
+				case withSecret:
 					r.Header.Set(secret.Header, secretOf(n))
-				case ownOne:
+				case withToken:
 					r.Header.Set(secret.Header, s.telegram.Webhook(token(n)).Secret)
 				}
 				resp := must(s.client.Do(r))

@@ -1,5 +1,5 @@
-// Command go is a bot on github.com/go-telegram/bot that takes updates over TLS
-// and checks the secret by itself.
+// Command go is a bot with github.com/go-telegram/bot. It serves TLS and checks the
+// secret itself.
 package main
 
 import (

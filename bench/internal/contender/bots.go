@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// bot is one that has TLS and the check in itself. Its command is given by name
-// and arguments.
-func bot(name, what string, refusal int, prepare func(*Setup) error, args func(*Setup) []string) *Contender {
-	return &Contender{Name: name, What: what, Refusal: refusal, prepare: prepare, command: func(r *Running) (*exec.Cmd, error) {
+// bot is a bot that serves TLS and checks the secret itself. The function args
+// returns its command line.
+func bot(name, label string, refusal int, prepare func(*Setup) error, args func(*Setup) []string) *Contender {
+	return &Contender{Name: name, Label: label, Refusal: refusal, prepare: prepare, command: func(r *Running) (*exec.Cmd, error) {
 		s := r.setup
 		argv := args(s)
 		cmd := exec.Command(argv[0], argv[1:]...)

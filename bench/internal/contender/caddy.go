@@ -8,13 +8,16 @@ import (
 	"path/filepath"
 )
 
-// The Caddyfile says how to reach the admin API, the options of the server, where
-// the site is, and what it does. What is not said is Caddy's default.
+// The arguments of caddyfile are the admin socket, server options, host, port,
+// certificate, key, and the directives of the site.
 const caddyfile = `{
 	admin unix/%s
 	persist_config off
 	auto_https off
-%s}
+	servers {
+		protocols h1 h2
+%s	}
+}
 
 https://%s:%d {
 	bind 127.0.0.1
@@ -22,97 +25,102 @@ https://%s:%d {
 %s}
 `
 
+// The sites have the upstream as their last argument.
 const (
-	gateSite = `	telegram_webhook {env.TELEGRAM_WEBHOOK_SECRET} {
-%s	}
-`
+	// proxySite is the proxy of examples/busy-bot.Caddyfile. Every Caddy has it,
+	// with the gate and without, unless its label says otherwise.
 	proxySite = `	reverse_proxy %s {
-%s	}
+		request_buffers 64KiB
+		transport http {
+			keepalive_idle_conns_per_host 100
+			keepalive 4s
+		}
+	}
 `
-	bareSite = `	reverse_proxy %s
+	defaultProxySite = `	reverse_proxy %s
 `
 	matcherSite = `	@ok header ` + secretHeader + ` ` + Secret + `
 	handle @ok {
-		reverse_proxy %s
-	}
+` + proxySite + `	}
 	respond 403
 `
-	registeredSite = `		bot_token {env.TELEGRAM_BOT_TOKEN}
+)
+
+const (
+	gateDirective = `	telegram_webhook {env.TELEGRAM_WEBHOOK_SECRET} {
+%s	}
+`
+	registeredOptions = `		bot_token {env.TELEGRAM_BOT_TOKEN}
 		api %s
 `
-	shortKeepalive = `		transport http {
-			keepalive 3s
-		}
-`
-	guardOptions = `	servers {
-		protocols h1 h2
-		listener_wrappers {
+	guardOptions = `		listener_wrappers {
 			telegram_webhook {
 				penalty 20 1m 10m
 			}
 			tls
 		}
-	}
 `
-	logSite = `	log {
+	logDirective = `	log {
 		output file %s
 	}
 `
-	placeholdersSite = `	request_header X-Chat {http.telegram_webhook.chat_id}
+	placeholderDirectives = `	request_header X-Chat {http.telegram_webhook.chat_id}
 	request_header X-Type {http.telegram_webhook.update_type}
 `
 )
 
-// gateExtras is what this gate is configured with beside a secret.
-type gateExtras struct{ guard, log, placeholders, dedupe, registered bool }
+// gateOptions say what the gate has besides a secret.
+type gateOptions struct{ guard, log, placeholders, dedupe, registered bool }
 
-func gate(name, what string, with gateExtras) *Contender {
-	when := func(is bool, text string) string {
-		if is {
-			return text
+func gate(name, label string, o gateOptions) *Contender {
+	c := caddyContender(name, label, http.StatusForbidden, func(r *Running) (server, site string) {
+		if o.guard {
+			server = guardOptions
 		}
-		return ""
-	}
-	c := caddyContender(name, what, http.StatusForbidden, func(r *Running) (options, site string) {
-		site = when(with.log, fmt.Sprintf(logSite, r.accessLog())) +
-			fmt.Sprintf(gateSite, when(with.dedupe, "\t\tdedupe\n")+when(with.registered, fmt.Sprintf(registeredSite, r.setup.api))) +
-			when(with.placeholders, placeholdersSite) +
-			fmt.Sprintf(proxySite, r.setup.Upstream, when(with.registered, shortKeepalive))
-		return when(with.guard, guardOptions), site
+		if o.log {
+			site += fmt.Sprintf(logDirective, r.accessLog())
+		}
+		var options string
+		if o.dedupe {
+			options += "\t\tdedupe\n"
+		}
+		if o.registered {
+			options += fmt.Sprintf(registeredOptions, r.setup.api)
+		}
+		site += fmt.Sprintf(gateDirective, options)
+		if o.placeholders {
+			site += placeholderDirectives
+		}
+		return server, site + fmt.Sprintf(proxySite, r.setup.Upstream)
 	})
-	c.Gate, c.Drops = true, with.guard
+	c.Gate, c.Drops = true, o.guard
 	return c
 }
 
-// caddy is a Caddy without this gate.
-func caddy(name, what string, refusal int, siteFormat string, log bool) *Contender {
-	return caddyContender(name, what, refusal, func(r *Running) (options, site string) {
+// caddy is a Caddy without the gate.
+func caddy(name, label string, refusal int, siteFormat string, log bool) *Contender {
+	return caddyContender(name, label, refusal, func(r *Running) (server, site string) {
 		if log {
-			site = fmt.Sprintf(logSite, r.accessLog())
+			site = fmt.Sprintf(logDirective, r.accessLog())
 		}
 		return "", site + fmt.Sprintf(siteFormat, r.setup.Upstream)
 	})
 }
 
-func caddyContender(name, what string, refusal int, config func(*Running) (options, site string)) *Contender {
-	return &Contender{Name: name, What: what, Refusal: refusal, prepare: (*Setup).buildCaddy, reload: reloadCaddy, live: liveCaddy,
+func caddyContender(name, label string, refusal int, config func(*Running) (server, site string)) *Contender {
+	return &Contender{Name: name, Label: label, Refusal: refusal, prepare: (*Setup).buildCaddy, reload: reloadCaddy,
 		command: func(r *Running) (*exec.Cmd, error) {
-			options, site := config(r)
-			text := fmt.Sprintf(caddyfile, r.adminSocket(), options, Host, r.port, r.setup.cert, r.setup.key, site)
-			return r.caddyCommand("Caddyfile", []byte(text))
+			server, site := config(r)
+			text := fmt.Sprintf(caddyfile, r.adminSocket(), server, Host, r.port, r.setup.cert, r.setup.key, site)
+			path, err := r.write("Caddyfile", []byte(text))
+			if err != nil {
+				return nil, err
+			}
+			cmd := exec.Command(r.setup.caddy, "run", "--config", path)
+			cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+token,
+				"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
+			return cmd, nil
 		}}
 }
 
 func (r *Running) accessLog() string { return filepath.Join(r.dir, "access.log") }
-
-// caddyCommand runs Caddy with a configuration: a Caddyfile, or JSON by its name.
-func (r *Running) caddyCommand(name string, config []byte) (*exec.Cmd, error) {
-	var err error
-	if r.config, err = r.write(name, config); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(r.setup.caddy, "run", "--config", r.config)
-	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+token,
-		"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
-	return cmd, nil
-}

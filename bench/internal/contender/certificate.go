@@ -15,8 +15,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// makeCertificate writes a self-signed certificate as one from a public
-// authority would be: ECDSA on P-256.
+// makeCertificate writes a self-signed certificate with the kind of key that
+// public authorities certify most: ECDSA on P-256.
 func (s *Setup) makeCertificate() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,8 +52,8 @@ func (s *Setup) makeCertificate() error {
 	return nil
 }
 
-// TelegramTLS is how Telegram connects: to this certificate's host only. Of the
-// curves there is the one that it offers first and that all contenders have.
+// TelegramTLS returns the TLS settings with which Telegram connects. The curve is
+// the first that Telegram offers, and every contender supports it.
 func (r *Running) TelegramTLS() *tls.Config {
 	config := wire.TLSConfig(Host, r.setup.roots)
 	config.CurvePreferences = []tls.CurveID{tls.X25519}

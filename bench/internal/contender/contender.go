@@ -1,11 +1,11 @@
-// Package contender runs what is compared: each a set of processes that takes
-// updates over TLS on a port of loopback.
+// Package contender runs the programs that are compared. Each one receives
+// updates over TLS on a port of the loopback interface.
 //
-//   - contender.go: what they have in common
-//   - process.go: how they run
-//   - prepare.go, certificate.go: what is built and made first
-//   - caddy.go, many.go, nginx.go, haproxy.go, bots.go: how each is configured
-//   - reload.go: how each takes on its configuration anew
+//   - contender.go: the list of contenders
+//   - process.go: starting and stopping them
+//   - prepare.go, certificate.go: what is built and written before that
+//   - caddy.go, nginx.go, haproxy.go, bots.go: their configurations
+//   - reload.go: how each one loads its configuration again
 package contender
 
 import (
@@ -14,15 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-
-	"github.com/caddy-telegram/telegramwebhook/bench/internal/load"
 )
 
 const (
-	// Host is the name that all serve.
+	// Host is the name that every contender serves.
 	Host = "bot.example.com"
 
-	// Secret is the one that all accept.
+	// Secret is the secret that every contender accepts.
 	Secret = "bench_0123456789-abcdefghijklmnopqrst"
 
 	secretHeader = "X-Telegram-Bot-Api-Secret-Token"
@@ -30,54 +28,49 @@ const (
 	token = "123456789:bench_00000000000000000000000000"
 )
 
-// Contender is a way to take updates.
+// Contender is one way to receive updates.
 type Contender struct {
-	Name string
-	What string // in a few words
-	Gate bool   // it is this gate
+	Name  string // on the command line
+	Label string // in tables and plots
+	Gate  bool   // the gate is part of it
 
-	// Refusal is the status of a forgery; 0 if nothing is checked.
+	// Refusal is the status of the answer to a forgery; 0 if nothing is checked.
 	Refusal int
 
-	// Drops reports whether connections of forgers are closed without an answer.
+	// Drops reports whether a forger's connections are closed without an answer.
 	Drops bool
-
-	// Bots is how many bots there are on the host, each with a path and a secret
-	// of its own.
-	Bots int
 
 	prepare func(*Setup) error
 	command func(*Running) (*exec.Cmd, error)
-	reload  func(*Running) error // nil: it cannot
-	live    func(*Running) (Live, error)
+	reload  func(*Running) error // nil if it cannot reload
 }
 
-// All lists the contenders, in the order in which they are shown.
+// All returns the contenders in the order in which they are shown.
 func All() []*Contender {
 	const refusal = http.StatusForbidden
 	return []*Contender{
-		gate("gate", "this gate", gateExtras{}),
-		gate("gate-guard", "this gate, flood guard", gateExtras{guard: true}),
-		gate("gate-log", "this gate, access log", gateExtras{log: true}),
-		gate("gate-placeholders", "this gate, placeholders used", gateExtras{placeholders: true}),
-		gate("gate-dedupe", "this gate, dedupe", gateExtras{dedupe: true}),
-		gate("gate-both", "this gate, placeholders and dedupe", gateExtras{placeholders: true, dedupe: true}),
-		gate("gate-registered", "this gate, with a bot token", gateExtras{registered: true}),
-		manyBots("gate-1000", "this gate, 1,000 bots", 1000),
-		caddy("bare", "Caddy, no check", 0, bareSite, false),
+		gate("gate", "this gate", gateOptions{}),
+		gate("gate-guard", "this gate, flood guard", gateOptions{guard: true}),
+		gate("gate-log", "this gate, access log", gateOptions{log: true}),
+		gate("gate-placeholders", "this gate, placeholders", gateOptions{placeholders: true}),
+		gate("gate-dedupe", "this gate, dedupe", gateOptions{dedupe: true}),
+		gate("gate-both", "this gate, placeholders and dedupe", gateOptions{placeholders: true, dedupe: true}),
+		gate("gate-registered", "this gate, with a bot token", gateOptions{registered: true}),
+		caddy("bare", "Caddy, no check", 0, proxySite, false),
+		caddy("bare-defaults", "Caddy, no check, proxy with its defaults", 0, defaultProxySite, false),
 		caddy("matcher", "Caddy, header matcher", refusal, matcherSite, false),
 		caddy("matcher-log", "Caddy, header matcher, access log", refusal, matcherSite, true),
 		nginx("nginx", "nginx", false),
 		nginx("nginx-log", "nginx, access log", true),
 		haproxy("haproxy", "HAProxy", false),
 		haproxy("haproxy-log", "HAProxy, log", true),
-		bot("go", "Go bot, go-telegram/bot", http.StatusOK, (*Setup).buildGoBot, goBot), // it answers 200 and drops the update
+		bot("go", "Go bot, go-telegram/bot", http.StatusOK, (*Setup).buildGoBot, goBot), // answers 200 and discards the update
 		bot("grammy", "Node bot, grammY", http.StatusUnauthorized, (*Setup).npmInstall, script("grammy.js")),
 		bot("telegraf", "Node bot, Telegraf", http.StatusForbidden, (*Setup).npmInstall, script("telegraf.js")),
 	}
 }
 
-// Find returns the contender of a name, nil if there is none.
+// Find returns the contender with that name, or nil.
 func Find(name string) *Contender {
 	for _, c := range All() {
 		if c.Name == name {
@@ -87,20 +80,10 @@ func Find(name string) *Contender {
 	return nil
 }
 
-// Targets lists the bots of a contender.
-func (r *Running) Targets() []load.Target {
-	root := fmt.Sprintf("https://%s:%d/", Host, r.port)
-	if r.Bots == 0 {
-		return []load.Target{{URL: root, Secret: Secret}}
-	}
-	targets := make([]load.Target, r.Bots)
-	for i := range targets {
-		targets[i] = load.Target{URL: root + botPath(i), Secret: botSecret(i)}
-	}
-	return targets
-}
+// URL returns the address of a page on the contender's site.
+func (r *Running) URL(path string) string { return fmt.Sprintf("https://%s:%d%s", Host, r.port, path) }
 
-// write puts a file into the folder of a contender.
+// write creates a file in the contender's folder.
 func (r *Running) write(name string, content []byte) (path string, err error) {
 	path = filepath.Join(r.dir, name)
 	return path, os.WriteFile(path, content, 0o600)

@@ -29,8 +29,8 @@ backend bot
 	server bot %[7]s
 `
 
-func haproxy(name, what string, log bool) *Contender {
-	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden, prepare: installed("haproxy"), reload: byMaster(syscall.SIGUSR2),
+func haproxy(name, label string, log bool) *Contender {
+	return &Contender{Name: name, Label: label, Refusal: http.StatusForbidden, prepare: installed("haproxy"), reload: signalMaster(syscall.SIGUSR2),
 		command: func(r *Running) (*exec.Cmd, error) {
 			global, frontend := "", ""
 			if log {

@@ -53,8 +53,8 @@ http {
 }
 `
 
-func nginx(name, what string, log bool) *Contender {
-	return &Contender{Name: name, What: what, Refusal: http.StatusForbidden, prepare: installed("nginx"), reload: byMaster(syscall.SIGHUP),
+func nginx(name, label string, log bool) *Contender {
+	return &Contender{Name: name, Label: label, Refusal: http.StatusForbidden, prepare: installed("nginx"), reload: signalMaster(syscall.SIGHUP),
 		command: func(r *Running) (*exec.Cmd, error) {
 			accessLog := "off"
 			if log {

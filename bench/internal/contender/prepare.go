@@ -12,41 +12,36 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// Setup is what all contenders share.
+// Setup holds what all contenders share.
 type Setup struct {
-	Dir      string // for what they write
+	Dir      string // of the files that they write
 	Source   string // the folder of this module
-	Upstream string // the address that gates pass updates to
+	Upstream string // the address of the bot behind the gates
 
 	cert, key, combined string // PEM files: the certificate, its key, both
 	roots               *x509.CertPool
 
-	caddy, goBot string // programs, once they are built
+	caddy, goBot string // programs; empty until they are built
 
-	telegram *telegramtest.API // a stand-in for the Bot API, at the URL api
-	api      string
+	api string // the URL of a stand-in for the Bot API
 }
 
-// Prepare makes the certificate and starts a Bot API. What a contender needs
-// beside that is built when it starts. Close ends it.
+// Prepare makes the certificate and starts a stand-in for the Bot API, which close
+// stops. Programs are built when the first contender that needs one starts.
 func (s *Setup) Prepare() (close func(), err error) {
 	if err := s.makeCertificate(); err != nil {
 		return nil, fmt.Errorf("making the certificate: %w", err)
 	}
-	s.telegram = telegramtest.NewAPI(telegramtest.APIOptions{Local: true})
-	s.api, close = s.telegram.Start()
+	s.api, close = telegramtest.NewAPI(telegramtest.APIOptions{Local: true}).Start()
 	return close, nil
 }
-
-// SetWebhookCalls is how often Telegram was told a webhook.
-func (r *Running) SetWebhookCalls() int { return len(r.setup.telegram.Calls("setWebhook")) }
 
 func (s *Setup) file(name string) string { return filepath.Join(s.Dir, name) }
 
 func (s *Setup) bots() string { return filepath.Join(s.Source, "bots") }
 
-// buildCaddy builds the Caddy of this repository. The bare ones are it too: a
-// module that is not configured does nothing.
+// buildCaddy builds the Caddy of this repository. Contenders without the gate use
+// it too: a module that is not configured does nothing.
 func (s *Setup) buildCaddy() error {
 	return build(&s.caddy, s.Caddy(), filepath.Join(s.Source, ".."), "./cmd/caddy")
 }
@@ -63,11 +58,11 @@ func build(built *string, output, dir, pkg string) error {
 	return run(dir, "go", "build", "-o", output, pkg)
 }
 
-// Caddy and GoBot are where the programs are built.
+// Caddy and GoBot are the paths of the programs that are built.
 func (s *Setup) Caddy() string { return s.file("caddy") }
 func (s *Setup) GoBot() string { return s.file("go-bot") }
 
-// NodePackage is the version of a package that is installed for the bots.
+// NodePackage returns the installed version of a Node package.
 func (s *Setup) NodePackage(name string) string {
 	var description struct{ Version string }
 	content, err := os.ReadFile(filepath.Join(s.bots(), "node_modules", name, "package.json"))
@@ -77,7 +72,8 @@ func (s *Setup) NodePackage(name string) string {
 	return description.Version
 }
 
-// npmInstall installs what the lock file says, unless that is there already.
+// npmInstall installs the packages of the lock file, unless they are installed
+// already.
 func (s *Setup) npmInstall() error {
 	want, err := os.ReadFile(filepath.Join(s.bots(), "package-lock.json"))
 	if err != nil {
@@ -93,7 +89,7 @@ func (s *Setup) npmInstall() error {
 	return os.WriteFile(installed, want, 0o644)
 }
 
-// installed says which package of Debian a program is in, if it is not there.
+// installed returns a check that a program of Debian is installed.
 func installed(name string) func(*Setup) error {
 	return func(*Setup) error {
 		if _, err := exec.LookPath(program(name)); err != nil {
@@ -103,7 +99,7 @@ func installed(name string) func(*Setup) error {
 	}
 }
 
-// program finds one that may be where only an administrator looks for it.
+// program returns the path of a program that may be outside the user's PATH.
 func program(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -111,7 +107,8 @@ func program(name string) string {
 	return filepath.Join("/usr/sbin", name)
 }
 
-// run runs a program in a folder, and tells what it wrote if it fails.
+// run runs a program in a folder. If the program fails, the error holds its
+// output.
 func run(dir, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir

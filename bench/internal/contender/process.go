@@ -16,23 +16,22 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/proc"
 )
 
-// patience bounds every wait for a process.
-const patience = 30 * time.Second
+// timeout bounds every wait for a process.
+const timeout = 30 * time.Second
 
-// Running is a contender that takes updates.
+// Running is a contender that receives updates.
 type Running struct {
 	*Contender
 	Address string
 
-	setup  *Setup
-	dir    string
-	config string // the file that Caddy has
-	port   int
-	cmd    *exec.Cmd
-	ended  chan struct{}
+	setup *Setup
+	dir   string
+	port  int
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
-// Start runs a contender and returns once it speaks TLS 1.3.
+// Start starts a contender and returns when it answers TLS 1.3 handshakes.
 func (c *Contender) Start(s *Setup) (*Running, error) {
 	r := &Running{Contender: c, setup: s, dir: s.file(c.Name), port: freePort(), ended: make(chan struct{})}
 	r.Address = fmt.Sprintf("127.0.0.1:%d", r.port)
@@ -84,11 +83,11 @@ func (r *Running) output() []byte {
 	return out[max(0, len(out)-enough):]
 }
 
-var errEnded = errors.New("has ended")
+var errEnded = errors.New("the process ended")
 
 func (r *Running) awaitTLS() error {
 	var err error
-	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(timeout); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-r.ended:
 			return errEnded
@@ -116,31 +115,31 @@ func (r *Running) Stop() {
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-r.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		_ = r.cmd.Process.Kill()
 		<-r.ended
 	}
 }
 
-// CPU returns how long the contender's processes have run until now.
+// CPU returns the processor time that the contender's processes have used.
 func (r *Running) CPU() (time.Duration, error) { return proc.CPU(proc.Tree(r.cmd.Process.Pid)) }
 
 // Memory returns the bytes that the contender's processes hold.
 func (r *Running) Memory() (int64, error) { return proc.Memory(proc.Tree(r.cmd.Process.Pid)) }
 
 var (
-	portsMu sync.Mutex
-	given   = map[int]bool{}
+	portsMu   sync.Mutex
+	usedPorts = map[int]bool{}
 )
 
-// freePort returns a port of loopback that nobody uses, and none of those that
-// the system gives to outgoing connections.
+// freePort returns an unused port of the loopback interface, below the range from
+// which the system takes the ports of outgoing connections.
 func freePort() int {
 	portsMu.Lock()
 	defer portsMu.Unlock()
 	for {
 		port := 10000 + rand.IntN(20000)
-		if given[port] {
+		if usedPorts[port] {
 			continue
 		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -148,7 +147,7 @@ func freePort() int {
 			continue
 		}
 		_ = l.Close()
-		given[port] = true
+		usedPorts[port] = true
 		return port
 	}
 }

@@ -13,25 +13,20 @@ import (
 	"time"
 )
 
-const (
-	// patience is how long an answer may take: as long as Telegram waits.
-	patience = time.Minute
+// timeout bounds a handshake and an answer: Telegram waits that long.
+const timeout = time.Minute
 
-	// haste is how long who is hasty waits for a connection.
-	haste = 50 * time.Millisecond
-)
-
-// client is one connection with one request in flight at most. It reads of an
-// answer only what it needs: the generator shares the machine with what it
-// measures.
+// client is one connection with one request in flight at most. It parses as
+// little of an answer as possible: the generator shares the processors with the
+// contenders.
 type client struct {
 	net.Conn
 	raw syscall.RawConn
 	r   *bufio.Reader
 }
 
-// dial connects from an address, which is how a flood comes from several.
-func dial(address string, from netip.Addr, timeout time.Duration, config *tls.Config) (*client, error) {
+// dial connects from a given address, if it is valid.
+func dial(address string, from netip.Addr, config *tls.Config) (*client, error) {
 	d := net.Dialer{Timeout: timeout, Control: lateBind}
 	if from.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
@@ -40,7 +35,7 @@ func dial(address string, from netip.Addr, timeout time.Duration, config *tls.Co
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(timeout))
 	tc := tls.Client(conn, config)
 	if err := tc.Handshake(); err != nil {
 		_ = conn.Close()
@@ -50,8 +45,8 @@ func dial(address string, from netip.Addr, timeout time.Duration, config *tls.Co
 	return &client{tc, raw, bufio.NewReader(tc)}, err
 }
 
-// closed reports whether the peer has closed the connection while nothing was
-// asked: then there is its farewell to read, and otherwise nothing.
+// closed reports whether the server has closed the connection while no request
+// was in flight. Only then is there something to read.
 func (c *client) closed() (closed bool) {
 	err := c.raw.Read(func(fd uintptr) bool {
 		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -61,8 +56,8 @@ func (c *client) closed() (closed bool) {
 	return closed || err != nil
 }
 
-// lateBind has the kernel choose a port only when it knows the destination:
-// otherwise all destinations share one range of ports.
+// lateBind has the kernel choose the local port when it knows the destination.
+// Otherwise connections to all destinations share one range of ports.
 func lateBind(_, _ string, c syscall.RawConn) (err error) {
 	const ipBindAddressNoPort = 24
 	control := c.Control(func(fd uintptr) {
@@ -71,10 +66,10 @@ func lateBind(_, _ string, c syscall.RawConn) (err error) {
 	return errors.Join(control, err)
 }
 
-// do writes a request and reads its answer. The connection can be used again if
-// keep is true.
+// do writes a request and reads its answer. If keep is true, the connection can be
+// used again.
 func (c *client) do(request []byte) (status int, keep bool, err error) {
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(timeout))
 	if _, err := c.Write(request); err != nil {
 		return 0, false, err
 	}
@@ -86,7 +81,7 @@ var (
 	transferEncoding = []byte("transfer-encoding")
 	connection       = []byte("connection")
 
-	errAnswer = errors.New("not an answer in HTTP/1.1")
+	errAnswer = errors.New("not an HTTP/1.1 response")
 )
 
 func readAnswer(r *bufio.Reader) (status int, keep bool, err error) {
@@ -128,7 +123,7 @@ func readAnswer(r *bufio.Reader) (status int, keep bool, err error) {
 	return status, keep, err
 }
 
-// discardChunks reads a chunked body, without trailers: no contender has any.
+// discardChunks reads a chunked body. No contender sends trailers.
 func discardChunks(r *bufio.Reader) error {
 	for {
 		line, err := r.ReadSlice('\n')

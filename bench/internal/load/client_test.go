@@ -54,10 +54,10 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// What is sent is what Telegram would send, each with an id of its own.
+// Requests are those that Telegram would send, each with an update_id of its own.
 func TestRequest(t *testing.T) {
-	target := Target{URL: "https://bot.example.com:8443/hook", Secret: "s"}
-	r, err := newRequest(target)
+	const url = "https://bot.example.com:8443/hook"
+	r, err := newRequest(url, "s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestRequest(t *testing.T) {
 	if bytes.Equal(first, second) || len(first) != len(second) {
 		t.Error("two requests are the same, or not as long")
 	}
-	wireTarget, err := wire.ParseTarget(target.URL)
+	wireTarget, err := wire.ParseTarget(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRequest(t *testing.T) {
 	if want := wireTarget.Request("s", body); !bytes.Equal(second, want) {
 		t.Errorf("got\n%s\nwant\n%s", second, want)
 	}
-	if _, err := newRequest(Target{URL: "ftp://x"}); err == nil {
-		t.Error("no error for a URL that is none of a webhook")
+	if _, err := newRequest("ftp://x", "s"); err == nil {
+		t.Error("no error for a URL that no webhook has")
 	}
 }

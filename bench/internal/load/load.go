@@ -1,10 +1,9 @@
-// Package load sends requests to a webhook as Telegram does, or as a forger
-// would, and measures how long the answers take.
+// Package load sends requests to a webhook as Telegram or a forger does, and
+// measures the answers.
 //
-//   - load.go: what is sent, and what came of it
+//   - load.go: the load and its result
 //   - worker.go: one connection after the other
 //   - client.go, request.go: the bytes
-//   - flood.go: forgers in a process of their own
 package load
 
 import (
@@ -16,48 +15,44 @@ import (
 	"time"
 )
 
-// Target is a webhook, and the secret that it is sent.
-type Target struct{ URL, Secret string }
-
-// Job is a load. Its connections are spread over the targets.
+// Job is a load.
 type Job struct {
-	Address string // where the host of all targets is
-	Targets []Target
+	Address string // of the server, host and port
+	URL     string // of the webhook
+	Secret  string
 	TLS     *tls.Config
 
 	Connections int
-	Rate        int  // requests a second, however long they take; 0 for as many as can be
-	Fresh       bool // every request on a connection of its own
+	Rate        int  // requests a second, however long they take; 0 for as many as possible
+	Fresh       bool // open a new connection for every request
 
-	// Attentive is to look before each request whether the connection was closed
-	// meanwhile, as Telegram does. It costs the generator a system call.
-	Attentive bool
+	// CheckClosed looks before each request whether the server has closed the
+	// connection meanwhile, as Telegram does. It costs the generator a system call.
+	CheckClosed bool
 
 	// Forged requests are not sent again when they are not answered.
 	Forged bool
-	From   []netip.Addr // the addresses to connect from, in turn; none for any
-	Hasty  bool         // connecting is given up after a short while
+	From   []netip.Addr // the addresses to connect from, in turn; empty for any
 
-	// Warm is how long the load runs before anything counts, and During is called
-	// then: what happens until it returns counts.
+	// Warm is how long the load runs before requests count. Then During is called,
+	// and requests count until it returns.
 	Warm   time.Duration
 	During func()
 }
 
-// Result is what came of a load.
+// Result sums up a load.
 type Result struct {
-	Status    map[int]int     // how often each was answered
-	Latencies []time.Duration // of what was answered, sorted; of paced requests since they were due
+	Status    map[int]int     // the number of answers by status
+	Latencies []time.Duration // sorted; with a rate, from the moment at which the request was due
 	Took      time.Duration
 
-	Dropped  int // forged: connections that were closed without an answer
-	Repeated int // genuine: kept connections that were closed under a request, which was sent again
-	Rejected int // genuine: new connections that were closed before an answer, likewise
-	Lost     int // genuine: not answered at the last try either
-	Example  string
+	Dropped int   // forged requests whose connection was closed without an answer
+	Resent  int   // genuine updates sent again, because their connection was closed without an answer
+	Lost    int   // genuine updates that were not answered at the last try either
+	Err     error // the last one
 }
 
-// Requests is how many there were, answered or not.
+// Requests returns the number of requests, answered or not.
 func (r *Result) Requests() int {
 	n := r.Dropped + r.Lost
 	for _, count := range r.Status {
@@ -66,7 +61,7 @@ func (r *Result) Requests() int {
 	return n
 }
 
-// Percentile returns the latency that p of 100 requests stay below.
+// Percentile returns the latency that p of 100 requests do not exceed.
 func (r *Result) Percentile(p float64) time.Duration {
 	if len(r.Latencies) == 0 {
 		return 0
@@ -80,17 +75,16 @@ const (
 	over
 )
 
-// Run sends what the job says until During has returned and something has come of
-// it.
+// Run runs a load until During has returned and at least one request has counted.
 func Run(j Job) (_ *Result, err error) {
 	var phase atomic.Int32
-	var some atomic.Bool
+	var counted atomic.Bool
 	due := j.pace(&phase)
 	workers := make([]*worker, j.Connections)
 	var running sync.WaitGroup
 	for i := range workers {
-		w := &worker{job: &j, phase: &phase, some: &some, due: due, status: make(map[int]int)}
-		if w.request, err = newRequest(j.Targets[i*len(j.Targets)/len(workers)]); err != nil {
+		w := &worker{job: &j, phase: &phase, counted: &counted, due: due, status: make(map[int]int)}
+		if w.request, err = newRequest(j.URL, j.Secret); err != nil {
 			phase.Store(over)
 			return nil, err
 		}
@@ -105,8 +99,8 @@ func Run(j Job) (_ *Result, err error) {
 	begin := time.Now()
 	phase.Store(counting)
 	j.During()
-	for late := begin.Add(patience); !some.Load() && time.Now().Before(late); {
-		time.Sleep(time.Millisecond) // a short while on a busy machine
+	for deadline := begin.Add(timeout); !counted.Load() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // During was short, and the machine is busy
 	}
 	phase.Store(over)
 	result := &Result{Status: make(map[int]int), Took: time.Since(begin)}
@@ -124,16 +118,15 @@ func (r *Result) add(w *worker) {
 	}
 	r.Latencies = append(r.Latencies, w.latencies...)
 	r.Dropped += w.dropped
-	r.Repeated += w.repeated
-	r.Rejected += w.rejected
+	r.Resent += w.resent
 	r.Lost += w.lost
-	if r.Example == "" && w.err != nil {
-		r.Example = w.err.Error()
+	if w.err != nil {
+		r.Err = w.err
 	}
 }
 
-// pace returns a channel on which requests come due; nil if there is no rate. It
-// has room for those that no connection is free for.
+// pace returns a channel that tells when each request is due; nil without a rate.
+// The channel buffers the requests for which no connection is free.
 func (j *Job) pace(phase *atomic.Int32) <-chan time.Time {
 	if j.Rate == 0 {
 		return nil
@@ -146,7 +139,7 @@ func (j *Job) pace(phase *atomic.Int32) <-chan time.Time {
 			time.Sleep(time.Until(next))
 			select {
 			case due <- next:
-			default: // a minute behind: what is due now is not sent
+			default: // a minute behind: this request is left out
 			}
 		}
 	}()

@@ -10,36 +10,35 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// lowestID has as many digits as every id that follows: the length of a request
-// never changes.
+// lowestID has as many digits as every id after it, so that the length of a
+// request never changes.
 const lowestID = 100_000_000
 
 var ids atomic.Int64
 
-// text is what the update says.
+// text is the text of the message in the update.
 const text = "What is on the board this week?"
 
-// digits is how many the update's ids have.
+// digits is the number of digits of an update_id.
 const digits = 9
 
 // request is a request of about 1 KB, byte for byte as Telegram writes it, with
-// a place for the update's id.
+// room for an update_id.
 type request struct {
 	bytes []byte
-	id    int // where it begins
+	id    int // the offset of the update_id
 }
 
-func newRequest(t Target) (request, error) {
-	target, err := wire.ParseTarget(t.URL)
+func newRequest(url, secret string) (request, error) {
+	target, err := wire.ParseTarget(url)
 	if err != nil {
-		return request{}, fmt.Errorf("%s: %w", t.URL, err)
+		return request{}, fmt.Errorf("%s: %w", url, err)
 	}
-	b := target.Request(t.Secret, telegramtest.Message(lowestID, 204536821, text))
+	b := target.Request(secret, telegramtest.Message(lowestID, 204536821, text))
 	return request{b, bytes.Index(b, strconv.AppendInt(nil, lowestID, 10))}, nil
 }
 
-// next gives the request an update_id that none has had: what remembers updates
-// shall not know this one.
+// next returns the request with a new update_id, which no deduplication has seen.
 func (r request) next() []byte {
 	id := r.bytes[r.id : r.id+digits]
 	for n, at := lowestID+ids.Add(1), digits-1; at >= 0; n, at = n/10, at-1 {

@@ -10,7 +10,7 @@ import (
 type worker struct {
 	job     *Job
 	phase   *atomic.Int32
-	some    *atomic.Bool // something has been counted
+	counted *atomic.Bool // a request has been counted
 	due     <-chan time.Time
 	request request
 	from    netip.Addr
@@ -20,7 +20,7 @@ type worker struct {
 	latencies []time.Duration
 	err       error
 
-	dropped, repeated, rejected, lost int
+	dropped, resent, lost int
 }
 
 func (w *worker) run() {
@@ -34,12 +34,12 @@ func (w *worker) run() {
 		if status != 0 && w.phase.Load() == counting {
 			w.status[status]++
 			w.latencies = append(w.latencies, time.Since(start))
-			w.some.Store(true)
+			w.counted.Store(true)
 		}
 	}
 }
 
-// wait returns when the next request is due: by the rate, or at once.
+// wait waits until the next request is due, and returns when that was.
 func (w *worker) wait() (time.Time, bool) {
 	if w.due == nil {
 		return time.Now(), w.phase.Load() != over
@@ -48,34 +48,31 @@ func (w *worker) wait() (time.Time, bool) {
 	return start, ok && w.phase.Load() != over
 }
 
-// tries is how often a genuine update is sent before it counts as lost.
-const tries = 5
+// maxTries is how often a genuine update is sent before it counts as lost.
+const maxTries = 5
 
-// send returns the status of the answer, 0 if there was none. What is genuine is
-// sent again, as Telegram does: at once, and then after two seconds, of which
-// Telegram makes more each time.
+// send sends a request and returns the status of the answer, 0 if there is none.
+// A genuine update is sent again, as Telegram does: at once, and then after two
+// seconds. Telegram's delay grows, this one does not.
 func (w *worker) send() int {
-	for try := 0; ; try++ {
-		if w.job.Attentive && w.conn != nil && w.conn.closed() {
+	request := w.request.next()
+	for try := 1; ; try++ {
+		if w.job.CheckClosed && w.conn != nil && w.conn.closed() {
 			w.hangUp()
 		}
-		kept := w.conn != nil
-		status, err := w.try()
+		status, err := w.try(request)
 		switch {
 		case err == nil:
 			return status
 		case w.job.Forged:
 			w.count(&w.dropped, err)
 			return 0
-		case try == tries-1:
+		case try == maxTries:
 			w.count(&w.lost, err)
 			return 0
-		case kept:
-			w.count(&w.repeated, err)
-		default:
-			w.count(&w.rejected, err)
 		}
-		if try > 0 {
+		w.count(&w.resent, err)
+		if try > 1 {
 			time.Sleep(2 * time.Second)
 		}
 	}
@@ -85,22 +82,18 @@ func (w *worker) count(n *int, err error) {
 	if w.phase.Load() == counting {
 		*n++
 		w.err = err
-		w.some.Store(true)
+		w.counted.Store(true)
 	}
 }
 
-func (w *worker) try() (status int, err error) {
+func (w *worker) try(request []byte) (status int, err error) {
 	if w.conn == nil {
-		timeout := patience
-		if w.job.Hasty {
-			timeout = haste
-		}
-		if w.conn, err = dial(w.job.Address, w.from, timeout, w.job.TLS); err != nil {
+		if w.conn, err = dial(w.job.Address, w.from, w.job.TLS); err != nil {
 			w.conn = nil
 			return 0, err
 		}
 	}
-	status, keep, err := w.conn.do(w.request.next())
+	status, keep, err := w.conn.do(request)
 	if err != nil || !keep || w.job.Fresh {
 		w.hangUp()
 	}

@@ -1,4 +1,4 @@
-// Package proc reads from /proc what processes cost.
+// Package proc reads the processor time and memory of processes from /proc.
 package proc
 
 import (
@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// tick is the unit of CPU time in /proc: USER_HZ, which is 100 on all machines
-// that Go runs on.
+// tick is the unit of processor time in /proc: 1/USER_HZ, and USER_HZ is 100 on
+// every architecture that Go supports.
 const tick = 10 * time.Millisecond
 
-// Tree returns a process and all that descend from it.
+// Tree returns a process and its descendants.
 func Tree(pid int) []int {
 	pids := []int{pid}
 	for i := 0; i < len(pids); i++ {
@@ -39,7 +39,7 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// CPU returns how long processes have run, in user and system mode together.
+// CPU returns the user and system time of processes together.
 func CPU(pids []int) (total time.Duration, err error) {
 	for _, pid := range pids {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -55,10 +55,10 @@ func CPU(pids []int) (total time.Duration, err error) {
 	return total, nil
 }
 
-var errStat = errors.New("not as proc(5) has it")
+var errStat = errors.New("unknown format")
 
-// parseStat returns utime and stime, the fields 14 and 15. The second one is the
-// name of the program, in which there may be anything.
+// parseStat returns the sum of utime and stime, fields 14 and 15. Field 2, the name
+// of the program, may hold spaces and parentheses.
 func parseStat(stat []byte) (time.Duration, error) {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
@@ -72,10 +72,9 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// Memory returns the bytes that processes hold together; those that have ended
-// hold none. Of their files, such as
-// the program, only the process counts that holds most: they share them, also
-// with others that run the same.
+// Memory returns the bytes of memory of processes together. Processes that have
+// ended count as 0. Pages of files, such as the program, are shared: they count
+// once, by the process that maps most.
 func Memory(pids []int) (int64, error) {
 	var own, files int64
 	for _, pid := range pids {
@@ -102,7 +101,7 @@ func parseRollup(rollup []byte) (map[string]int64, error) {
 	for line := range strings.Lines(string(rollup)) {
 		fields := strings.Fields(line)
 		if len(fields) != 3 || fields[2] != "kB" {
-			continue // the line with the addresses
+			continue // the first line has the addresses
 		}
 		kib, err := strconv.ParseInt(fields[1], 10, 64)
 		if err != nil {

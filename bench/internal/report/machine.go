@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Machine says on what the figures were taken.
+// Machine describes the machine of the run.
 func Machine() string {
 	memory := ""
 	if field := lineOf("/proc/meminfo", "MemTotal"); field != "" {
@@ -22,10 +22,10 @@ func Machine() string {
 	return fmt.Sprintf("%s, %d cores%s, Linux %s", lineOf("/proc/cpuinfo", "model name"), runtime.NumCPU(), memory, kernel.FindString(string(release)))
 }
 
-// kernel is the part of a kernel's release that says which one it is.
+// kernel matches the version in a kernel's release.
 var kernel = regexp.MustCompile(`^[0-9.]+`)
 
-// lineOf returns what stands behind the colon in the first line of a name.
+// lineOf returns the value of the first line with a name and a colon.
 func lineOf(path, name string) string {
 	content, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(content)) {
@@ -38,11 +38,11 @@ func lineOf(path, name string) string {
 
 var version = regexp.MustCompile(`[0-9]+\.[0-9]+(\.[0-9]+)?`)
 
-// Version is the version that a program tells of itself.
+// Version returns the version that a program prints.
 func Version(program string, args ...string) string {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {
-		return "not there"
+		return "not installed"
 	}
 	return version.FindString(string(out))
 }

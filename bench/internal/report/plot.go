@@ -8,21 +8,22 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/stats"
 )
 
-// Plot is a bar for each of several figures of one unit.
+// Plot is a bar chart.
 type Plot struct {
 	Title string
 	Unit  string
 	Bars  []Bar
 }
 
-// Bar is the median of a figure, with a whisker from the lowest to the highest.
+// Bar is the median of a figure, with a whisker from the lowest to the highest
+// value.
 type Bar struct {
 	Label  string
 	Spread stats.Spread
-	Ours   bool // stands out
+	Ours   bool // drawn in another colour
 }
 
-// The measures of a plot, in pixels.
+// The dimensions of a plot, in pixels.
 const (
 	plotWidth  = 820
 	labelWidth = 280
@@ -33,8 +34,8 @@ const (
 	headHeight = 44
 )
 
-// The colours follow the reader's setting, and the background comes along: what
-// page the plot is on does not matter.
+// The colours follow the reader's light or dark setting. The plot has a background
+// of its own, because the page may not follow that setting.
 const plotStyle = `<style>
 svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif }
 .page { fill: #ffffff } text { fill: #1f2328 } .title { font-weight: 600; font-size: 15px }
@@ -45,7 +46,7 @@ svg { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif }
 </style>
 `
 
-// SVG draws the plot. It begins at zero.
+// SVG draws the plot. The axis begins at zero.
 func (p *Plot) SVG() []byte {
 	longest := 0.0
 	for _, bar := range p.Bars {

@@ -66,7 +66,7 @@ func TestRewrite(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if kept, _ := os.ReadFile(path); string(kept) != "no markers\n" {
-		t.Errorf("the file has become %q", kept)
+		t.Errorf("the file is now %q", kept)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestMachine(t *testing.T) {
 	if v := Version("go", "version"); !strings.HasPrefix(v, "1.") {
 		t.Error(v)
 	}
-	if v := Version("no-such-program"); v != "not there" {
+	if v := Version("no-such-program"); v != "not installed" {
 		t.Error(v)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/stats"
 )
 
-// Show writes a spread as the median and, if there is more than one value, the
-// lowest and highest.
+// Show formats a spread: the median and, if there are several values, the lowest
+// and the highest.
 func Show(s stats.Spread) string {
 	if s.Min == s.Max {
 		return Number(s.Median)
@@ -17,7 +17,7 @@ func Show(s stats.Spread) string {
 	return fmt.Sprintf("%s (%s–%s)", Number(s.Median), Number(s.Min), Number(s.Max))
 }
 
-// Number writes three digits that count: more would be noise.
+// Number formats a number with three significant digits. More would be noise.
 func Number(v float64) string {
 	if v == 0 {
 		return "0"

@@ -1,4 +1,5 @@
-// Package report shows figures: as tables, as plots, and within a document.
+// Package report formats figures as tables and plots, and inserts them into a
+// document.
 package report
 
 import "strings"

@@ -1,9 +1,9 @@
-// Package stats sums up what several rounds have measured.
+// Package stats sums up the measurements of several rounds.
 package stats
 
 import "slices"
 
-// Spread is the median of several rounds, with the lowest and the highest.
+// Spread is the median of several rounds, with the lowest and the highest value.
 type Spread struct{ Median, Min, Max float64 }
 
 // Of returns the spread of some values; zero if there are none.
@@ -20,8 +20,8 @@ func Of(values []float64) Spread {
 	return Spread{median, sorted[0], sorted[len(sorted)-1]}
 }
 
-// Ratios divides round by round: what disturbs the machine for a while disturbs
-// both. A round in which other is 0 is left out.
+// Ratios divides round by round, because a disturbance of the machine meets both
+// contenders of a round. A round in which other is 0 is left out.
 func Ratios(values, other []float64) []float64 {
 	var ratios []float64
 	for i := range min(len(values), len(other)) {

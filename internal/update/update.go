@@ -7,8 +7,8 @@
 package update
 
 import (
-	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
@@ -41,15 +41,19 @@ var (
 	}
 )
 
+// maxBrackets bounds how many brackets a body may open, and so how deep
+// gjson.Valid recurses, which has no limit of its own. Texts included, an
+// update has far fewer.
+const maxBrackets = 1 << 15
+
 // Parse reads the body of an update. It returns no update at all for a body that
 // is not one JSON object. An id of the wrong kind is absent, since the type of a
 // field may change; so is one that is no whole number of 64 bits.
-func Parse(body []byte) (u Update) {
-	// gjson.ValidBytes is faster, but has no limit to how deep it recurses.
-	if !json.Valid(body) {
+func Parse(body string) (u Update) {
+	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets || !gjson.Valid(body) {
 		return Update{}
 	}
-	root := gjson.ParseBytes(body)
+	root := gjson.Parse(body)
 	if !root.IsObject() {
 		return Update{}
 	}

@@ -1,7 +1,6 @@
 package update
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -55,7 +54,8 @@ func TestParseEveryType(t *testing.T) {
 	}
 	seen := make(map[int64]bool)
 	for name, in := range types {
-		u := Parse(samples[name])
+		body := string(samples[name])
+		u := Parse(body)
 		if u.ID/100 != 4719617 && u.ID/100 != 4719618 || seen[u.ID] {
 			t.Errorf("%s: got the update_id %d", name, u.ID)
 		}
@@ -63,8 +63,8 @@ func TestParseEveryType(t *testing.T) {
 		if want := (Update{u.ID, name, in.chat, in.user}); u != want {
 			t.Errorf("%s: got %+v, want %+v", name, u, want)
 		}
-		for n := range samples[name] {
-			if u := Parse(samples[name][:n]); u != (Update{}) {
+		for n := range len(body) {
+			if u := Parse(body[:n]); u != (Update{}) {
 				t.Fatalf("%s cut off after %d bytes: got %+v, want no update", name, n, u)
 			}
 		}
@@ -157,16 +157,16 @@ var malformed = []string{
 
 func TestParse(t *testing.T) {
 	for name, tc := range bodies {
-		if got := Parse([]byte(tc.body)); got != tc.want {
+		if got := Parse(tc.body); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
 		}
 	}
 	for _, body := range malformed {
-		if got := Parse([]byte(body)); got != (Update{}) {
+		if got := Parse(body); got != (Update{}) {
 			t.Errorf("%.100q: got %+v, want no update", body, got)
 		}
 	}
-	long := telegramtest.Message(1, group, strings.Repeat("a \"b\"\n", 100_000))
+	long := string(telegramtest.Message(1, group, strings.Repeat("a \"b\"\n", 100_000)))
 	if got := Parse(long); got != message(group, zoe) {
 		t.Errorf("%d bytes: got %+v", len(long), got)
 	}
@@ -184,12 +184,9 @@ func FuzzParse(f *testing.F) {
 	for _, body := range malformed {
 		f.Add([]byte(body))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		before := slices.Clone(body)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		body := string(content)
 		got := Parse(body)
-		if !slices.Equal(body, before) {
-			t.Errorf("%q was changed into %q", before, body)
-		}
 		object := decode(body)
 		if object == nil {
 			if got != (Update{}) {
@@ -213,18 +210,18 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Parse(written); got != want {
+		if got := Parse(string(written)); got != want {
 			t.Errorf("%q: got %+v, want %+v", written, got, want)
 		}
 	})
 }
 
 // decode returns the JSON object that a body is, or nil.
-func decode(body []byte) (object map[string]any) {
-	if !json.Valid(body) {
+func decode(body string) (object map[string]any) {
+	if !json.Valid([]byte(body)) {
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
+	dec := json.NewDecoder(strings.NewReader(body))
 	dec.UseNumber()
 	_ = dec.Decode(&object)
 	return object
@@ -245,10 +242,11 @@ func idAt(value any, path ...string) int64 {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for name, body := range map[string][]byte{
-		"1KB":   telegramtest.Message(1, group, "I can. Do the tomatoes need water too?"),
-		"512KB": telegramtest.Message(1, group, strings.Repeat("A long text.\n", 37_000)),
+	for name, text := range map[string]string{
+		"1KB":   "I can. Do the tomatoes need water too?",
+		"512KB": strings.Repeat("A long text.\n", 37_000),
 	} {
+		body := string(telegramtest.Message(1, group, text))
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))

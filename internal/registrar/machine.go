@@ -10,6 +10,7 @@ var table = []row{
 	{deleteOrdered, 0, deleteWebhook, Deleted},                      //
 	{ours | deleted, registerOrdered, nothing, Deleted},             // it stays deleted
 	{superseded, registerOrdered, nothing, Superseded},              // it never calls
+	{newBot, suspected, nothing, Pending},                           // it waits for its turn
 	{0, secretKnown, renewSecret, ""},                               //
 	{current | askedLately | contested, urgent, nothing, Contested}, // as another node has found
 	{current | askedLately, urgent, nothing, Registered},            // as another node has found
@@ -40,6 +41,7 @@ const (
 	ours                              // the record is of this configuration
 	deleted                           // the record says that a person has deleted the webhook
 	superseded                        // the record is of another configuration, which has taken over from this one
+	newBot                            // Telegram may not know the bot, and it is not its turn to come
 	secretKnown                       // the secret to register is known
 	sameSecret                        // the record is of that secret
 	askedLately                       // another node, or the configuration before, has asked Telegram a moment ago

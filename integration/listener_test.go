@@ -188,6 +188,27 @@ func TestListenerWebPage(t *testing.T) {
 	}
 }
 
+// TestListenerRightSecret has genuine updates come from an address that source does
+// not accept. They are refused, but they are no forgeries.
+func TestListenerRightSecret(t *testing.T) {
+	t.Parallel()
+	port := caddytest.FreePort(t)
+	config := wrapped(port, okBot(t), "telegram_webhook {\npenalty 3\n}\ntls")
+	c := caddytest.Start(t, strings.Replace(config, "telegram_webhook {env.TELEGRAM_SECRET}", "telegram_webhook {env.TELEGRAM_SECRET} {\n\t\tsource telegram\n\t}", 1))
+	sender := newPeer(t, c, "127.0.0.6", port)
+	for i := range 6 {
+		if status, closed := sender.post(caddytest.RightSecret); status != http.StatusForbidden || closed {
+			t.Fatalf("genuine update %d: got %d, closed: %v", i+1, status, closed)
+		}
+	}
+	for range 3 {
+		sender.post("a wrong secret")
+	}
+	if status, _ := sender.post(caddytest.RightSecret); status != 0 {
+		t.Errorf("after three forgeries: got %d, want no answer", status)
+	}
+}
+
 // TestListenerOnly lets only some addresses connect.
 func TestListenerOnly(t *testing.T) {
 	t.Parallel()

@@ -39,16 +39,9 @@ func TestForgetFuture(t *testing.T) {
 func TestRefusedThoughRegisteredInTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, storage := newTelegram(t), storagetest.NewMemory()
-		node := run(t, "a", api, storage, wanted)
+		run(t, "a", api, storage, wanted)
 		settle(2 * time.Minute)
-		rec, err := node.loadRecord(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		rec.RegisteredAt = time.Now().AddDate(1, 0, 0)
-		if err := node.saveRecord(t.Context(), rec); err != nil {
-			t.Fatal(err)
-		}
+		change(t, storage, func(rec *record) { rec.RegisteredAt = time.Now().AddDate(1, 0, 0) })
 		api.meet("Wrong response from the webhook: 403 Forbidden", time.Now())
 		settle(2 * interval)
 		wantCalls(t, api, 2, "after a 403")

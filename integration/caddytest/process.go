@@ -34,7 +34,11 @@ func Main(m *testing.M) {
 	}
 	flag.Parse()
 	// Most tests wait for something: more of them than there are processors may.
-	_ = flag.Set("test.parallel", "8")
+	parallel := "8"
+	if testing.Short() {
+		parallel = "16"
+	}
+	_ = flag.Set("test.parallel", parallel)
 	os.Exit(m.Run())
 }
 

@@ -1,7 +1,7 @@
 // Package soak has everything that may befall some Caddy processes happen at once,
 // for as long as it is told:
 //
-//	go test -race -v -run TestSoak ./integration/soak -args -soak 10m
+//	go test -race -v -timeout 30m -run TestSoak ./integration/soak -args -soak 10m
 //
 // Without -soak it only checks its own judgement.
 package soak

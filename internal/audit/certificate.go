@@ -14,9 +14,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// certificate verifies the certificate at each address of the host.
-type certificate struct{}
-
 func (certificate) run(ctx context.Context, a *audit) Finding {
 	if !a.Target.TLS {
 		return warn("none: the url begins with http://", "use https; only a local Bot API server sends to http")
@@ -49,7 +46,7 @@ func (certificate) run(ctx context.Context, a *audit) Finding {
 // handshake returns the server's certificate, nil if there is no TLS, and why the
 // certificate is not trusted.
 func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate, error) {
-	conn, err := a.connect(ctx, ip, a.Target, &tls.Config{ServerName: a.Target.ServerName(), InsecureSkipVerify: true})
+	conn, err := a.connect(ctx, ip, a.Target, anyCertificate(a.Target))
 	if err != nil {
 		return nil, err
 	}

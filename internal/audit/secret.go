@@ -11,16 +11,10 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// noSecret sends an update without a secret.
-type noSecret struct{}
-
 func (noSecret) run(ctx context.Context, a *audit) Finding {
 	a.noSecret = a.send(ctx, a.Target, "")
 	return a.judgeRefusal(a.noSecret)
 }
-
-// wrongSecret sends an update with a wrong secret.
-type wrongSecret struct{}
 
 func (wrongSecret) run(ctx context.Context, a *audit) Finding {
 	return a.judgeRefusal(a.send(ctx, a.Target, rand.Text()))
@@ -42,9 +36,6 @@ func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
 		return warn(fmt.Sprintf("answered with %d instead of a refusal", status), remedy)
 	}
 }
-
-// rightSecret delivers an update that bots ignore.
-type rightSecret struct{}
 
 func (rightSecret) run(ctx context.Context, a *audit) Finding {
 	switch {

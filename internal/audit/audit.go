@@ -39,8 +39,8 @@ type Options struct {
 	// Secret is the webhook's secret; empty if it is not known.
 	Secret string
 
-	// Status is what the webhook's own Caddy says of it. Without it there are no
-	// checks from inside.
+	// Status is the webhook's state in its own Caddy. Without it there are no checks
+	// from inside.
 	Status *app.Status
 
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
@@ -112,7 +112,7 @@ func secretExpected(a *audit) bool {
 	return a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured"
 }
 
-// audit is one run of all checks. A check stores here what later ones need.
+// audit is one run of all checks, and what the checks leave for later ones.
 type audit struct {
 	Options
 	text printable.Text
@@ -152,5 +152,4 @@ func pass(seen string) Finding         { return Finding{Result: Pass, Seen: seen
 func warn(seen, remedy string) Finding { return Finding{Result: Warn, Seen: seen, Remedy: remedy} }
 func fail(seen, remedy string) Finding { return Finding{Result: Fail, Seen: seen, Remedy: remedy} }
 
-// line makes a text from the network printable.
 func (a *audit) line(s string) string { return a.text.Line(s, 200) }

@@ -20,7 +20,7 @@ func (wrongSecret) run(ctx context.Context, a *audit) Finding {
 	return a.judgeRefusal(a.send(ctx, a.Target, rand.Text()))
 }
 
-// judgeRefusal reports on the answer to an update that must be refused.
+// judgeRefusal judges the answer to an update that must be refused.
 func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
 	const remedy = "refuse with 403 whatever has no secret or a wrong one"
 	switch status := answer.Status; {

@@ -132,6 +132,14 @@ func isJSON(contentType []string) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
+// isForgery reports whether a refused request counts toward a penalty. A web page
+// can make the browsers of its visitors send a GET, a form or text/plain to any
+// address. For the secret header or JSON a browser asks the address first, so these
+// two show that the sender itself forges.
+func isForgery(r *http.Request, hasSecret bool) bool {
+	return hasSecret || r.Method == http.MethodPost && isJSON(r.Header["Content-Type"])
+}
+
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
@@ -148,7 +156,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	case wrongMethod:
 		header.Set("Allow", http.MethodPost)
 	}
-	if results[why].penalized && !h.areRight(secrets) && h.listener.Refused(r, len(secrets) > 0) {
+	if results[why].penalized && h.listener.Refused(r, !h.areRight(secrets) && isForgery(r, len(secrets) > 0)) {
 		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {

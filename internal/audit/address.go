@@ -9,10 +9,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// address connects to each of the host's addresses, since Telegram may use any.
-// The checks that follow use the first one that answers.
-type address struct{}
-
+// Telegram may use any of the host's addresses, so all are tried. The checks that
+// follow use the first one that answers.
 func (address) run(ctx context.Context, a *audit) Finding {
 	const maxAddresses = 6
 	all, err := a.Lookup(ctx, "ip4", a.Target.ServerName())

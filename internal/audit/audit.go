@@ -1,5 +1,5 @@
-// Package audit checks a webhook: from outside, as Telegram and a stranger meet
-// it, and from inside, by what its own Caddy knows.
+// Package audit checks a webhook: from outside, by requests such as Telegram or a
+// stranger sends, and from inside, by what its own Caddy knows.
 package audit
 
 import (
@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
@@ -38,8 +39,8 @@ type Options struct {
 	// Secret is the webhook's secret; empty if it is not known.
 	Secret string
 
-	// Status is what the webhook's own Caddy says of it. Without it there are no
-	// checks from inside.
+	// Status is the webhook's state in its own Caddy. Without it there are no checks
+	// from inside.
 	Status *app.Status
 
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
@@ -55,10 +56,21 @@ type Options struct {
 	Dial wire.Dial
 }
 
-// check is one check of an audit.
-type check interface {
-	run(context.Context, *audit) Finding
-}
+// The checks, one type each.
+type (
+	address      struct{} // do the host's addresses accept connections
+	certificate  struct{} // is it trusted at each of them, and for how long
+	redirect     struct{} // what does port 80 do with the url
+	noSecret     struct{} // is an update without a secret refused
+	wrongSecret  struct{} // and one with a wrong secret
+	rightSecret  struct{} // is one with the right secret delivered
+	paths        struct{} // does another spelling of the path lead to the bot
+	hsts         struct{} // does a refusal have Strict-Transport-Security
+	registration struct{} // does Telegram have the webhook
+	lastError    struct{} // could Telegram not deliver lately
+	pending      struct{} // how many updates wait
+	secretAge    struct{} // is the secret renewed in time
+)
 
 // condition reports whether a check can be run.
 type condition func(*audit) bool
@@ -67,7 +79,9 @@ type condition func(*audit) bool
 // unless all of its conditions hold.
 var checks = []struct {
 	name  string
-	check check
+	check interface {
+		run(context.Context, *audit) Finding
+	}
 	needs []condition
 }{
 	{"address", address{}, []condition{hasURL}},
@@ -98,7 +112,7 @@ func secretExpected(a *audit) bool {
 	return a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured"
 }
 
-// audit is one run of all checks. A check stores here what later ones need.
+// audit is one run of all checks, and what the checks leave for later ones.
 type audit struct {
 	Options
 	text printable.Text
@@ -124,27 +138,18 @@ func Run(ctx context.Context, o Options) []Finding {
 	a := &audit{Options: o, text: printable.Without(o.Secret)}
 	findings := []Finding{}
 	for _, c := range checks {
-		if a.holds(c.needs) {
-			f := c.check.run(ctx, a)
-			f.Check = c.name
-			findings = append(findings, f)
+		if slices.ContainsFunc(c.needs, func(holds condition) bool { return !holds(a) }) {
+			continue
 		}
+		f := c.check.run(ctx, a)
+		f.Check = c.name
+		findings = append(findings, f)
 	}
 	return findings
-}
-
-func (a *audit) holds(conditions []condition) bool {
-	for _, holds := range conditions {
-		if !holds(a) {
-			return false
-		}
-	}
-	return true
 }
 
 func pass(seen string) Finding         { return Finding{Result: Pass, Seen: seen} }
 func warn(seen, remedy string) Finding { return Finding{Result: Warn, Seen: seen, Remedy: remedy} }
 func fail(seen, remedy string) Finding { return Finding{Result: Fail, Seen: seen, Remedy: remedy} }
 
-// line makes a text from the network printable.
 func (a *audit) line(s string) string { return a.text.Line(s, 200) }

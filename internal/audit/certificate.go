@@ -14,9 +14,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// certificate verifies the certificate at each address of the host.
-type certificate struct{}
-
 func (certificate) run(ctx context.Context, a *audit) Finding {
 	if !a.Target.TLS {
 		return warn("none: the url begins with http://", "use https; only a local Bot API server sends to http")
@@ -46,16 +43,17 @@ func (certificate) run(ctx context.Context, a *audit) Finding {
 	return pass(seen)
 }
 
-// handshake returns the server's certificate, nil if there is no TLS, and why the
-// certificate is not trusted.
+// handshake returns the server's certificate, nil if there is no TLS, and why it is
+// not trusted.
 func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate, error) {
-	conn, err := a.connect(ctx, ip, a.Target, &tls.Config{ServerName: a.Target.ServerName(), InsecureSkipVerify: true})
+	host := a.Target.ServerName()
+	conn, err := a.connect(ctx, ip, a.Target, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
-	return chain[0], wire.Verify(chain, a.Target.ServerName(), a.Roots)
+	return chain[0], wire.Verify(chain, host, a.Roots)
 }
 
 func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {

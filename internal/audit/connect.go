@@ -29,10 +29,9 @@ func (a *audit) connect(ctx context.Context, ip netip.Addr, t wire.Target, confi
 // which may have changed since it was checked.
 func (a *audit) send(ctx context.Context, t wire.Target, secret string) *wire.Answer {
 	var config *tls.Config
-	switch verify := secret != "" && secret == a.Secret && !a.Insecure; {
-	case t.TLS && verify:
+	if verify := secret != "" && secret == a.Secret && !a.Insecure; t.TLS && verify {
 		config = wire.TLSConfig(t.ServerName(), a.Roots)
-	case t.TLS:
+	} else if t.TLS {
 		config = &tls.Config{ServerName: t.ServerName(), InsecureSkipVerify: true}
 	}
 	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, samples.ID())), config)
@@ -51,8 +50,8 @@ func (a *audit) exchange(ctx context.Context, t wire.Target, request []byte, con
 	return conn.Exchange(request, wire.Timeout)
 }
 
-// remedyFor returns what to do about a failed connection. An audit is refused so
-// often that the listener wrapper may penalize its address and drop its connections.
+// remedyFor adds to the remedy for a connection that was dropped: an audit is
+// refused so often that the listener wrapper may penalize its address.
 func remedyFor(err error, remedy string) string {
 	if errors.Is(err, wire.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"

@@ -12,9 +12,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// redirect requests the url over plain HTTP on port 80.
-type redirect struct{}
-
 func (redirect) run(ctx context.Context, a *audit) Finding {
 	const remedy = "redirect port 80 to https on the same host, or close it"
 	if a.Target.Port != 443 {
@@ -43,9 +40,6 @@ func redirectsToHTTPS(answer *wire.Answer, host string) bool {
 	return err == nil && 300 <= answer.Status && answer.Status < 400 && location.Scheme == "https" &&
 		strings.EqualFold(location.Hostname(), host) && (location.Port() == "" || location.Port() == "443")
 }
-
-// hsts looks for Strict-Transport-Security in a refusal, where servers forget it.
-type hsts struct{}
 
 var maxAge = regexp.MustCompile(`(?i)\bmax-age="?(\d+)`)
 

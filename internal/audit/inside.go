@@ -12,9 +12,6 @@ import (
 
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 
-// registration says whether Telegram has the webhook, and nobody else takes it.
-type registration struct{}
-
 func (registration) run(_ context.Context, a *audit) Finding {
 	w := a.Status
 	switch {
@@ -38,10 +35,8 @@ func (registration) run(_ context.Context, a *audit) Finding {
 	return pass(fmt.Sprintf("registered %s by %s", ago(w.RegisteredAt), a.line(w.RegisteredBy)))
 }
 
-// lastError judges Telegram's last error by its age, and by whether updates wait:
-// it stays when things go well again.
-type lastError struct{}
-
+// Telegram keeps its last error after later successes, so the error is judged by its
+// age, and by whether updates wait.
 func (lastError) run(_ context.Context, a *audit) Finding {
 	const remedy = "see that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes its answer"
 	t := a.Status.Telegram
@@ -54,12 +49,10 @@ func (lastError) run(_ context.Context, a *audit) Finding {
 		return pass(seen)
 	case t.Pending > 0:
 		return fail(seen, remedy)
+	default:
+		return warn(seen, remedy)
 	}
-	return warn(seen, remedy)
 }
-
-// pending looks at the number of updates that wait.
-type pending struct{}
 
 func (pending) run(_ context.Context, a *audit) Finding {
 	t := a.Status.Telegram
@@ -69,9 +62,6 @@ func (pending) run(_ context.Context, a *audit) Finding {
 	}
 	return pass(seen)
 }
-
-// secretAge says whether the secret is renewed in time.
-type secretAge struct{}
 
 func (secretAge) run(_ context.Context, a *audit) Finding {
 	s, now := a.Status.Secret, time.Now()

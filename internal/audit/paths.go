@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -13,14 +12,20 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// paths sends updates without a secret to other spellings of the path, and to a
-// path that nobody has set up. Where the gate guards one path beside an unguarded
-// way to the same bot, some of them reach the bot.
-type paths struct{}
-
+// Updates without a secret are sent to other spellings of the path, and to a path
+// that nobody has set up. Where the gate guards one path beside an unguarded way to
+// the same bot, some of them reach the bot.
 func (paths) run(ctx context.Context, a *audit) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
-	answers := a.sendAll(ctx, tried)
+	answers := make([]*wire.Answer, len(tried))
+	var sending sync.WaitGroup
+	for i, query := range tried {
+		t := a.Target
+		t.Query = query
+		// Side by side, since a bot may be slow, and a path may never answer.
+		sending.Go(func() { answers[i] = a.send(ctx, t, "") })
+	}
+	sending.Wait()
 	a.unknownPath = answers[0]
 	tried[0] = "any path"
 
@@ -37,14 +42,15 @@ func (paths) run(ctx context.Context, a *audit) Finding {
 			silent, err = append(silent, tried[i]), answer.Err
 		}
 	}
+	list := func(entries []string) string { return a.line(strings.Join(entries, ", ")) }
 	switch {
 	case len(open) > 0:
-		return fail("answered without the secret: "+a.line(strings.Join(open, ", ")), "give the bot a site of its own, or one handle block and no other way to its port")
+		return fail("answered without the secret: "+list(open), "give the bot a site of its own, or one handle block and no other way to its port")
 	case len(doubtful) > 0:
-		return warn("answered without the secret, perhaps by the bot: "+a.line(strings.Join(doubtful, ", ")),
+		return warn("answered without the secret, perhaps by the bot: "+list(doubtful),
 			"answer other paths with 404, in a Caddyfile with `respond 404` after the handle blocks, or give the bot a site of its own")
 	case len(silent) > 0:
-		return warn(fmt.Sprintf("%d of %d other paths were not answered: %s", len(silent), len(tried), a.line(strings.Join(silent, ", "))), remedyFor(err, "answer other paths with 404"))
+		return warn(fmt.Sprintf("%d of %d other paths were not answered: %s", len(silent), len(tried), list(silent)), remedyFor(err, "answer other paths with 404"))
 	}
 	return pass(fmt.Sprintf("%d other spellings do not reach the bot", len(tried)-1))
 }
@@ -70,19 +76,6 @@ func variants(query string) (all []string) {
 		}
 	}
 	return append(all, query+more)
-}
-
-// sendAll sends side by side: a bot may be slow, and a path may never answer.
-func (a *audit) sendAll(ctx context.Context, queries []string) []*wire.Answer {
-	answers := make([]*wire.Answer, len(queries))
-	var sending sync.WaitGroup
-	for i, query := range queries {
-		t := a.Target
-		t.Query = query
-		sending.Go(func() { answers[i] = a.send(ctx, t, "") })
-	}
-	sending.Wait()
-	return answers
 }
 
 type destination int
@@ -131,7 +124,7 @@ var variable = []string{"Date", "Content-Length", "Connection", "Keep-Alive", "A
 func fingerprint(answer *wire.Answer) []string {
 	names := []string{answer.Header.Get("Content-Type")}
 	for name := range answer.Header {
-		if !slices.Contains(variable, http.CanonicalHeaderKey(name)) {
+		if !slices.Contains(variable, name) {
 			names = append(names, name)
 		}
 	}

@@ -11,22 +11,16 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
-// noSecret sends an update without a secret.
-type noSecret struct{}
-
 func (noSecret) run(ctx context.Context, a *audit) Finding {
 	a.noSecret = a.send(ctx, a.Target, "")
 	return a.judgeRefusal(a.noSecret)
 }
 
-// wrongSecret sends an update with a wrong secret.
-type wrongSecret struct{}
-
 func (wrongSecret) run(ctx context.Context, a *audit) Finding {
 	return a.judgeRefusal(a.send(ctx, a.Target, rand.Text()))
 }
 
-// judgeRefusal reports on the answer to an update that must be refused.
+// judgeRefusal judges the answer to an update that must be refused.
 func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
 	const remedy = "refuse with 403 whatever has no secret or a wrong one"
 	switch status := answer.Status; {
@@ -42,9 +36,6 @@ func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
 		return warn(fmt.Sprintf("answered with %d instead of a refusal", status), remedy)
 	}
 }
-
-// rightSecret delivers an update that bots ignore.
-type rightSecret struct{}
 
 func (rightSecret) run(ctx context.Context, a *audit) Finding {
 	switch {

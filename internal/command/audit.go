@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -45,29 +44,27 @@ Exit status:
 		RunE: runAudit,
 	}
 	cmd.Flags().Bool("json", false, "Print the findings as JSON")
-	addSecretFlag(cmd)
-	addInsecureFlag(cmd)
+	addSecretFlags(cmd)
 	addAdminFlags(cmd)
 	return cmd
 }
 
-func runAudit(cmd *cobra.Command, args []string) error {
+func runAudit(cmd *cobra.Command, args []string) (err error) {
 	options := audit.Options{Insecure: isSet(cmd, "insecure")}
-	var err error
 	if options.Secret, err = readSecret(cmd); err != nil {
 		return err
 	}
 	url := strings.Join(args, "")
-	w, err := findAudited(cmd, url)
+	options.Status, err = findAudited(cmd, url)
 	switch {
-	case err == nil:
-		options.Status = &w
-	case url == "":
+	case err != nil && url == "":
 		return err
-	default: // the webhook of another Caddy is checked from outside
+	case err != nil: // the webhook of another Caddy is checked from outside
 		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
+	case url == "":
+		url = cmp.Or(options.Status.URL, options.Status.Address)
 	}
-	if url = cmp.Or(url, w.URL, w.Address); url != "" {
+	if url != "" {
 		if options.Target, err = parseURL(url); err != nil {
 			return err
 		}
@@ -90,29 +87,23 @@ func runAudit(cmd *cobra.Command, args []string) error {
 
 // findAudited returns the running Caddy's webhook with the given url, or its only
 // webhook if no url is given.
-func findAudited(cmd *cobra.Command, url string) (none app.Status, err error) {
-	api, err := findAdminAPI(cmd)
+func findAudited(cmd *cobra.Command, url string) (*app.Status, error) {
+	all, _, err := findWebhooks(cmd)
 	if err != nil {
-		return none, err
-	}
-	all, err := api.find()
-	if err != nil {
-		return none, err
-	}
-	if url == "" && len(all) == 1 {
-		return all[0], nil
+		return nil, err
 	}
 	var urls []string
 	for _, w := range all {
-		if sameURL(w.URL, url) || sameURL(w.Address, url) {
-			return w, nil
+		if url == "" && len(all) == 1 || sameURL(w.URL, url) || sameURL(w.Address, url) {
+			return &w, nil
 		}
 		urls = append(urls, line(cmp.Or(w.URL, w.Address, w.Name)))
 	}
+	known := strings.Join(urls, ", ")
 	if url == "" {
-		return none, fmt.Errorf("there are %d webhooks, so give the url of one: %s", len(all), strings.Join(urls, ", "))
+		return nil, fmt.Errorf("there are %d webhooks, so give the url of one: %s", len(all), known)
 	}
-	return none, fmt.Errorf("the running Caddy has no webhook with this url; it has %s", strings.Join(urls, ", "))
+	return nil, fmt.Errorf("the running Caddy has no webhook with this url; it has %s", known)
 }
 
 // sameURL reports whether Telegram sends to the same place with both urls.
@@ -123,7 +114,7 @@ func sameURL(x, y string) bool {
 }
 
 func printFindings(w io.Writer, findings []audit.Finding) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := newTable(w)
 	count := make(map[audit.Result]int)
 	for _, f := range findings {
 		count[f.Result]++

@@ -9,28 +9,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
-const changeStatus = `
-
-Exit status:
-  0  done
-  1  not done, or not yet; the error says why`
-
 func newRotate() *cobra.Command {
 	return newChange(&cobra.Command{
-		Use:   "rotate " + adminUsage + " [NAME]",
+		Use:   "rotate",
 		Short: "Replaces a webhook's kept secret with a new one",
 		Long: `
 Replaces the secret that the gate keeps with a new one, and waits a few seconds
 until Telegram has it. The old one is accepted for the grace period of ` + "`rotate`" + `, so
-no update is lost. After an error, a rotation that has begun continues by itself.
-NAME may be left out when there is one webhook.
-` + adminHelp + changeStatus,
-	}, func(_ *cobra.Command, api adminAPI, w app.Status) (string, error) {
-		w, err := api.change(http.MethodPost, w.Name, "/rotate")
+no update is lost. After an error, a rotation that has begun continues by itself.`,
+	}, func(_ *cobra.Command, api adminAPI, name string) (string, error) {
+		w, err := api.change(http.MethodPost, name, "/rotate")
 		done := "Telegram has a new secret"
 		if !w.Secret.Due.IsZero() {
 			done += "; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
@@ -41,15 +32,14 @@ NAME may be left out when there is one webhook.
 
 func newRegister() *cobra.Command {
 	cmd := newChange(&cobra.Command{
-		Use:   "register [--drop-pending-updates] " + adminUsage + " [NAME]",
+		Use:   "register [--drop-pending-updates]",
 		Short: "Registers a webhook with Telegram now",
 		Long: `
 Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
-take it back from somebody else. NAME may be left out when there is one webhook.
-` + adminHelp + changeStatus,
-	}, func(cmd *cobra.Command, api adminAPI, w app.Status) (string, error) {
+take it back from somebody else.`,
+	}, func(cmd *cobra.Command, api adminAPI, name string) (string, error) {
 		query, dropped := dropPending(cmd)
-		w, err := api.change(http.MethodPost, w.Name, "/register"+query)
+		w, err := api.change(http.MethodPost, name, "/register"+query)
 		return "registered as " + line(w.URL) + dropped, err
 	})
 	addDropFlag(cmd)
@@ -58,24 +48,22 @@ take it back from somebody else. NAME may be left out when there is one webhook.
 
 func newDelete() *cobra.Command {
 	cmd := newChange(&cobra.Command{
-		Use:   "delete [--yes] [--drop-pending-updates] " + adminUsage + " [NAME]",
+		Use:   "delete [--yes] [--drop-pending-updates]",
 		Short: "Deletes a webhook at Telegram, until it is registered again",
 		Long: `
 Calls deleteWebhook. Updates then wait at Telegram for up to a day, and the bot may
 fetch them with getUpdates. No reload or restart of any node registers the webhook
 again, only ` + "`register`" + ` or another configuration.
 
-The command asks first and reads the answer from standard input. NAME may be left
-out when there is one webhook.
-` + adminHelp + changeStatus,
-	}, func(cmd *cobra.Command, api adminAPI, w app.Status) (string, error) {
+The command asks first and reads the answer from standard input.`,
+	}, func(cmd *cobra.Command, api adminAPI, name string) (string, error) {
 		query, dropped := dropPending(cmd)
 		if !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, w.Name, query != ""); err != nil {
+			if err := confirmDelete(cmd, name, query != ""); err != nil {
 				return "", err
 			}
 		}
-		_, err := api.change(http.MethodDelete, w.Name, query)
+		_, err := api.change(http.MethodDelete, name, query)
 		return "deleted" + dropped + "; `register` restores it", err
 	})
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
@@ -84,23 +72,29 @@ out when there is one webhook.
 }
 
 // newChange completes a command that changes one webhook and says what was done.
-func newChange(cmd *cobra.Command, change func(*cobra.Command, adminAPI, app.Status) (string, error)) *cobra.Command {
+func newChange(cmd *cobra.Command, change func(cmd *cobra.Command, api adminAPI, name string) (string, error)) *cobra.Command {
+	cmd.Use += " " + adminUsage + " [NAME]"
+	cmd.Long += "\nNAME may be left out when there is one webhook.\n" + adminHelp + `
+
+Exit status:
+  0  done
+  1  not done, or not yet; the error says why`
 	cmd.Args = cobra.MaximumNArgs(1)
 	addAdminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		api, err := findAdminAPI(cmd)
+		found, api, err := findWebhooks(cmd, args...)
+		if err == nil && len(found) > 1 {
+			err = fmt.Errorf("there are %d webhooks, so name one: %s", len(found), names(found))
+		}
 		if err != nil {
 			return err
 		}
-		w, err := api.findOne(args...)
+		name := found[0].Name
+		done, err := change(cmd, api, name)
 		if err != nil {
 			return err
 		}
-		done, err := change(cmd, api, w)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(name), done)
 		return err
 	}
 	return cmd
@@ -120,7 +114,6 @@ func dropPending(cmd *cobra.Command) (query, dropped string) {
 	return "?drop_pending_updates=true", ", pending updates dropped"
 }
 
-// confirmDelete asks for a yes.
 func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
 	question := "Delete the webhook of " + line(name)
 	if drop {

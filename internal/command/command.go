@@ -1,15 +1,17 @@
-// Package command is `caddy telegram-webhook`, for whoever runs a bot.
+// Package command is the command line `caddy telegram-webhook`.
 package command
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"text/tabwriter"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 func init() {
@@ -41,7 +43,26 @@ func configure(cmd *cobra.Command) {
 	}
 }
 
-// exit ends a command with a status of its own. Its output says everything.
+func newSecret() *cobra.Command {
+	return &cobra.Command{
+		Use:   "secret",
+		Short: "Prints a new, strong secret",
+		Long: `
+Prints a new secret: 32 random bytes as 43 characters that Telegram takes
+(A-Z a-z 0-9 _ -). It is kept nowhere. Put it where Caddy can read it and others
+cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
+
+Exit status: 0.`,
+		Example: `  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
+			return err
+		},
+	}
+}
+
+// exit ends a command with an exit status and without an error message.
 func exit(cmd *cobra.Command, code int) error {
 	cmd.SilenceErrors = true
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(cmd, nil)
@@ -51,11 +72,13 @@ func isSet(cmd *cobra.Command, flag string) bool {
 	return caddycmd.Flags{FlagSet: cmd.Flags()}.Bool(flag)
 }
 
-// maxLine is how many characters are shown of a text from elsewhere.
+// maxLine is how many characters of a text from elsewhere are shown.
 const maxLine = 300
 
 // line makes a text from elsewhere printable on one line.
 func line(s string) string { return printable.Text{}.Line(s, maxLine) }
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // printRow prints a row of a table unless there is no value.
 func printRow(table io.Writer, name, value string) {

@@ -20,16 +20,11 @@ const (
 	secretEnv  = "TELEGRAM_WEBHOOK_SECRET"
 	secretFile = "secret-file"
 	updateFlag = "update"
-
-	// stdin as the name of a file stands for standard input.
-	stdin = "-"
+	stdin      = "-" // as the name of a file
 )
 
-func addSecretFlag(cmd *cobra.Command) {
+func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().String(secretFile, "", "`file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
-}
-
-func addInsecureFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between then reads the secret")
 }
 
@@ -69,7 +64,7 @@ func readUpdate(cmd *cobra.Command) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Only what makes it an update is checked: new types appear all the time.
+	// Only the update_id is checked: new types of update appear all the time.
 	var u struct {
 		ID *int64 `json:"update_id"`
 	}
@@ -83,7 +78,7 @@ func readUpdate(cmd *cobra.Command) ([]byte, error) {
 }
 
 // readFile reads the file that a flag names, or standard input, without the last
-// line end. Errors do not repeat the name: it may be a secret in the wrong place.
+// line end. Its errors omit the name, which may be a secret in the wrong place.
 func readFile(cmd *cobra.Command, flag string) (content []byte, err error) {
 	if name := cmd.Flag(flag).Value.String(); name == stdin {
 		content, err = io.ReadAll(cmd.InOrStdin())

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -45,8 +44,7 @@ Exit status:
 		RunE: runSend,
 	}
 	cmd.Flags().String(updateFlag, "", "`file` with the update as JSON, - for standard input (default: a built-in message)")
-	addSecretFlag(cmd)
-	addInsecureFlag(cmd)
+	addSecretFlags(cmd)
 	return cmd
 }
 
@@ -70,8 +68,15 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if request == nil {
 		return fmt.Errorf("the url is so long that request line and headers have %d bytes or more, so Telegram never sends anything to it", wire.MaxHead)
 	}
+	var config *tls.Config
+	if target.TLS {
+		config = wire.TLSConfig(target.ServerName(), nil)
+		config.InsecureSkipVerify = isSet(cmd, "insecure")
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), wire.Timeout)
+	defer cancel()
+	conn, err := wire.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := printable.Without(secret)
-	conn, err := openConn(cmd.Context(), target, isSet(cmd, "insecure"))
 	if err != nil {
 		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
 			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
@@ -79,7 +84,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	defer conn.Close()
 	answer := conn.Exchange(request, wire.Timeout)
 
-	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	printRow(table, "secret", map[bool]string{true: "sent", false: "none given"}[secret != ""])
 	printAnswer(table, text, answer)
@@ -94,18 +99,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	return exit(cmd, map[delivery.Outcome]int{delivery.Retried: 2, delivery.Removing: 3}[outcome])
 }
 
-func openConn(ctx context.Context, target wire.Target, insecure bool) (*wire.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, wire.Timeout)
-	defer cancel()
-	var config *tls.Config
-	if target.TLS {
-		config = wire.TLSConfig(target.ServerName(), nil)
-		config.InsecureSkipVerify = insecure
-	}
-	return wire.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
-}
-
-// shownHeaders are those that Telegram heeds, and those that explain an answer.
+// shownHeaders are the headers that Telegram heeds or that explain an answer.
 var shownHeaders = []string{
 	"Content-Type", "Content-Length", "Transfer-Encoding", "Content-Encoding", "Connection",
 	"Retry-After", "Location", "Allow", "Www-Authenticate", "Strict-Transport-Security", "Server",

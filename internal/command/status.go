@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
-	"text/tabwriter"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
 func newStatus() *cobra.Command {
@@ -48,12 +52,8 @@ Exit status:
 }
 
 func runStatus(cmd *cobra.Command, args []string) error {
-	api, err := findAdminAPI(cmd)
-	if err != nil {
-		return err
-	}
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
-	webhooks, err := api.find(args...)
+	webhooks, _, err := findWebhooks(cmd, args...)
 	if errors.Is(err, errNoWebhook) && asJSON && len(args) == 0 {
 		return printJSON(out, []app.Status{})
 	}
@@ -73,10 +73,8 @@ func runStatus(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range webhooks {
-		if !w.Well() {
-			return exit(cmd, 2)
-		}
+	if slices.ContainsFunc(webhooks, func(w app.Status) bool { return !w.Well() }) {
+		return exit(cmd, 2)
 	}
 	return nil
 }
@@ -84,7 +82,7 @@ func runStatus(cmd *cobra.Command, args []string) error {
 // printWebhooks prints a line for each webhook, and below them what is wrong.
 func printWebhooks(out io.Writer, webhooks []app.Status) error {
 	const unknown = "-"
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tURL\tPENDING\tLAST ERROR\tSECRET")
 	advice := ""
 	for _, w := range webhooks {
@@ -95,7 +93,11 @@ func printWebhooks(out io.Writer, webhooks []app.Status) error {
 		url := line(cmp.Or(w.URL, w.Address, unknown))
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, url, pending, lastError, describeSecret(w.Secret))
 		if !w.Well() {
-			advice += fmt.Sprintf("\n%s: %s. %s", line(w.Name), describeState(w), w.Advice)
+			problem := w.State
+			if w.Detail != "" {
+				problem += ": " + line(strings.TrimSuffix(w.Detail, "."))
+			}
+			advice += fmt.Sprintf("\n%s: %s. %s", line(w.Name), problem, w.Advice)
 		}
 	}
 	if advice != "" {
@@ -106,7 +108,7 @@ func printWebhooks(out io.Writer, webhooks []app.Status) error {
 
 // printWebhook prints all that is known of one webhook.
 func printWebhook(out io.Writer, w app.Status) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := newTable(out)
 	printRow(table, "name", line(w.Name))
 	state := w.State
 	if !w.Since.IsZero() {
@@ -131,4 +133,74 @@ func printWebhook(out io.Writer, w app.Status) error {
 	}
 	printRow(table, "advice", w.Advice)
 	return table.Flush()
+}
+
+func age(at time.Time) string { return printable.Span(time.Since(at)) }
+
+// describeTelegram compares what Telegram has with the url that is registered.
+func describeTelegram(t app.TelegramStatus, url string) string {
+	text := "has this url"
+	if t.URL == "" {
+		text = "has no webhook"
+	} else if t.URL != url {
+		text = "has " + line(t.URL)
+	}
+	if t.MaxConnections > 0 {
+		text += fmt.Sprintf(", %d connections", t.MaxConnections)
+	}
+	if t.Certificate {
+		text += ", an uploaded certificate"
+	}
+	return text + ", asked " + age(t.At) + " ago"
+}
+
+func describeLastError(t app.TelegramStatus) string {
+	if t.LastError == "" {
+		return "none"
+	}
+	return line(t.LastError) + ", " + age(t.LastErrorAt) + " ago"
+}
+
+// describeSecret says where the secret comes from, how old it is, and when it is
+// renewed.
+func describeSecret(s app.SecretStatus) string {
+	text := s.Source
+	if s.Weak {
+		text += ", weak"
+	}
+	if !s.Made.IsZero() {
+		text += ", " + age(s.Made) + " old"
+	}
+	switch now := time.Now(); {
+	case s.Source == "configured":
+	case s.Made.IsZero() && s.Source == "kept":
+		text += ", none yet"
+	case s.Due.IsZero():
+		text += ", not renewed automatically"
+	case s.Overdue(now):
+		text += ", overdue by " + age(s.Due)
+	default:
+		text += ", next in " + printable.Span(s.Due.Sub(now))
+	}
+	return text
+}
+
+// describeCounts adds up what was refused or dropped, and lists the reasons, the
+// most frequent first: "12 (10 no_secret, 2 wrong_secret)".
+func describeCounts(counts map[string]uint64) string {
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var listed []string
+	total := uint64(0)
+	for _, reason := range reasons {
+		if n := counts[reason]; n > 0 && reason != "passed" {
+			listed = append(listed, fmt.Sprintf("%d %s", n, reason))
+			total += n
+		}
+	}
+	if total == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d (%s)", total, strings.Join(listed, ", "))
 }

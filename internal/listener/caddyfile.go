@@ -25,31 +25,27 @@ import (
 //	}
 func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume wrapper name
-	if err := args.None(d, "telegram_webhook"); err != nil {
+	if err := args.None(d, name); err != nil {
 		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch field := d.Val(); field {
-		case "only":
-			if w.Only != nil {
-				return d.Err("only: is given twice")
+		var err error
+		switch option := d.Val(); {
+		case option == "only" && w.Only == nil:
+			if w.Only, err = args.Several(d, option, "telegram or address ranges"); err == nil {
+				_, err = clientip.Parse(w.Only...)
+				err = args.At(d, option, err)
 			}
-			if w.Only = d.RemainingArgs(); len(w.Only) == 0 {
-				return d.Err("only: needs telegram or address ranges")
-			}
-			if _, err := clientip.Parse(w.Only...); err != nil {
-				return d.Errf("only: %w", err)
-			}
-		case "penalty":
-			if w.Penalty != nil {
-				return d.Err("penalty: is given twice")
-			}
+		case option == "penalty" && w.Penalty == nil:
 			w.Penalty = new(Penalty)
-			if err := w.Penalty.unmarshal(d); err != nil {
-				return err
-			}
+			err = w.Penalty.unmarshal(d)
+		case option == "only", option == "penalty":
+			err = d.Errf("%s: is given twice", option)
 		default:
-			return d.Errf("unknown subdirective%s of the listener wrapper telegram_webhook", args.Quote(field))
+			err = d.Errf("unknown subdirective%s of the listener wrapper telegram_webhook", args.Quote(option))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -7,12 +7,12 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 )
 
@@ -43,7 +43,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	c := &conn{Conn: inner, wrapper: l.wrapper}
 	if half, ok := inner.(closeWriter); ok {
-		return &closeWriteConn{c, half}, nil
+		return closeWriteConn{c, half}, nil
 	}
 	return c, nil
 }
@@ -67,23 +67,16 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // ReadFrom lets net/http send files by sendfile(2) where the connection can.
-func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	if inner, ok := c.Conn.(io.ReaderFrom); ok {
-		return inner.ReadFrom(r)
-	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, r)
-}
+func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
 type closeWriter interface{ CloseWrite() error }
 
-// closeWriteConn is a conn whose peer can be told that nothing more comes. net/http
-// and reverse_proxy do that if the method is there.
+// closeWriteConn is a conn that can be closed for writing alone. net/http and
+// reverse_proxy do that if the method is there.
 type closeWriteConn struct {
 	*conn
-	half closeWriter
+	closeWriter
 }
-
-func (c *closeWriteConn) CloseWrite() error { return c.half.CloseWrite() }
 
 // drop closes the connection if its peer may not connect, and reports whether it did.
 func (w *Wrapper) drop(c net.Conn) bool {
@@ -95,7 +88,7 @@ func (w *Wrapper) drop(c net.Conn) bool {
 	switch {
 	case len(w.only) > 0 && !w.only.ContainsAddr(addr):
 		reason = reasonAddress
-	case w.Penalty != nil && w.penalties.isBarred(rangeOf(addr), time.Now()) && !w.trusts(addr):
+	case w.Penalty != nil && w.penalties.isBarred(rangeOf(addr)) && !w.trusts(addr):
 		reason = reasonPenalty
 	default:
 		return false
@@ -119,11 +112,6 @@ func parseAddr(s string) (netip.Addr, bool) {
 // to all servers and outlive a reload, so a trusted proxy may be barred: by a
 // server that does not trust it, or before it was configured.
 func (w *Wrapper) trusts(addr netip.Addr) bool {
-	if w.server == nil {
-		return false
-	}
 	r := &http.Request{URL: new(url.URL), RemoteAddr: netip.AddrPortFrom(addr, 0).String()}
-	r = caddyhttp.PrepareRequest(r, caddy.NewEmptyReplacer(), nil, w.server)
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return trusted
+	return clientip.TrustedProxy(caddyhttp.PrepareRequest(r, caddy.NewEmptyReplacer(), nil, w.server))
 }

@@ -29,7 +29,7 @@ func newWrapper(t testing.TB) (*Wrapper, *observer.ObservedLogs) {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.WarnLevel)
-	return &Wrapper{only: only, droppedLog: boundedlog.New(zap.New(core), zap.WarnLevel, "connection dropped", noField, reasons...)}, logs
+	return &Wrapper{only: only, droppedLog: boundedlog.New(zap.New(core), zap.WarnLevel, "connection dropped", zap.Skip, reasons...)}, logs
 }
 
 func listen(t testing.TB) net.Listener {

@@ -11,9 +11,9 @@ import (
 
 const name = "telegram_webhook"
 
-// checkOrder checks the wrapper's place among the wrappers of its server. They run
+// checkOrder checks the wrapper's place among the wrappers of its server, which run
 // in the order in which they are written. Caddy has set TLSConnPolicies by now if
-// the server speaks TLS, and puts TLS first if no wrapper says otherwise.
+// the server speaks TLS, and puts TLS first if no wrapper is named tls.
 func checkOrder(server *caddyhttp.Server) error {
 	var names []string
 	for _, raw := range server.ListenerWrappersRaw {
@@ -30,10 +30,12 @@ func checkOrder(server *caddyhttp.Server) error {
 	switch {
 	case slices.Contains(after, name):
 		return errors.New("is among the listener_wrappers twice")
-	case slices.Contains(after, "proxy_protocol") && tls:
-		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: proxy_protocol, telegram_webhook, tls")
 	case slices.Contains(after, "proxy_protocol"):
-		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: proxy_protocol, telegram_webhook")
+		order := "proxy_protocol, telegram_webhook"
+		if tls {
+			order += ", tls"
+		}
+		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: " + order)
 	case tls && !slices.Contains(after, "tls"):
 		return errors.New("must be followed by tls, or it would drop connections only after their TLS handshake; the order of listener_wrappers is: telegram_webhook, tls")
 	}
@@ -43,16 +45,13 @@ func checkOrder(server *caddyhttp.Server) error {
 // servesHTTP3 reports whether the server is reachable by HTTP/3 too. Caddy has
 // completed its protocols by now.
 func servesHTTP3(server *caddyhttp.Server) bool {
-	if len(server.TLSConnPolicies) == 0 {
-		return false
-	}
 	for i := range server.Listen {
 		protocols := server.Protocols
-		if i < len(server.ListenProtocols) && server.ListenProtocols[i] != nil {
+		if server.ListenProtocols != nil && server.ListenProtocols[i] != nil {
 			protocols = server.ListenProtocols[i]
 		}
 		if slices.Contains(protocols, "h3") {
-			return true
+			return len(server.TLSConnPolicies) > 0
 		}
 	}
 	return false

@@ -1,9 +1,9 @@
 package listener
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,20 +16,18 @@ const (
 	maxRanges = 1 << 15
 )
 
-// Penalties knows which address ranges have forged how often, and which of
-// them may not connect for a while. Suspects, barred ranges and genuine senders
-// are kept apart, each with a bound of its own, so that no number of forgers
-// displaces a genuine sender, and no number of suspects lets a barred one in.
+// Penalties holds which address ranges have forged how often, and which of them
+// may not connect for a while. Suspects, barred ranges and genuine senders are
+// kept apart, each with a bound of its own, so that no number of forgers displaces
+// a genuine sender, and no number of suspects lets a barred one in.
 //
 // Its times hold the monotonic clock, so that a change of the system's time
 // neither shortens nor extends a penalty.
 type Penalties struct {
-	barredNow atomic.Int64 // len(barred), to be read without the lock
-
 	mu       sync.Mutex
 	suspects map[netip.Prefix]suspicion
-	barred   map[netip.Prefix]time.Time // until when
-	genuine  map[netip.Prefix]time.Time // when the last genuine update came
+	barred   map[netip.Prefix]time.Time // the end of the penalty
+	genuine  map[netip.Prefix]time.Time // the last genuine update
 }
 
 // A suspicion counts the forgeries of a range within a window.
@@ -38,6 +36,7 @@ type suspicion struct {
 	since time.Time
 }
 
+// NewPenalties returns Penalties for the wrappers of a process.
 func NewPenalties() *Penalties {
 	return &Penalties{
 		suspects: make(map[netip.Prefix]suspicion),
@@ -50,109 +49,64 @@ func NewPenalties() *Penalties {
 // the /64 that a single user of IPv6 has.
 func rangeOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
+	return netip.PrefixFrom(addr, min(addr.BitLen(), 64)).Masked()
 }
 
-// addForgery counts a forgery, and reports whether the range is barred from now on.
-func (t *Penalties) addForgery(from netip.Prefix, rule Penalty, now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if last, ok := t.genuine[from]; ok && now.Sub(last) < genuinePeriod {
+// addForgery counts a forgery, and reports whether it leads to a penalty.
+func (p *Penalties) addForgery(from netip.Prefix, rule Penalty) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if now.Before(p.barred[from]) || now.Sub(p.genuine[from]) < genuinePeriod {
 		return false
 	}
-	if now.Before(t.barred[from]) {
-		return false
-	}
-	s := t.suspects[from]
+	s := p.suspects[from]
 	if now.Sub(s.since) >= time.Duration(rule.Window) {
 		s = suspicion{since: now}
 	}
-	s.count++
-	if s.count < rule.Count {
-		makeRoom(t.suspects, from, func(s suspicion) time.Time { return s.since })
-		t.suspects[from] = s
+	if s.count++; s.count < rule.Count {
+		set(p.suspects, from, s)
 		return false
 	}
-	delete(t.suspects, from)
-	makeRoom(t.barred, from, sameTime)
-	t.barred[from] = now.Add(time.Duration(rule.Duration))
-	t.barredNow.Store(int64(len(t.barred)))
+	delete(p.suspects, from)
+	set(p.barred, from, now.Add(time.Duration(rule.Duration)))
 	return true
 }
 
 // addGenuine remembers a genuine update. It ends a penalty.
-func (t *Penalties) addGenuine(from netip.Prefix, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.suspects, from)
-	t.lift(from)
-	makeRoom(t.genuine, from, sameTime)
-	t.genuine[from] = now
+func (p *Penalties) addGenuine(from netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.suspects, from)
+	delete(p.barred, from)
+	set(p.genuine, from, time.Now())
 }
 
 // isBarred reports whether the range may not connect.
-func (t *Penalties) isBarred(from netip.Prefix, now time.Time) bool {
-	if t.barredNow.Load() == 0 {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	until, ok := t.barred[from]
-	if ok && !now.Before(until) {
-		t.lift(from)
-		return false
-	}
-	return ok
+func (p *Penalties) isBarred(from netip.Prefix) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.barred[from])
 }
 
-// CountBarred returns how many ranges may not connect, and forgets the penalties
-// that are over.
-func (t *Penalties) CountBarred() int {
+// CountBarred returns how many ranges may not connect.
+func (p *Penalties) CountBarred() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for from, until := range t.barred {
-		if !now.Before(until) {
-			t.lift(from)
-		}
-	}
-	return len(t.barred)
+	maps.DeleteFunc(p.barred, func(_ netip.Prefix, end time.Time) bool { return !now.Before(end) })
+	return len(p.barred)
 }
 
-// lift ends the penalty of a range. The lock is held.
-func (t *Penalties) lift(from netip.Prefix) {
-	delete(t.barred, from)
-	t.barredNow.Store(int64(len(t.barred)))
-}
-
-// makeRoom keeps a map within maxRanges before from is set in it. It removes the
-// earliest of a few entries: to look for the earliest of all would make each
-// forgery of a flood expensive.
-func makeRoom[V any](m map[netip.Prefix]V, from netip.Prefix, timeOf func(V) time.Time) {
-	if _, known := m[from]; known || len(m) < maxRanges {
-		return
-	}
-	const few = 8
-	var earliest netip.Prefix
-	var at time.Time
-	n := 0
-	for prefix, v := range m { // the order is random
-		if t := timeOf(v); n == 0 || t.Before(at) {
-			earliest, at = prefix, t
-		}
-		if n++; n == few {
+// set sets an entry of a map that holds at most maxRanges. A full map loses a
+// random entry: a search for the oldest would make each forgery of a flood
+// expensive.
+func set[V any](m map[netip.Prefix]V, key netip.Prefix, value V) {
+	if _, known := m[key]; !known && len(m) >= maxRanges {
+		for other := range m {
+			delete(m, other)
 			break
 		}
 	}
-	delete(m, earliest)
+	m[key] = value
 }
-
-func sameTime(t time.Time) time.Time { return t }

@@ -5,11 +5,11 @@
 //   - caddyfile.go: how it is written in a Caddyfile
 //   - order.go: its place among other wrappers
 //   - conn.go: which connections are dropped, and when
-//   - forgery.go: which requests count toward a penalty
 //   - penalties.go: which addresses may not connect
 package listener
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,7 +29,7 @@ func init() { caddy.RegisterModule(new(Wrapper)) }
 
 // Wrapper is a listener wrapper that drops connections before their TLS handshake:
 // from addresses that may not send updates at all, and from those that keep
-// forging. Open connections are not cut. Place it before the tls wrapper, and
+// forging. It does not cut open connections. Place it before the tls wrapper, and
 // after proxy_protocol. It judges the peer of the connection, never a header:
 // behind an HTTP proxy it sees only the proxy.
 //
@@ -46,7 +46,6 @@ type Wrapper struct {
 	// When an address may not connect for a while. Default: never.
 	Penalty *Penalty `json:"penalty,omitempty"`
 
-	logger     *zap.Logger
 	only       clientip.Ranges
 	droppedLog *boundedlog.Log
 	barredLog  *boundedlog.Log
@@ -80,73 +79,65 @@ func (*Wrapper) CaddyModule() caddy.ModuleInfo {
 
 // Provision checks what was configured.
 func (w *Wrapper) Provision(ctx caddy.Context) (err error) {
-	w.logger = ctx.Logger()
+	logger := ctx.Logger()
 	if len(w.Only) == 0 && w.Penalty == nil {
-		return errors.New("telegram_webhook: has neither only nor penalty, and so would drop nothing; give it one of them, or take it out")
+		return errors.New("has neither only nor penalty, and so would drop nothing; give it one of them, or take it out")
 	}
 	if w.only, err = clientip.Parse(w.Only...); err != nil {
-		return fmt.Errorf("telegram_webhook: only: %w", err)
+		return fmt.Errorf("only: %w", err)
 	}
 	if w.Penalty != nil {
 		if err := w.Penalty.complete(); err != nil {
-			return fmt.Errorf("telegram_webhook: penalty: %w", err)
+			return fmt.Errorf("penalty: %w", err)
 		}
 	}
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
-		return errors.New("telegram_webhook: works only as a listener wrapper of an HTTP server")
+	w.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if w.server == nil {
+		return errors.New("works only as a listener wrapper of an HTTP server")
 	}
-	if err := checkOrder(server); err != nil {
-		return fmt.Errorf("telegram_webhook: %w", err)
+	if err := checkOrder(w.server); err != nil {
+		return err
 	}
-	if servesHTTP3(server) {
-		w.logger.Warn("HTTP/3 connections bypass the listener wrapper",
-			zap.Strings("listen", server.Listen),
+	if servesHTTP3(w.server) {
+		logger.Warn("HTTP/3 connections bypass the listener wrapper",
+			zap.Strings("listen", w.server.Listen),
 			zap.String("remedy", `add "protocols h1 h2" to the servers options`))
 	}
 	app, err := ctx.App("telegram_webhook")
 	if err != nil {
 		return err
 	}
-	w.server, w.penalties = server, app.(interface {
+	w.penalties = app.(interface {
 		AddWrapper(*caddyhttp.Server, *Wrapper) *Penalties
-	}).AddWrapper(server, w)
+	}).AddWrapper(w.server, w)
 	for _, reason := range reasons {
 		metrics.Dropped.WithLabelValues(reason) // shown from the start
 	}
-	w.droppedLog = boundedlog.New(w.logger, zap.WarnLevel, "connection dropped", noField, reasons...)
-	w.barredLog = boundedlog.New(w.logger, zap.WarnLevel, "address barred for forging", noField, "forged")
+	w.droppedLog = boundedlog.New(logger, zap.WarnLevel, "connection dropped", zap.Skip, reasons...)
+	w.barredLog = boundedlog.New(logger, zap.WarnLevel, "address barred for forging", zap.Skip, "forged")
 	return nil
 }
 
 func (p *Penalty) complete() error {
-	if p.Count == 0 {
-		p.Count = 20
-	}
-	if p.Window == 0 {
-		p.Window = caddy.Duration(time.Minute)
-	}
-	if p.Duration == 0 {
-		p.Duration = caddy.Duration(10 * time.Minute)
-	}
+	const least, most = caddy.Duration(time.Second), caddy.Duration(24 * time.Hour)
+	p.Count = cmp.Or(p.Count, 20)
+	p.Window = cmp.Or(p.Window, caddy.Duration(time.Minute))
+	p.Duration = cmp.Or(p.Duration, caddy.Duration(10*time.Minute))
 	switch {
 	case p.Count < 1:
 		return errors.New("count: is negative")
-	case p.Window < caddy.Duration(time.Second) || p.Window > caddy.Duration(24*time.Hour):
+	case p.Window < least || p.Window > most:
 		return errors.New("window: is not from 1s to 24h")
-	case p.Duration < caddy.Duration(time.Second) || p.Duration > caddy.Duration(24*time.Hour):
+	case p.Duration < least || p.Duration > most:
 		return errors.New("duration: is not from 1s to 24h")
 	}
 	return nil
 }
 
-// noField is for logs whose entries are about no webhook.
-func noField() zap.Field { return zap.Skip() }
-
-// Refused takes note of a request that was refused. hadSecret says whether the
-// request had the secret header. It reports whether the address of the connection
-// may not connect any more, so that this connection is to be closed too.
-func (w *Wrapper) Refused(r *http.Request, hadSecret bool) bool {
+// Refused takes note of a request that was refused, and whether it was forged. It
+// reports whether the address of the connection may not connect any more, so that
+// this connection is to be closed too.
+func (w *Wrapper) Refused(r *http.Request, forged bool) bool {
 	// An HTTP/3 connection has not passed the wrapper, and its address may be forged.
 	if w == nil || w.Penalty == nil || r.ProtoMajor > 2 {
 		return false
@@ -155,13 +146,13 @@ func (w *Wrapper) Refused(r *http.Request, hadSecret bool) bool {
 	if !ok || clientip.TrustedProxy(r) || clientip.TelegramAddr(addr) {
 		return false
 	}
-	from, now := rangeOf(addr), time.Now()
-	if isForgery(r, hadSecret) && w.penalties.addForgery(from, *w.Penalty, now) {
+	from := rangeOf(addr)
+	if forged && w.penalties.addForgery(from, *w.Penalty) {
 		w.barredLog.Add(0, func() []zap.Field {
 			return []zap.Field{zap.Stringer("range", from), zap.Duration("for", time.Duration(w.Penalty.Duration))}
 		})
 	}
-	return w.penalties.isBarred(from, now)
+	return w.penalties.isBarred(from)
 }
 
 // Passed takes note of a genuine update.
@@ -170,23 +161,21 @@ func (w *Wrapper) Passed(r *http.Request) {
 		return
 	}
 	if addr, ok := parseAddr(r.RemoteAddr); ok && !clientip.TelegramAddr(addr) {
-		w.penalties.addGenuine(rangeOf(addr), time.Now())
+		w.penalties.addGenuine(rangeOf(addr))
 	}
 }
 
-// Status is what the wrappers of this process do.
+// Status is what the listener wrappers of this process have done.
 type Status struct {
-	// Penalized is how many addresses may not connect now because they have forged
-	// too often.
+	// Penalized is how many addresses are barred now because they have forged.
 	Penalized int `json:"penalized"`
 
-	// Dropped counts the connections that were dropped since the process started:
-	// penalty for those of such addresses, address for those that are not let in.
+	// Dropped counts the connections dropped since the process started by reason:
+	// penalty for a barred address, address for one that is not in only.
 	Dropped map[string]uint64 `json:"dropped"`
 }
 
-// Status returns what the wrappers of this process have done, or nil for a server
-// without one.
+// Status returns the Status, or nil for a server without a wrapper.
 func (w *Wrapper) Status() *Status {
 	if w == nil {
 		return nil

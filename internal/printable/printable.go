@@ -1,5 +1,4 @@
-// Package printable writes for people: what a stranger wrote, made fit to be
-// shown, and lengths of time.
+// Package printable writes texts from elsewhere and lengths of time for a terminal.
 package printable
 
 import (

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// units are those in which a length of time is told.
+// units are the units of a length of time, the largest first.
 var units = []struct {
 	length time.Duration
 	name   string
 }{{24 * time.Hour, "days"}, {time.Hour, "hours"}, {time.Minute, "minutes"}}
 
-// Span is a length of time, rounded, in the largest unit of which it has two.
+// Span writes a length of time, rounded, in the largest unit of which it has two.
 func Span(d time.Duration) string {
 	for _, u := range units {
 		if d >= 2*u.length {

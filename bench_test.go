@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -55,7 +55,7 @@ func BenchmarkGenuine(b *testing.B) {
 				}
 				reader.Reset(body)
 				r := r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
-				r.Header[secret.Header] = header
+				r.Header[telegram.SecretHeader] = header
 				r.Body, r.ContentLength = io.NopCloser(reader), int64(len(body))
 				if err := bench.serve(discard{}, r); err != nil {
 					b.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // TestRefusalDoesNotWaitForTheBody gets the answer to a forgery whose body never
@@ -22,7 +22,7 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 	// Whether there is a header or none, the connection must end in the same way.
 	for _, more := range []string{"Content-Length: 100\r\n", "Content-Length: 10000000\r\n", "Content-Length: 100\r\nExpect: 100-continue\r\n"} {
 		var ends []bool
-		for _, header := range []string{"", secret.Header + ": wrong\r\n"} {
+		for _, header := range []string{"", telegram.SecretHeader + ": wrong\r\n"} {
 			conn, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port), &tls.Config{RootCAs: c.roots()})
 			if err != nil {
 				t.Fatal(err)

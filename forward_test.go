@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // startSeeingBot is a bot, and what tells the secret in the last request that has
@@ -15,7 +15,7 @@ import (
 func startSeeingBot(t *testing.T) (address string, secretSeen func() string) {
 	var seen atomic.Pointer[string]
 	address = startBot(t, func(_ http.ResponseWriter, r *http.Request) {
-		values := strings.Join(r.Header[secret.Header], "|")
+		values := strings.Join(r.Header[telegram.SecretHeader], "|")
 		seen.Store(&values)
 	})
 	return address, func() string {

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const forgedSecret = "forged_secret_0123456789-abcdefghijk"
@@ -226,7 +226,7 @@ func checkAccessLog(t *testing.T, path string, redirected int) {
 		if entry.Logger != "http.log.access.mine" {
 			t.Errorf("the logger's name is %q, not the user's", entry.Logger)
 		}
-		if v := entry.Request.Headers[secret.Header]; len(v) > 0 && v[0] != "REDACTED" {
+		if v := entry.Request.Headers[telegram.SecretHeader]; len(v) > 0 && v[0] != "REDACTED" {
 			t.Errorf("the header is logged as %q", v)
 		}
 		if entry.Request.URI == "/ok" && (entry.Update != "appended-by-log_append" || entry.Status != 200) {
@@ -275,7 +275,7 @@ func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue s
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "%s%s: %s\r\nContent-Length: 0\r\n\r\n", head, secret.Header, secretValue); err != nil {
+	if _, err := fmt.Fprintf(conn, "%s%s: %s\r\nContent-Length: 0\r\n\r\n", head, telegram.SecretHeader, secretValue); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // peer is a client with a loopback address of its own.
@@ -77,7 +77,7 @@ func (p peer) post(secretValue string) (status int, closed bool) {
 		return 0, true
 	}
 	defer conn.Close()
-	return p.send(conn, "POST / HTTP/1.1", "Content-Type: application/json", secret.Header+": "+secretValue, "Content-Length: 0")
+	return p.send(conn, "POST / HTTP/1.1", "Content-Type: application/json", telegram.SecretHeader+": "+secretValue, "Content-Length: 0")
 }
 
 // wrapped is a Caddyfile of a bot on a port with listener wrappers.

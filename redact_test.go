@@ -18,7 +18,7 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // onLoopback has a client connect to 127.0.0.1, whatever the host is.
@@ -155,7 +155,7 @@ func TestRedactedForOthers(t *testing.T) {
 	auth := startBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		seen[r.URL.Path] = r.Header[secret.Header]
+		seen[r.URL.Path] = r.Header[telegram.SecretHeader]
 	})
 	bot := startBot(t, func(http.ResponseWriter, *http.Request) {})
 	pages := t.TempDir()
@@ -166,12 +166,12 @@ func TestRedactedForOthers(t *testing.T) {
 	gate := "\ttelegram_webhook {env.TELEGRAM_SECRET} {\n\t\t\tname %s\n\t\t}\n\t\treverse_proxy " + bot
 	before := map[string]string{
 		"method":     "method POST",
-		"vars":       "vars x {header." + secret.Header + "}",
-		"map":        "map {header." + secret.Header + "} {x} {\n\t\t\tdefault unknown\n\t\t}\n\t\tlog_append x {x}",
+		"vars":       "vars x {header." + telegram.SecretHeader + "}",
+		"map":        "map {header." + telegram.SecretHeader + "} {x} {\n\t\t\tdefault unknown\n\t\t}\n\t\tlog_append x {x}",
 		"try_files":  "try_files {path} /none",
 		"forward":    "forward_auth " + auth + " {\n\t\t\turi /forward\n\t\t}",
-		"log_append": "log_append x {header." + secret.Header + "}",
-		"header":     "request_header X-Copy {header." + secret.Header + "}\n\t\theader X-Copy {header." + secret.Header + "}",
+		"log_append": "log_append x {header." + telegram.SecretHeader + "}",
+		"header":     "request_header X-Copy {header." + telegram.SecretHeader + "}\n\t\theader X-Copy {header." + telegram.SecretHeader + "}",
 	}
 	var handlers strings.Builder
 	for name, directive := range before {
@@ -315,8 +315,8 @@ func TestRedactedInEveryFormat(t *testing.T) {
 func TestOtherHostsUntouched(t *testing.T) {
 	t.Parallel()
 	got := make(chan []string, 1)
-	upstream := startBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[secret.Header] })
-	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[secret.Header] })
+	upstream := startBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[telegram.SecretHeader] })
+	bot := startBot(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header[telegram.SecretHeader] })
 	port, front, back, plain := freePort(t), freePort(t), freePort(t), freePort(t)
 	c := startCaddy(t, fmt.Sprintf(`{
 	debug

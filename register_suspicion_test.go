@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -54,7 +54,7 @@ func TestSuspicion(t *testing.T) {
 							return
 						}
 						r.Header.Set("X-Forwarded-For", "149.154.167.220")
-						r.Header.Set(secret.Header, "wrong")
+						r.Header.Set(telegram.SecretHeader, "wrong")
 						resp, err := client.Do(r)
 						if err != nil {
 							t.Error(err)

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -163,7 +163,7 @@ func (b *soakBot) check(r *http.Request, body []byte) (id int64) {
 	if want := fmt.Sprintf("%d %d %s", u.ID, u.Message.Chat.ID+u.Edited.Chat.ID, edited); got != want {
 		b.s.t.Errorf("the gate says of an update %q, want %q", got, want)
 	}
-	if r.Header[secret.Header] != nil {
+	if r.Header[telegram.SecretHeader] != nil {
 		b.s.t.Error("the bot has got the secret")
 	}
 	return u.ID

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // client speaks HTTPS as Telegram does: HTTP/1.1, and no redirects.
@@ -50,7 +50,7 @@ func update(t *testing.T, url string, secrets ...string) *http.Request {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header[secret.Header] = secrets
+	r.Header[telegram.SecretHeader] = secrets
 	return r
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // provision returns the handler as Caddy provisions it in a server of its own,
@@ -53,7 +53,7 @@ func request(clientIP string, secrets ...string) *http.Request {
 	r.TLS = &tls.ConnectionState{}
 	r.Header.Set("Content-Type", "application/json")
 	if len(secrets) > 0 {
-		r.Header[secret.Header] = secrets
+		r.Header[telegram.SecretHeader] = secrets
 	}
 	vars := map[string]any{caddyhttp.ClientIPVarKey: clientIP, caddyhttp.TrustedProxyVarKey: false}
 	return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, vars))

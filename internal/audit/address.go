@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // address connects to each of the host's addresses, since Telegram may use any.
@@ -32,7 +32,7 @@ func (address) run(ctx context.Context, a *audit) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = reachable(a) && !a.Target.TLS
-	switch i := slices.IndexFunc(a.addresses, botapi.Reserved); {
+	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
 	case silent != "" && reachable(a):
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
 	case silent != "":

@@ -11,12 +11,12 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newSend() *cobra.Command {
@@ -68,22 +68,23 @@ func runSend(cmd *cobra.Command, args []string) error {
 	}
 	request := target.Request(secret, update)
 	if request == nil {
-		return fmt.Errorf("the url is so long that request line and headers have %d bytes or more, so Telegram never sends anything to it", wire.MaxHead)
+		return fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram never sends anything to it", telegram.MaxHead)
 	}
 	text := printable.Without(secret)
-	conn, err := openConn(cmd.Context(), target, isSet(cmd, "insecure"))
+	deadline := time.Now().Add(telegram.Timeout)
+	conn, err := openConn(cmd.Context(), deadline, target, isSet(cmd, "insecure"))
 	if err != nil {
 		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
 			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
-	answer := conn.Exchange(request, wire.Timeout)
+	answer := conn.Exchange(request, deadline)
 
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	printRow(table, "secret", map[bool]string{true: "sent", false: "none given"}[secret != ""])
 	printAnswer(table, text, answer)
-	outcome, sentence := delivery.Of(answer)
+	outcome, sentence := answer.Outcome()
 	printRow(table, "result", text.Line(sentence, 2*maxLine))
 	if secret == "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
 		printRow(table, "hint", "give the secret in "+secretEnv+" or with --secret-file; if the gate keeps it, send to the bot itself, such as http://localhost:8080/")
@@ -91,18 +92,18 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	return exit(cmd, map[delivery.Outcome]int{delivery.Retried: 2, delivery.Removing: 3}[outcome])
+	return exit(cmd, map[telegram.Outcome]int{telegram.Retried: 2, telegram.Removing: 3}[outcome])
 }
 
-func openConn(ctx context.Context, target wire.Target, insecure bool) (*wire.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, wire.Timeout)
+func openConn(ctx context.Context, deadline time.Time, target telegram.Target, insecure bool) (*telegram.Conn, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	var config *tls.Config
 	if target.TLS {
-		config = wire.TLSConfig(target.ServerName(), nil)
+		config = telegram.TLSConfig(target.ServerName())
 		config.InsecureSkipVerify = insecure
 	}
-	return wire.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
+	return telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 }
 
 // shownHeaders are those that Telegram heeds, and those that explain an answer.
@@ -111,7 +112,7 @@ var shownHeaders = []string{
 	"Retry-After", "Location", "Allow", "Www-Authenticate", "Strict-Transport-Security", "Server",
 }
 
-func printAnswer(w io.Writer, text printable.Text, answer *wire.Answer) {
+func printAnswer(w io.Writer, text printable.Text, answer *telegram.Answer) {
 	if answer.Status != 0 {
 		reason := cmp.Or(answer.Reason, http.StatusText(answer.Status))
 		printRow(w, "answer", fmt.Sprintf("%d %s", answer.Status, text.Line(reason, maxLine)))

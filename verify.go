@@ -74,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	if result != passed {
 		skipAccessLog(r)
-		h.refuse(w, r, result, len(secrets) > 0)
+		h.refuse(w, r, result, secrets)
 		return nil
 	}
 	h.listener.Passed(r)
@@ -134,7 +134,7 @@ func isJSON(contentType []string) bool {
 
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, hasSecret bool) {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
 	telegramupdate.ProvideEmpty(r)
 	header := w.Header()
 	delete(header, "Server")
@@ -148,7 +148,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, has
 	case wrongMethod:
 		header.Set("Allow", http.MethodPost)
 	}
-	if results[why].penalized && h.listener.Refused(r, hasSecret) {
+	if results[why].penalized && !h.areRight(secrets) && h.listener.Refused(r, len(secrets) > 0) {
 		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
@@ -158,6 +158,13 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, has
 	}
 	w.WriteHeader(results[why].status)
 	h.recordRefusal(r, why)
+}
+
+// areRight reports whether the secrets of a refused request are not to blame: over
+// plain HTTP, or from another source, the right secret is no forgery.
+func (h *Handler) areRight(secrets []string) bool {
+	accepted := h.webhook.Secrets.Accepted()
+	return accepted == nil || len(secrets) == 1 && accepted.Match(secrets[0])
 }
 
 // hsts is the value of Strict-Transport-Security for the answer to r.

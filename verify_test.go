@@ -1,22 +1,331 @@
 package telegramwebhook
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
+
+// BenchmarkGenuine is all that the handler does with a genuine update of 1 KB
+// until it is with the next handler and answered. "without" is the same
+// request without the gate, to be subtracted.
+func BenchmarkGenuine(b *testing.B) {
+	bot := func(ask string) caddyhttp.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			if ask != "" {
+				r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer).ReplaceAll(ask, "")
+			}
+			_, err := io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusOK)
+			return err
+		}
+	}
+	const ask = "{http.telegram_webhook.update_type} {http.telegram_webhook.chat_id}"
+	id := 0
+	gate, once := provision(b, new(Handler)), provision(b, &Handler{Dedupe: 10_000})
+	for _, bench := range []struct {
+		name  string
+		serve func(http.ResponseWriter, *http.Request) error
+	}{
+		{"without", bot("")},
+		{"nothing", func(w http.ResponseWriter, r *http.Request) error { return gate.ServeHTTP(w, r, bot("")) }},
+		{"placeholders", func(w http.ResponseWriter, r *http.Request) error { return gate.ServeHTTP(w, r, bot(ask)) }},
+		{"dedupe", func(w http.ResponseWriter, r *http.Request) error { return once.ServeHTTP(w, r, bot("")) }},
+		{"both", func(w http.ResponseWriter, r *http.Request) error { return once.ServeHTTP(w, r, bot(ask)) }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			r, header := request(somebody), []string{rightSecret}
+			ctx := r.Context()
+			body := telegramtest.Message(1_000_000_000, 5, "hello")
+			reader := bytes.NewReader(nil)
+			for b.Loop() {
+				id++ // another update
+				for n, at := id, bytes.IndexByte(body, ',')-1; n > 0; n, at = n/10, at-1 {
+					body[at] = byte('0' + n%10)
+				}
+				reader.Reset(body)
+				r := r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
+				r.Header[telegram.SecretHeader] = header
+				r.Body, r.ContentLength = io.NopCloser(reader), int64(len(body))
+				if err := bench.serve(discard{}, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// discard is a client that takes everything.
+type discard struct{}
+
+func (discard) Header() http.Header { return http.Header{} }
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func (discard) WriteHeader(int) {}
+
+func BenchmarkVerify(b *testing.B) {
+	h := provision(b, new(Handler))
+	for name, r := range map[string]*http.Request{
+		"right": request(somebody, rightSecret),
+		"wrong": request(somebody, "wrong"),
+		"none":  request(somebody),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				verify(h, r)
+			}
+		})
+	}
+}
+
+// BenchmarkRefuse is all that the handler does with a forgery once the audit log
+// is at its bound.
+func BenchmarkRefuse(b *testing.B) {
+	h := provision(b, new(Handler))
+	w := httptest.NewRecorder()
+	r := request(somebody, "wrong")
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = h.ServeHTTP(w, r, nil)
+	}
+}
+
+// allowed is the rule again, in the plainest words.
+func allowed(r *http.Request) bool {
+	values := r.Header.Values(telegram.SecretHeader)
+	return r.TLS != nil &&
+		len(values) == 1 && (values[0] == rightSecret || values[0] == staleSecret) &&
+		r.Method == "POST" && len(r.Header["Content-Type"]) == 1 &&
+		strings.ToLower(strings.TrimSpace(strings.Split(r.Header.Get("Content-Type"), ";")[0])) == "application/json" &&
+		r.ContentLength <= 1<<20
+}
+
+// FuzzRequest gives the handler whatever net/http parses, and compares what it
+// does with the rule.
+func FuzzRequest(f *testing.F) {
+	const head, length = "POST / HTTP/1.1\r\nHost: bot.example.com\r\n", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+	for _, raw := range []string{
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\n" + length,
+		head + strings.ToLower(telegram.SecretHeader) + ":" + staleSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\n" + telegram.SecretHeader + ": " + rightSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": " + rightSecret + "," + rightSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": \xff\x80\r\n" + length,
+		head + length,
+		strings.Replace(head, "POST", "GET", 1) + telegram.SecretHeader + ": " + rightSecret + "\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nContent-Type: Application/json ; a=b\r\n\r\n",
+	} {
+		f.Add(raw, true)
+		f.Add(raw, false)
+	}
+	h := provision(f, new(Handler))
+	f.Fuzz(func(t *testing.T, raw string, overTLS bool) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+		if err != nil {
+			return
+		}
+		if overTLS {
+			r.TLS = &tls.ConnectionState{}
+		}
+		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: somebody}))
+		want := allowed(r)
+
+		reached := false
+		w := httptest.NewRecorder()
+		err = h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			reached = true
+			if _, there := r.Header[telegram.SecretHeader]; there {
+				t.Error("the bot sees the secret")
+			}
+			_, err := io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusNoContent)
+			return err
+		}))
+		if err != nil {
+			t.Errorf("got the error %v, want none", err)
+		}
+		if reached != want {
+			t.Errorf("passed: %v, want %v", reached, want)
+		}
+		switch w.Code {
+		case http.StatusNoContent:
+			if !want {
+				t.Error("answered by the bot")
+			}
+		case http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+			if want || w.Body.Len() > 0 {
+				t.Errorf("refused with %d %q, want it passed or a bare status", w.Code, w.Body)
+			}
+		default:
+			t.Errorf("got %d", w.Code)
+		}
+	})
+}
+
+// countingReader is a body that counts what is read of it.
+type countingReader struct {
+	r io.Reader
+	n int
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += n
+	return n, err
+}
+
+func (*countingReader) Close() error { return nil }
+
+// TestRefusalsLookAlike compares everything that a stranger gets to see.
+func TestRefusalsLookAlike(t *testing.T) {
+	h := provision(t, &Handler{Source: []string{somebody}})
+	for name, r := range map[string]*http.Request{
+		"no secret":    request(somebody),
+		"wrong secret": request(somebody, "wrong"),
+		"two secrets":  request(somebody, rightSecret, rightSecret),
+		"wrong source": request("192.0.2.1", rightSecret),
+		"GET":          func() *http.Request { r := request(somebody); r.Method = http.MethodGet; return r }(),
+		"a form":       func() *http.Request { r := request(somebody); r.Header.Set("Content-Type", "text/plain"); return r }(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &countingReader{r: strings.NewReader("{}")}
+			r.Body = body
+			w := httptest.NewRecorder()
+			w.Header().Set("Server", "Caddy")
+			w.Header().Set("Alt-Svc", `h3=":443"`)
+			err := h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+				t.Error("the request reached the bot")
+				return nil
+			}))
+			if err != nil {
+				t.Errorf("got the error %v, want none: errors are logged with the request", err)
+			}
+			if w.Code != http.StatusForbidden || w.Body.Len() > 0 {
+				t.Errorf("got %d %q, want a bare 403", w.Code, w.Body)
+			}
+			if len(w.Header()) != 1 || w.Header().Get("Strict-Transport-Security") != deliver.DefaultHSTS {
+				t.Errorf("headers: got %v, want HSTS alone", w.Header())
+			}
+			if body.n > 0 {
+				t.Errorf("%d bytes of the body were read, want none", body.n)
+			}
+			if skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool); !skip {
+				t.Error("the refusal goes to the access log")
+			}
+		})
+	}
+}
+
+// TestRefusalKeepsTheSitesHSTS leaves a policy alone that the site has set.
+func TestRefusalKeepsTheSitesHSTS(t *testing.T) {
+	h := provision(t, new(Handler))
+	w := httptest.NewRecorder()
+	w.Header().Set("Strict-Transport-Security", "max-age=63072000")
+	_ = h.ServeHTTP(w, request(somebody), nil)
+	if v := w.Header().Values("Strict-Transport-Security"); len(v) != 1 || v[0] != "max-age=63072000" {
+		t.Errorf("got %q, want the site's", v)
+	}
+}
+
+// TestReasonsDocumented compares the reasons in docs/logs.md with those there are.
+func TestReasonsDocumented(t *testing.T) {
+	content, err := os.ReadFile("docs/logs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(content)
+	undelivered := slices.DeleteFunc(slices.Clone(deliver.Kinds), func(kind string) bool {
+		return kind == deliver.Kinds[deliver.Answered] || kind == deliver.Kinds[deliver.TooLarge] // which is a refusal
+	})
+	for heading, reasons := range map[string][]string{
+		"Why a request was refused":       resultNames()[passed+1:],
+		"Why an update was not delivered": undelivered,
+	} {
+		_, section, _ := strings.Cut(text, "\n## "+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		var documented []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
+			documented = append(documented, row[1])
+		}
+		slices.Sort(documented)
+		if want := slices.Sorted(slices.Values(reasons)); !slices.Equal(documented, want) {
+			t.Errorf("%s: docs/logs.md has %q, there are %q", heading, documented, want)
+		}
+	}
+}
+
+// TestFlood refuses 100,000 requests and adds up what the audit log and the
+// metrics say of them.
+func TestFlood(t *testing.T) {
+	h := provision(t, &Handler{Name: "flooded"})
+	core, logs := observer.New(zap.WarnLevel)
+	h.refused = boundedlog.New(zap.New(core), zap.WarnLevel, "refused", h.webhook.NameField, resultNames()...)
+
+	const senders = 4
+	flood := 100_000
+	if testing.Short() {
+		flood = 10_000
+	}
+	var wg sync.WaitGroup
+	for range senders {
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			for i := range flood / senders {
+				r := request(somebody, "wrong")
+				if i%2 == 0 {
+					r = request(somebody)
+				}
+				_ = h.ServeHTTP(w, r, nil)
+			}
+		})
+	}
+	wg.Wait()
+	h.refused.Close()
+
+	told := map[string]uint64{}
+	for _, e := range logs.All() {
+		fields := e.ContextMap()
+		n, summary := fields["more"].(uint64)
+		if !summary {
+			n = 1
+		}
+		told[fields["reason"].(string)] += n
+	}
+	if told["wrong_secret"] != uint64(flood/2) || told["no_secret"] != uint64(flood/2) {
+		t.Errorf("the audit log tells of %v, want %d of each", told, flood/2)
+	}
+	if n := logs.Len(); n != 2*(boundedlog.Burst+1) {
+		t.Errorf("%d entries, want %d: each reason has its first ones and a summary", n, 2*(boundedlog.Burst+1))
+	}
+}
 
 // provision returns the handler as Caddy provisions it in a server of its own,
 // accepting rightSecret and staleSecret.
@@ -139,9 +448,12 @@ func verify(h *Handler, r *http.Request) result {
 	return h.verify(r, secrets, state)
 }
 
-func plain(r *http.Request)               { r.TLS = nil }
+func plain(r *http.Request) { r.TLS = nil }
+
 func method(m string) func(*http.Request) { return func(r *http.Request) { r.Method = m } }
-func length(n int64) func(*http.Request)  { return func(r *http.Request) { r.ContentLength = n } }
+
+func length(n int64) func(*http.Request) { return func(r *http.Request) { r.ContentLength = n } }
+
 func contentType(values ...string) func(*http.Request) {
 	return func(r *http.Request) { r.Header["Content-Type"] = values }
 }

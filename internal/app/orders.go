@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
@@ -93,8 +95,23 @@ func (w *Webhook) Register(ctx context.Context, drop bool) error {
 	if running == nil {
 		return errUnmanaged
 	}
-	return withRemedy(running.Register(ctx, drop))
+	for {
+		err := running.Register(ctx, drop)
+		// Telegram takes one setWebhook a second for each bot.
+		refusal, ok := errors.AsType[*botapi.Error](err)
+		if !ok || refusal.Code != http.StatusTooManyRequests || refusal.RetryAfter > maxRetryAfter {
+			return withRemedy(err)
+		}
+		select {
+		case <-time.After(refusal.RetryAfter):
+		case <-ctx.Done():
+			return withRemedy(err)
+		}
+	}
 }
+
+// maxRetryAfter is how long an order waits when Telegram asks for a pause.
+const maxRetryAfter = 5 * time.Second
 
 // Delete calls deleteWebhook. The webhook is not registered again until that is
 // asked for, or its configuration changes.

@@ -49,7 +49,7 @@ type Webhook struct {
 	bot      *bot     // nil without a bot token
 	held     []string // keys of the bots to release
 
-	// What follows is known once the configuration runs.
+	// The following is known once the configuration runs.
 	address   string
 	fault     error // why there is no address
 	registrar atomic.Pointer[registrar.Registrar]

@@ -30,10 +30,8 @@ type Account struct {
 }
 
 // NewAccount returns the account of a configured bot token, whose placeholders are
-// replaced, at the Bot API server of that URL; empty is Telegram's. A server of
-// one's own may be called with http://, but Telegram's may not: the token would
-// travel in clear. Errors never hold the token, or the URL, which may have a
-// password in it.
+// replaced, at the Bot API server of that URL; empty is Telegram's. Errors never hold
+// the token, or the URL, which may have a password in it.
 func NewAccount(token, api string, test bool) (*Account, error) {
 	value, err := secret.Replace(token)
 	if err == nil {
@@ -123,8 +121,7 @@ func (a *Account) Redact(s string) string { return newRedactor(a, "").value(s) }
 // Format satisfies fmt.Formatter: the token is in no message.
 func (a *Account) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s:%s", a.ID(), hidden) }
 
-// anyToken finds anything that has the form of a bot token, in a path or its
-// escaped form.
+// anyToken finds what has the form of a bot token, in a path or its escaped form.
 var anyToken = regexp.MustCompile(`(?i)[0-9]{6,}(?::|%3a)[a-z0-9_-]{30,}`)
 
 // HideTokens returns s without anything that has the form of a bot token.

@@ -103,9 +103,9 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// FuzzToken looks for a value that gets through and would change the path
+// FuzzCheckToken looks for a value that gets through and would change the path
 // of a request, and for an error that tells the value.
-func FuzzToken(f *testing.F) {
+func FuzzCheckToken(f *testing.F) {
 	f.Add(plantedToken)
 	f.Add("1:../../../../../../../../../../etc/passwd")
 	f.Add("bot" + plantedToken)

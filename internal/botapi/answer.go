@@ -90,8 +90,7 @@ func (c call) read(ctx context.Context, response *http.Response, result result) 
 	return c.decode(response.StatusCode, response.Header, body, result)
 }
 
-// elsewhere names where a redirect leads without the path, which may hold the
-// token in a form that is not recognized.
+// elsewhere names where a redirect leads, without the path: that may hold the token.
 func (c call) elsewhere(location string) string {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" {
@@ -104,7 +103,7 @@ func (c call) elsewhere(location string) string {
 func (c call) decode(status int, header http.Header, body []byte, result result) error {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return c.undecodable(status, header, body, err)
+		return c.undecodable(status, header, err)
 	}
 	switch {
 	case !a.OK && a.Description != "":
@@ -117,7 +116,7 @@ func (c call) decode(status int, header http.Header, body []byte, result result)
 		return c.foreign(status, "has no result")
 	}
 	if err := json.Unmarshal(a.Result, result); err != nil {
-		return c.undecodable(status, header, body, err)
+		return c.undecodable(status, header, err)
 	}
 	if err := result.check(); err != nil {
 		return c.foreign(status, err.Error())
@@ -127,27 +126,17 @@ func (c call) decode(status int, header http.Header, body []byte, result result)
 
 // refused makes the Bot API's refusal an error.
 func (c call) refused(status int, header http.Header, a answer) error {
-	code := a.ErrorCode
+	code, wait := a.ErrorCode, a.Parameters.RetryAfter
 	if code < 100 || code > 599 {
 		code = status
 	}
-	wait := seconds(a.Parameters.RetryAfter)
 	if wait == 0 {
-		wait = seconds(retryAfter(header))
+		n, err := strconv.ParseInt(strings.TrimSpace(header.Get("Retry-After")), 10, 64)
+		if err == nil || errors.Is(err, strconv.ErrRange) {
+			wait = float64(n) // out of range, it is the largest number
+		}
 	}
-	return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: wait}
-}
-
-// retryAfter reads the header in its only form that Telegram uses.
-func retryAfter(header http.Header) float64 {
-	n, err := strconv.ParseInt(strings.TrimSpace(header.Get("Retry-After")), 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return float64(n) // out of range, it is the largest number
-}
-
-// seconds clamps before it converts: what does not fit would be negative.
-func seconds(n float64) time.Duration {
-	return time.Duration(max(0, min(n, maxRetryAfter.Seconds())) * float64(time.Second))
+	// It is bounded before it is converted: what does not fit would be negative.
+	seconds := max(0, min(wait, maxRetryAfter.Seconds()))
+	return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: time.Duration(seconds * float64(time.Second))}
 }

@@ -16,24 +16,18 @@ import (
 )
 
 const (
-	// timeout bounds one call, from the connection to the end of the answer.
-	timeout = 30 * time.Second
-
-	// maxAnswer is how much of an answer is read. Those of the methods called
-	// here have a few hundred bytes.
-	maxAnswer = 1 << 20
+	timeout   = 30 * time.Second // of one call, from the connection to the end of the answer
+	maxAnswer = 1 << 20          // bytes that are read; the methods called here answer with a few hundred
 )
 
-// Client calls the Bot API for one bot. It may be used from any number of
-// goroutines.
+// Client calls the Bot API for one bot. It is safe for concurrent use.
 type Client struct {
 	account *Account
 	http    *http.Client
 }
 
-// NewClient returns a client that uses the proxy named in the environment
-// (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), or that transport if it is not nil. A call
-// takes at most 30 seconds. Redirects are not followed: they would take the token
+// NewClient returns a client that uses the proxy named in the environment, or that
+// transport if it is not nil. Redirects are not followed: they would take the token
 // elsewhere.
 func NewClient(account *Account, transport http.RoundTripper) *Client {
 	if transport == nil {
@@ -78,37 +72,35 @@ func (c *Client) endpoint(method string) *url.URL {
 	return u.JoinPath(method)
 }
 
-// parameter is one that a method is called with.
-type parameter struct {
-	name, value string
-	isFile      bool
+// parameters are what a method is called with.
+type parameters struct {
+	fields      [][2]string // name and value
+	certificate []byte      // a file, unless it is empty
+	secret      string      // the value that no error may hold
 }
 
-// encode returns the body of a request, and its type.
-func encode(parameters []parameter) (*bytes.Buffer, string) {
+// encode returns the body of a request, and its type. Writing to memory does not fail.
+func (p parameters) encode() (*bytes.Buffer, string) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for _, p := range parameters {
-		var part io.Writer
-		// Writing to memory does not fail.
-		if p.isFile {
-			part, _ = form.CreateFormFile(p.name, p.name+".pem")
-		} else {
-			part, _ = form.CreateFormField(p.name)
-		}
-		_, _ = io.WriteString(part, p.value)
+	for _, field := range p.fields {
+		_ = form.WriteField(field[0], field[1])
+	}
+	if len(p.certificate) > 0 {
+		file, _ := form.CreateFormFile("certificate", "certificate.pem")
+		_, _ = file.Write(p.certificate)
 	}
 	_ = form.Close()
 	return &body, form.FormDataContentType()
 }
 
 // do calls a method and decodes the result.
-func (c *Client) do(ctx context.Context, method, secretToken string, parameters []parameter, result result) error {
+func (c *Client) do(ctx context.Context, method string, p parameters, result result) error {
 	server := c.account.server
-	call := call{method, server.Scheme + "://" + server.Host, newRedactor(c.account, secretToken)}
+	call := call{method, server.Scheme + "://" + server.Host, newRedactor(c.account, p.secret)}
 	request := (&http.Request{Method: http.MethodPost, URL: c.endpoint(method), Header: http.Header{}}).WithContext(ctx)
-	if len(parameters) > 0 {
-		body, contentType := encode(parameters)
+	if len(p.fields) > 0 {
+		body, contentType := p.encode()
 		request.Body, request.ContentLength = io.NopCloser(body), int64(body.Len())
 		request.Header.Set("Content-Type", contentType)
 	}

@@ -59,17 +59,11 @@ func (c call) fail(cause error, format string, args ...any) error {
 	}
 }
 
-// timedOut also knows the time-outs of net and net/http that do not say that
-// they are context.DeadlineExceeded.
+// timedOut also knows the time-outs of net and net/http that do not say that they are
+// context.DeadlineExceeded.
 func timedOut(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout()
+	late, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && late.Timeout()
 }
 
 // opProxy is what net/http calls connecting to a proxy.
@@ -124,15 +118,10 @@ func (c call) interrupted(ctx context.Context, err error) error {
 	return c.fail(err, "the answer of %s could not be read: %s", c.server, c.redact.text(err.Error()))
 }
 
-// undecodable says why an answer's body makes no sense. None of the body is
-// told: it may be a page that shows the request.
-func (c call) undecodable(status int, header http.Header, body []byte, err error) error {
+// undecodable says why a body makes no sense, but not what is in it: perhaps the request.
+func (c call) undecodable(status int, header http.Header, err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", strings.TrimPrefix(e.Field, "WebhookInfo."), c.redact.text(e.Value)))
-	}
-	started := strings.HasPrefix(strings.TrimSpace(string(body)), "{")
-	if started && err.Error() == "unexpected end of JSON input" {
-		return c.fail(io.ErrUnexpectedEOF, "the answer of %s was cut off", c.server)
 	}
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {

@@ -54,40 +54,37 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook) error {
 	if c.account.Redact(w.URL) != w.URL {
 		return errors.New(method + ": the webhook's URL holds the bot token, which access logs would then show; use another path")
 	}
-	types, err := json.Marshal(append([]string{}, w.AllowedUpdates...)) // [] and not null
-	if err != nil {
-		return err
+	types, _ := json.Marshal(append([]string{}, w.AllowedUpdates...)) // [] and not null
+	p := parameters{certificate: bytes.TrimSpace(w.Certificate), secret: w.Secret}
+	p.fields = [][2]string{
+		{"url", w.URL},
+		{"secret_token", w.Secret},
+		{"allowed_updates", string(types)},
+		{"max_connections", strconv.Itoa(w.MaxConnections)},
+		{"ip_address", w.IPAddress},
 	}
-	parameters := []parameter{
-		{name: "url", value: w.URL},
-		{name: "secret_token", value: w.Secret},
-		{name: "allowed_updates", value: string(types)},
-		{name: "max_connections", value: strconv.Itoa(w.MaxConnections)},
-		{name: "ip_address", value: w.IPAddress},
-	}
-	if certificate := bytes.TrimSpace(w.Certificate); len(certificate) > 0 {
-		parameters = append(parameters, parameter{"certificate", string(certificate), true})
-	}
-	return c.do(ctx, method, w.Secret, append(parameters, dropping(w.DropPendingUpdates)...), new(confirmation))
+	p.dropPendingUpdates(w.DropPendingUpdates)
+	return c.do(ctx, method, p, new(confirmation))
 }
 
 // DeleteWebhook removes the webhook. Updates that have not been delivered wait
 // for the next one, unless they are dropped.
 func (c *Client) DeleteWebhook(ctx context.Context, dropPendingUpdates bool) error {
-	return c.do(ctx, "deleteWebhook", "", dropping(dropPendingUpdates), new(confirmation))
+	var p parameters
+	p.dropPendingUpdates(dropPendingUpdates)
+	return c.do(ctx, "deleteWebhook", p, new(confirmation))
 }
 
-func dropping(pending bool) []parameter {
-	if !pending {
-		return nil
+func (p *parameters) dropPendingUpdates(drop bool) {
+	if drop {
+		p.fields = append(p.fields, [2]string{"drop_pending_updates", "true"})
 	}
-	return []parameter{{name: "drop_pending_updates", value: "true"}}
 }
 
 // GetWebhookInfo asks what is registered.
 func (c *Client) GetWebhookInfo(ctx context.Context) (WebhookInfo, error) {
 	var info webhookInfo
-	if err := c.do(ctx, "getWebhookInfo", "", nil, &info); err != nil {
+	if err := c.do(ctx, "getWebhookInfo", parameters{}, &info); err != nil {
 		return WebhookInfo{}, err
 	}
 	return info.public(newRedactor(c.account, "")), nil

@@ -41,7 +41,7 @@ func TestRequests(t *testing.T) {
 		want   []string // parts of the form
 		answer string
 	}{
-		"setWebhook, all of it":                    {set(full, "\n"+certificate+"\n\n"), "setWebhook", append(slices.Clone(fullParts), uploaded, dropped), done},
+		"setWebhook, all of it":                    {set(full, "\n"+certificate+"\n\n"), "setWebhook", append(slices.Clone(fullParts), dropped, uploaded), done},
 		"setWebhook, all but a certificate":        {set(full, ""), "setWebhook", append(slices.Clone(fullParts), dropped), done},
 		"setWebhook, nothing but a URL":            {set(bare, ""), "setWebhook", bareParts, done},
 		"setWebhook, a certificate":                {set(bare, certificate), "setWebhook", append(slices.Clone(bareParts), uploaded), done},

@@ -65,7 +65,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 func (r Ranges) Overlaps(p netip.Prefix) bool { return slices.ContainsFunc(r, p.Overlaps) }
 
 // Contains reports whether ip, as Caddy writes a client's address, is in one of
-// the ranges. What is not an address, such as the peer of a Unix socket, is in none.
+// the ranges. The peer of a Unix socket has no address and is in none.
 func (r Ranges) Contains(ip string) bool {
 	addr, err := netip.ParseAddr(ip)
 	return err == nil && r.ContainsAddr(addr)

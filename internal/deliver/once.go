@@ -57,7 +57,7 @@ func (t *Table) fly(client context.Context, rec *recorder, r *http.Request, next
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(client))
 	defer cancel(nil)
 	f.cancel = cancel
-	result := &reply{err: errBroken} // unless next returns
+	result := brokenReply // unless next returns
 	defer func() { t.end(f, result, count) }()
 	defer context.AfterFunc(client, func() { t.abandon(f) })()
 

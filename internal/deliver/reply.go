@@ -24,6 +24,9 @@ type reply struct {
 // bareReply stands for all that are remembered without a body.
 var bareReply = &reply{status: http.StatusOK}
 
+// brokenReply stands for all that never came.
+var brokenReply = &reply{err: errBroken}
+
 // taken reports whether Telegram takes the update for delivered.
 func (r *reply) taken() bool { return 200 <= r.status && r.status <= 299 }
 

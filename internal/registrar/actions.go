@@ -1,13 +1,12 @@
 package registrar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
@@ -22,12 +21,12 @@ func (a *attempt) do(ctx context.Context, action action) error {
 	case setWebhook:
 		return a.setWebhook(ctx)
 	case repair:
-		a.reportLoss(a.want, a.status.Info)
+		a.noticeLoss()
 		a.rec.Repairs = append(a.rec.Repairs, time.Now())
 		return a.setWebhook(ctx)
 	case leaveContested:
-		a.reportLoss(a.want, a.status.Info)
-		a.rec.Contested = describeURL(a.status.Info.URL)
+		a.noticeLoss()
+		a.rec.Contested = a.foundURL()
 		return a.saveRecord(ctx, a.rec)
 	case keep:
 		a.reportedLoss, a.rec.Contested = "", ""
@@ -38,6 +37,15 @@ func (a *attempt) do(ctx context.Context, action action) error {
 	}
 	return nil
 }
+
+// noticeLoss notices that somebody else has changed the webhook, once for what is found.
+func (a *attempt) noticeLoss() {
+	if found := a.foundURL(); found != a.reportedLoss {
+		a.reportedLoss, a.status.lost = found, found
+	}
+}
+
+func (a *attempt) foundURL() string { return cmp.Or(a.status.Info.URL, "no webhook at all") }
 
 // renewSecret finds out which secret is to be registered.
 func (a *attempt) renewSecret(ctx context.Context) error {
@@ -59,7 +67,7 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	}
 	rec := &a.rec
 	a.hasAsked = true
-	a.status.freshError = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
+	a.status.deliveryError = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
 	a.status.setInfo(info, rec)
 	rec.markChecked(a.Node)
 	// A 403 since the registration means that Telegram does not have the secret that
@@ -72,13 +80,25 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	return nil
 }
 
-// setWebhook registers the webhook, and records what Telegram has then.
+// setWebhook registers the webhook, and records what Telegram has then. The call is not
+// broken off when the configuration ends: nobody would know what has come of it.
 func (a *attempt) setWebhook(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	a.want.DropPendingUpdates = a.order != nil && a.order.drop
-	if err := a.callSetWebhook(ctx); err != nil {
+	longer, cancel := withGrace(ctx)
+	defer cancel()
+	err := a.API.SetWebhook(longer, a.want)
+	if err != nil {
+		a.status.Result = "unreachable"
+		if refusal, ok := errors.AsType[*botapi.Error](err); ok {
+			a.status.Result = strconv.Itoa(refusal.Code)
+		}
 		_, _ = a.Secrets.Registered(ctx, a.want.Secret, err) // it has no error of its own then
 		return err
 	}
+	a.status.Result = "ok"
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
 	a.rec.markRegistered(a.want.URL, a.fingerprint, a.secretFingerprint, a.Node)
 	if info, err := a.API.GetWebhookInfo(ctx); err == nil && info.URL == a.want.URL {
@@ -88,37 +108,11 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	return a.saveRecord(ctx, a.rec)
 }
 
-// callSetWebhook calls setWebhook, which is not broken off when the configuration
-// ends: nobody would know what has come of it.
-func (a *attempt) callSetWebhook(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
-	err := a.API.SetWebhook(ctx, a.want)
-	if refusal, ok := errors.AsType[*botapi.Error](err); ok {
-		a.status.Result = strconv.Itoa(refusal.Code)
-		return err
-	}
-	if err != nil {
-		a.status.Result = "unreachable"
-		return err
-	}
-	a.status.Result = "ok"
-	a.Logger.Info("webhook registered", zap.String("url", a.want.URL))
-	a.addEvent("registered", map[string]any{"url": a.want.URL})
-	return nil
-}
-
 // confirmSecret ends the rotation of a secret that Telegram now has.
-func (a *attempt) confirmSecret(ctx context.Context) error {
+func (a *attempt) confirmSecret(ctx context.Context) (err error) {
 	ctx, cancel := withGrace(ctx)
 	defer cancel()
-	rotated, err := a.Secrets.Registered(ctx, a.want.Secret, nil)
-	if rotated {
-		a.addEvent("rotated", map[string]any{})
-	}
+	a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
 	return err
 }
 

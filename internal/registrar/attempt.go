@@ -15,16 +15,16 @@ import (
 func (r *Registrar) run(ctx context.Context) {
 	defer close(r.done)
 	for ctx.Err() == nil {
-		if r.takeOrders(); r.order == nil {
-			r.awaitTurn(ctx)
-			r.takeOrders()
-		}
+		r.takeOrders()
 		wait, ok := r.tryOnce(ctx)
-		wakeup := r.wakeup
-		if !ok {
-			wakeup = nil // Telegram asked for the pause, or an error did
+		switch {
+		case !ok:
+			r.pause(ctx, wait, nil) // Telegram asked for the pause, or an error did
+		case r.Status().State == Pending:
+			r.hasTurn = r.awaitTurn(ctx)
+		default:
+			r.pause(ctx, wait, r.wakeup)
 		}
-		r.pause(ctx, wait, wakeup)
 	}
 }
 
@@ -66,12 +66,10 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 		if err != nil || status.State != Deleted {
 			err = errStopped
 		}
-		r.events = nil
 		r.setStatus(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
 		wait, ok = jitter(r.Interval), true
 	case undeleted:
 		r.Logger.Error("webhook not deleted", zap.Error(err))
-		r.events = nil
 		wait = r.backoff.after(err)
 	case err != nil:
 		status.State, status.Detail, status.Remedy = Failing, err.Error(), Remedy(err)
@@ -79,7 +77,7 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 		wait = r.backoff.after(err)
 	default:
 		r.report(status, nil)
-		r.backoff.reset()
+		r.backoff = backoff{}
 		wait, ok = jitter(r.Interval), true
 		if r.secretDue > 0 && (wait == 0 || r.secretDue < wait) {
 			wait = r.secretDue
@@ -101,38 +99,33 @@ type attempt struct {
 	status            Status
 }
 
-// attempt brings Telegram to what is wanted. A panic, in a storage module or here,
-// ends the attempt and not the server.
+// attempt walks through the table under the bot's lock, after a fresh look at the
+// record. A panic, in a storage module or here, ends the attempt and not the server.
 func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	a := &attempt{Registrar: r, status: r.Status()}
-	a.status.Detail, a.status.Remedy, a.status.Result, a.status.found, a.status.freshError = "", "", "", "", false
-	defer func() {
-		if recover() != nil { // its value is not told: nobody knows what is in it
-			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
-			status, err = a.status, errPanic
-		}
-	}()
+	a.status.Detail, a.status.Remedy, a.status.Result, a.status.news = "", "", "", news{}
 	r.secretDue = 0
-	err = a.walk(ctx)
-	if err != nil && a.knows(suspected) && a.status.Result != "ok" {
-		r.suspicious.Store(true)
-	}
-	return a.status, err
-}
-
-// walk walks through the table under the bot's lock, after a fresh look at the record.
-func (a *attempt) walk(ctx context.Context) (err error) {
+	defer func() {
+		if recover() != nil { // its value may hold a secret
+			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
+			err = errPanic
+		}
+		if err != nil && a.knows(suspected) && a.status.Result != "ok" {
+			r.suspicious.Store(true)
+		}
+		status = a.status
+	}()
 	if a.want, err = a.webhook.Wanted(); err != nil {
-		return configurationError{err}
+		return status, configurationError{err}
 	}
 	a.fingerprint = fingerprint(a.MACKey, a.want)
 	unlock, err := a.lock(ctx)
 	if err != nil {
-		return err
+		return status, err
 	}
 	defer unlock()
 	if a.rec, err = a.loadRecord(ctx); err != nil {
-		return err
+		return status, err
 	}
 	defer func() {
 		a.status.URL, a.status.RegisteredBy, a.status.RegisteredAt = a.rec.URL, a.rec.RegisteredBy, a.rec.RegisteredAt
@@ -141,7 +134,7 @@ func (a *attempt) walk(ctx context.Context) (err error) {
 	for state := State(""); state == ""; {
 		row := next(a.facts)
 		if err := a.do(ctx, row.action); err != nil {
-			return err
+			return status, err
 		}
 		if state = row.state; state != "" {
 			a.status.enter(state, &a.rec)
@@ -150,7 +143,7 @@ func (a *attempt) walk(ctx context.Context) (err error) {
 	if a.knows(secretKnown) {
 		err = a.confirmSecret(ctx)
 	}
-	return cmp.Or(err, a.secretErr)
+	return status, cmp.Or(err, a.secretErr)
 }
 
 func (a *attempt) knows(some facts) bool { return a.facts&some == some }
@@ -177,10 +170,11 @@ func (a *attempt) gatherFacts() {
 	a.add(superseded, !isOurs && a.isSuperseded())
 	a.add(contested, rec.Contested != "")
 	byOther := rec.Process != a.Node.Process || a.inherited
+	a.add(newBot, a.Pace != nil && a.order == nil && !a.hasAsked && !a.hasTurn && rec.CheckedAt.IsZero())
 	a.add(askedLately, a.hasAsked && byOther && within(rec.CheckedAt, a.Interval/5*4))
 	// Another configuration may have another secret: that is no reason to suspect it.
 	a.add(suspected, a.suspicious.Swap(false) && !a.knows(superseded) && !within(rec.RegisteredAt, suspicionInterval))
-	a.inherited = false
+	a.inherited, a.hasTurn = false, false
 	if isOurs {
 		a.ownFingerprint = a.fingerprint
 	}

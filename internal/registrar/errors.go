@@ -64,8 +64,6 @@ const (
 // backoff is how long to wait after an error.
 type backoff struct{ last time.Duration }
 
-func (b *backoff) reset() { b.last = 0 }
-
 func (b *backoff) after(err error) time.Duration {
 	if refusal, ok := errors.AsType[*botapi.Error](err); ok && refusal.RetryAfter > 0 {
 		return refusal.RetryAfter + jitter(time.Second)

@@ -5,22 +5,23 @@ package registrar
 // until a row leads to a state. An action that fails leads to Failing instead;
 // only a deletion that fails leaves everything as it was.
 var table = []row{
-	// if these facts hold          and none of these            then        and the state is
+	// {all of these facts, none of these, action, state after it}
 	{replaced, 0, nothing, Superseded},                              // the newer configuration works
-	{deleteOrdered, 0, deleteWebhook, Deleted},                      //
+	{deleteOrdered, 0, deleteWebhook, Deleted},                      // a person decides
 	{ours | deleted, registerOrdered, nothing, Deleted},             // it stays deleted
 	{superseded, registerOrdered, nothing, Superseded},              // it never calls
-	{0, secretKnown, renewSecret, ""},                               //
+	{newBot, suspected, nothing, Pending},                           // it waits for its turn
+	{0, secretKnown, renewSecret, ""},                               // before it is compared with the record
 	{current | askedLately | contested, urgent, nothing, Contested}, // as another node has found
 	{current | askedLately, urgent, nothing, Registered},            // as another node has found
 	{0, asked, getWebhookInfo, ""},                                  // before setWebhook too: if this fails, so would that, half-way perhaps
-	{registerOrdered, 0, setWebhook, Registered},                    //
+	{registerOrdered, 0, setWebhook, Registered},                    // a person decides
 	{0, ours, setWebhook, Registered},                               // a new configuration
 	{0, sameSecret, setWebhook, Registered},                         // a renewed secret
 	{changed | repairedOften, 0, leaveContested, Contested},         // a repair would be the next move in a fight
-	{changed, 0, repair, Registered},                                //
+	{changed, 0, repair, Registered},                                // by somebody else
 	{suspected, 0, setWebhook, Registered},                          // Telegram does not tell which secret it has
-	{0, 0, keep, Registered},                                        //
+	{0, 0, keep, Registered},                                        // all is as it was
 }
 
 // row is a row of the table.
@@ -40,6 +41,7 @@ const (
 	ours                              // the record is of this configuration
 	deleted                           // the record says that a person has deleted the webhook
 	superseded                        // the record is of another configuration, which has taken over from this one
+	newBot                            // Telegram may not know the bot, and it is not its turn to come
 	secretKnown                       // the secret to register is known
 	sameSecret                        // the record is of that secret
 	askedLately                       // another node, or the configuration before, has asked Telegram a moment ago

@@ -16,6 +16,7 @@ func TestTable(t *testing.T) {
 		{"a person deletes it", deleteOrdered | superseded, deleteWebhook, Deleted},
 		{"a person has deleted it", ours | deleted | suspected, nothing, Deleted},
 		{"another node has a newer configuration", superseded | deleted, nothing, Superseded},
+		{"Telegram takes no new bots now", newBot, nothing, Pending},
 		{"the secret is not known yet", ours | askedLately, renewSecret, ""},
 		{"another node has found it contested", ours | sameSecret | secretKnown | askedLately | contested, nothing, Contested},
 		{"another node has found it in order", ours | sameSecret | secretKnown | askedLately, nothing, Registered},

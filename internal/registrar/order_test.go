@@ -83,6 +83,28 @@ func TestWithdrawnOrder(t *testing.T) {
 	}
 }
 
+// TestWithdrawnBehindAnother has somebody not wait for an order that was taken, but
+// whose attempt has not begun.
+func TestWithdrawnBehindAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Minute)
+		api.slow(20 * time.Second)
+		for _, drop := range []bool{false, true} {
+			go func() { _ = n.Register(t.Context(), drop) }()
+			synctest.Wait()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := n.Delete(ctx, false); err == nil {
+			t.Error("no error")
+		}
+		settle(2 * time.Minute)
+		if api.registered().URL == "" {
+			t.Error("deleted, though nobody waits for it any more")
+		}
+	})
+}
+
 // TestOrderOfAnotherConfiguration has a newer configuration take over while an order
 // is carried out, which then fails.
 func TestOrderOfAnotherConfiguration(t *testing.T) {

@@ -146,6 +146,20 @@ func wantSets(t *testing.T, c *crowd, n int) {
 	}
 }
 
+// TestManyNewBotsAfterOutage has Telegram away while many new bots wait: each needs a
+// turn for each attempt.
+func TestManyNewBotsAfterOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 200)
+		c.api.failWith(away)
+		c.start()
+		settle(3 * time.Hour)
+		c.api.failWith(nil)
+		settle(time.Hour)
+		c.want(200, "after an outage")
+	})
+}
+
 // TestReloadWhileWaiting reloads again and again while new bots wait for their
 // turns: that delays none.
 func TestReloadWhileWaiting(t *testing.T) {

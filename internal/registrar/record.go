@@ -42,36 +42,30 @@ type record struct {
 	Contested string      `json:"contested,omitempty"`
 }
 
-// maxAhead is how far the clock of the node that wrote a record may be ahead.
-const maxAhead = time.Hour
-
-// limit corrects what a node with a wrong clock, or none, has written: a time far in
-// the future counts as unknown, and the lists are no longer than they ever get.
-func (rec *record) limit(now time.Time) {
-	future := func(at time.Time) bool { return at.After(now.Add(maxAhead)) }
+// forgetFuture corrects what a node with a wrong clock has written: a time more than
+// an hour ahead counts as unknown.
+func (rec *record) forgetFuture(now time.Time) {
+	future := func(at time.Time) bool { return at.After(now.Add(time.Hour)) }
 	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt} {
 		if future(*at) {
 			*at = time.Time{}
 		}
 	}
-	if told := rec.Told; told != nil && (told.PendingUpdateCount < 0 || future(told.LastErrorDate)) {
+	if rec.Told != nil && future(rec.Told.LastErrorDate) {
 		rec.Told = nil
 	}
 	rec.Repairs = slices.DeleteFunc(rec.Repairs, future)
-	rec.Repairs = rec.Repairs[max(0, len(rec.Repairs)-maxRepairs):]
-	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
 
-// participant is a node and the last registration that it had a part in. By it
-// a node that is restarted tells a configuration that was superseded from one
-// that is new to it, be it an older one that is rolled back to.
+// maxNodes bounds the list of participants: containers have a new name each time.
+const maxNodes = 100
+
+// participant is a node and the last registration that it had a part in. By it a node
+// that is restarted tells a configuration that was superseded from one that is new to it.
 type participant struct {
 	Node        string `json:"node"`
 	Fingerprint string `json:"fingerprint"`
 }
-
-// maxNodes bounds the list: containers have a new name each time.
-const maxNodes = 100
 
 // seen is the part of getWebhookInfo that only setWebhook changes.
 type seen struct {
@@ -80,27 +74,20 @@ type seen struct {
 	HasCustomCertificate bool     `json:"has_custom_certificate"`
 }
 
-func seenIn(info botapi.WebhookInfo) seen {
-	return seen{info.AllowedUpdates, info.MaxConnections, info.HasCustomCertificate}
-}
-
 // see keeps what Telegram has said, if it has not said it before.
 func (rec *record) see(info botapi.WebhookInfo) {
 	if rec.Seen == nil {
-		s := seenIn(info)
-		rec.Seen = &s
+		rec.Seen = &seen{info.AllowedUpdates, info.MaxConnections, info.HasCustomCertificate}
 	}
 }
 
 // unchanged reports whether Telegram still has what was registered. Whether it
 // has the secret too cannot be asked.
 func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
-	now := seenIn(info)
-	return info.URL == want.URL &&
-		(want.IPAddress == "" || info.IPAddress == want.IPAddress) &&
-		(rec.Seen == nil || slices.Equal(rec.Seen.AllowedUpdates, now.AllowedUpdates) &&
-			rec.Seen.MaxConnections == now.MaxConnections &&
-			rec.Seen.HasCustomCertificate == now.HasCustomCertificate)
+	s := rec.Seen
+	return info.URL == want.URL && (want.IPAddress == "" || info.IPAddress == want.IPAddress) &&
+		(s == nil || slices.Equal(s.AllowedUpdates, info.AllowedUpdates) &&
+			s.MaxConnections == info.MaxConnections && s.HasCustomCertificate == info.HasCustomCertificate)
 }
 
 // markChecked records that a node has compared with Telegram, or changed it.
@@ -124,12 +111,11 @@ func (rec *record) had(node Node, fingerprint string) bool {
 	return slices.Contains(rec.Nodes, participant{node.Name, fingerprint})
 }
 
-// A bot whose webhook is taken over again and again is contested: somebody else
-// registers it too, and repairing it is a fight that loses updates.
+// maxRepairs is how many repairs within a window are a fight, which loses updates:
+// somebody else registers the bot too.
 const maxRepairs = 3
 
-// repairWindow is the time within which that many repairs are a fight. Repairs
-// are an interval apart, so it is longer when the interval is.
+// repairWindow is longer if the interval is, since repairs are an interval apart.
 func repairWindow(interval time.Duration) time.Duration { return max(10*time.Minute, 4*interval) }
 
 // repairedOften reports whether another repair would be part of a fight. Once there
@@ -139,12 +125,11 @@ func (rec *record) repairedOften(window time.Duration) bool {
 	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }
 
-// fingerprint stands for a registration, secret and certificate included. It is
-// keyed by the token, so that nobody who reads the storage can try secrets on it.
+// fingerprint stands for a registration, secret and certificate included. With the key,
+// nobody who reads the storage can try secrets on it.
 func fingerprint(key []byte, w botapi.Webhook) string {
 	mac := hmac.New(sha256.New, key)
-	// A struct of strings and numbers always has a JSON form.
-	encoded, _ := json.Marshal(w)
+	encoded, _ := json.Marshal(w) // strings and numbers always have a JSON form
 	mac.Write(encoded)
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -1,24 +1,18 @@
 // Package registrar keeps a bot's webhook registered with Telegram as one
 // configuration wants it: once for all nodes that share a storage, and again
 // when somebody else has changed it.
-//
-//   - machine.go: what an attempt does, as a table
-//   - attempt.go: the attempts, and what each action of the table does
-//   - order.go: what a person asks for
-//   - leadership.go: which registrar of this process works for a bot
-//   - record.go, store.go: what the nodes know of each other, in storage
-//   - report.go, errors.go: what is logged, and when to try again
-//   - pace.go: how fast new bots may come to Telegram
 package registrar
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -41,20 +35,14 @@ type Webhook interface {
 
 // Config is what a registrar works with.
 type Config struct {
-	Secrets secret.Source // which secret to register, under the bot's lock
-	API     *botapi.Client
-	Storage certmagic.Storage
-	Prefix  string // of the bot's keys in storage, and the name of its lock
-	MACKey  []byte // for fingerprints
-	Node    Node
-
-	// Interval between comparisons with getWebhookInfo; 0 for none.
-	Interval time.Duration
-
-	// Pace is shared by all registrars that call the same server; nil if that
-	// takes any number of new bots.
-	Pace *Pace
-
+	Secrets    secret.Source
+	API        *botapi.Client
+	Storage    certmagic.Storage
+	Prefix     string // of the bot's keys in storage, and the name of its lock
+	MACKey     []byte // for fingerprints
+	Node       Node
+	Interval   time.Duration // between comparisons with getWebhookInfo; 0 for none
+	Pace       *Pace         // shared by all that call the same server; nil for none
 	Leadership *Leadership
 	Logger     *zap.Logger
 }
@@ -69,12 +57,13 @@ type Registrar struct {
 	done    chan struct{}   // closed when the last attempt has ended
 	late    chan struct{}   // closed when that takes too long after Stop
 
-	orders        chan *order
-	wakeup        chan struct{} // filled to begin an attempt, unless the registrar waits after an error
-	suspicious    atomic.Bool   // Telegram may have another secret
-	lastSuspicion atomic.Int64  // in Unix nanoseconds
+	orders     chan *order
+	wakeup     chan struct{} // filled to begin an attempt, unless the registrar waits after an error
+	suspicious atomic.Bool   // Telegram may have another secret
+	suspicion  rate.Sometimes
 
 	// What follows belongs to the goroutine that makes the attempts.
+	hasTurn        bool          // to call for a bot that may be new to Telegram
 	hasAsked       bool          // Telegram has answered getWebhookInfo, at least once
 	inherited      bool          // it was the registrar before this one that asked
 	ownFingerprint string        // of this configuration, as last seen in the record
@@ -85,10 +74,10 @@ type Registrar struct {
 	waiting        []*order      // those whose attempts have not begun
 	secretDue      time.Duration // until the next step of a rotation; 0 for none
 	backoff        backoff
-	events         []event // emitted after the attempt
 
-	reportedLoss  string // what was found in the webhook's place, and logged
-	reportedError reportedError
+	reportedDamage bool   // of the record
+	reportedLoss   string // what was found in the webhook's place, and logged
+	reportedError  reportedError
 
 	mu     sync.Mutex
 	status Status
@@ -99,33 +88,29 @@ type Registrar struct {
 func Start(config Config, webhook Webhook) *Registrar {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Registrar{
-		Config:  config,
-		webhook: webhook,
-		cancel:  cancel,
-		stopped: ctx.Done(),
-		done:    make(chan struct{}),
-		late:    make(chan struct{}),
-		orders:  make(chan *order),
-		wakeup:  make(chan struct{}, 1),
-		status:  Status{State: Pending, Since: time.Now()},
+		Config:    config,
+		webhook:   webhook,
+		cancel:    cancel,
+		stopped:   ctx.Done(),
+		done:      make(chan struct{}),
+		late:      make(chan struct{}),
+		suspicion: rate.Sometimes{Interval: suspicionInterval},
+		orders:    make(chan *order),
+		wakeup:    make(chan struct{}, 1),
+		status:    Status{State: Pending, Since: time.Now()},
 	}
 	if before := r.Leadership.Leader(); before != nil {
-		r.inherit(before.Status())
+		// What that has seen counts, if all was well: with many bots, each change of the
+		// configuration would ask Telegram for all of them at once.
+		if s := before.Status(); s.State == Registered && !s.InfoAt.IsZero() {
+			r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
+			r.hasAsked, r.inherited = true, true
+		}
 	}
 	r.Leadership.Lead(r)
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })
 	go r.run(ctx)
 	return r
-}
-
-// inherit takes over what the registrar of the configuration before knows, if all
-// was well. It need not ask again so soon: with many bots, each change of the
-// configuration would ask Telegram for all of them at once.
-func (r *Registrar) inherit(s Status) {
-	if s.State == Registered && !s.InfoAt.IsZero() {
-		r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
-		r.hasAsked, r.inherited = true, true
-	}
 }
 
 // Stop ends the work; another configuration continues it.
@@ -136,8 +121,8 @@ func (r *Registrar) Stop() {
 	}
 }
 
-// stopTimeout is how long after Stop Wait waits: a little longer than a call may go
-// on, so that no other node has to wait until a lock is stale.
+// stopTimeout is a little longer than a call may go on after Stop, so that no other
+// node has to wait until a lock is stale.
 const stopTimeout = grace + time.Second
 
 // Wait returns when the last attempt has ended after Stop, or when that takes too
@@ -162,18 +147,14 @@ func (r *Registrar) Status() Status {
 const suspicionInterval = time.Minute
 
 // Suspect is called when a request from Telegram's own addresses was refused: the
-// secret may be out of step. It costs next to nothing, and has an effect at most
-// once a minute, however often it is called.
+// secret may be out of step. It has an effect at most once a minute.
 func (r *Registrar) Suspect() {
-	if r == nil {
-		return
+	if r != nil {
+		r.suspicion.Do(func() {
+			r.suspicious.Store(true)
+			r.wake()
+		})
 	}
-	now, last := time.Now().UnixNano(), r.lastSuspicion.Load()
-	if time.Duration(now-last).Abs() < suspicionInterval || !r.lastSuspicion.CompareAndSwap(last, now) {
-		return
-	}
-	r.suspicious.Store(true)
-	r.wake()
 }
 
 // wake begins an attempt at once, unless the registrar waits after an error.
@@ -183,3 +164,39 @@ func (r *Registrar) wake() {
 	default:
 	}
 }
+
+// Leadership remembers which registrar of this process works for a bot: that of the
+// latest configuration. The zero value is ready for use.
+type Leadership struct {
+	mu         sync.Mutex
+	registrars []*Registrar // the last one leads
+}
+
+// Lead makes r the leader: the registrar of an older configuration falls silent at
+// once, even before it is stopped.
+func (l *Leadership) Lead(r *Registrar) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.registrars = append(l.registrars, r)
+}
+
+// Yield takes back what Lead has done for r. If r led, the one before it leads
+// again: its configuration goes on when the newer one has failed to start.
+func (l *Leadership) Yield(r *Registrar) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.registrars = slices.DeleteFunc(l.registrars, func(other *Registrar) bool { return other == r })
+}
+
+// Leader returns the leader; nil if there is none.
+func (l *Leadership) Leader() *Registrar {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.registrars) == 0 {
+		return nil
+	}
+	return l.registrars[len(l.registrars)-1]
+}
+
+// Leads reports whether r is the leader.
+func (l *Leadership) Leads(r *Registrar) bool { return l.Leader() == r }

@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -8,15 +9,65 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// event is one that is yet to be emitted.
-type event struct {
-	name string
-	data map[string]any
+// State is how a registration stands.
+type State string
+
+// The states of a registration.
+const (
+	Pending    State = "pending"    // no attempt has ended yet
+	Registered State = "registered" // Telegram has what is wanted
+	Failing    State = "failing"    // the last attempt failed; it is tried again
+	Contested  State = "contested"  // somebody else registers the same bot
+	Superseded State = "superseded" // another configuration has taken over
+	Deleted    State = "deleted"    // a person has deleted the webhook, and it stays deleted until a person registers it
+)
+
+// Status is what is known of a registration.
+type Status struct {
+	State  State
+	Since  time.Time
+	Detail string             // what is wrong, if anything
+	Remedy string             // what a person can do about it
+	Result string             // of setWebhook in this attempt; empty if it was not called
+	Info   botapi.WebhookInfo // Telegram's last answer to getWebhookInfo
+	InfoAt time.Time          // when that was
+
+	// What is registered, by whom and when, as all nodes know it.
+	URL          string
+	RegisteredBy string
+	RegisteredAt time.Time
+
+	news
 }
 
-// addEvent keeps an event until the attempt is over and its lock given back.
-func (r *Registrar) addEvent(name string, data map[string]any) {
-	r.events = append(r.events, event{name, data})
+// news is what an attempt has found or done, to be reported after it.
+type news struct {
+	found         string // in the place of a contested webhook
+	lost          string // the same, when somebody else has just changed it
+	rotated       bool   // a rotation of the secret has ended
+	deliveryError bool   // Telegram has met an error that no node has reported yet
+}
+
+// setInfo records Telegram's answer, for this node and all others.
+func (s *Status) setInfo(info botapi.WebhookInfo, rec *record) {
+	s.Info, s.InfoAt = info, time.Now()
+	rec.Told, rec.ToldAt = &info, s.InfoAt
+}
+
+// enter sets the state, and describes what has led to it.
+func (s *Status) enter(state State, rec *record) {
+	s.State = state
+	switch {
+	case state == Pending:
+		s.Detail = waitingForTurn
+	case state == Contested:
+		s.found = rec.Contested
+		s.Detail = "somebody else registers this bot with " + s.found
+	case state == Superseded && rec.Deleted:
+		s.Detail = fmt.Sprintf("node %s, which has another configuration, has deleted the webhook on demand", rec.Process)
+	case state == Superseded:
+		s.Detail = fmt.Sprintf("node %s has registered another configuration, with %s", rec.Process, rec.URL)
+	}
 }
 
 // setStatus sets the status and returns the one before.
@@ -32,25 +83,32 @@ func (r *Registrar) setStatus(status Status) (previous Status) {
 	return previous
 }
 
-// report sets the status and tells everybody what has changed.
+// report sets the status and tells everybody what is new.
 func (r *Registrar) report(status Status, err error) {
 	previous := r.setStatus(status)
 	r.webhook.Observe(status)
-	if status.freshError {
+	if status.deliveryError {
 		r.reportDelivery(previous.Info, status.Info)
+	}
+	if status.lost != "" {
+		r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", status.URL), zap.String("found", status.lost))
+		r.webhook.Emit("lost", map[string]any{"url": status.URL, "found": status.lost})
+	}
+	if status.Result == "ok" {
+		r.Logger.Info("webhook registered", zap.String("url", status.URL))
+		r.webhook.Emit("registered", map[string]any{"url": status.URL})
+	}
+	if status.rotated {
+		r.webhook.Emit("rotated", map[string]any{})
 	}
 	if err != nil {
 		r.reportError(err)
-	} else {
-		r.reportedError = reportedError{}
-		if status.State != previous.State {
-			r.reportState(status)
-		}
+		return
 	}
-	for _, e := range r.events {
-		r.webhook.Emit(e.name, e.data)
+	r.reportedError = reportedError{}
+	if status.State != previous.State {
+		r.reportState(status)
 	}
-	r.events = nil
 }
 
 // reportState logs a new state.
@@ -63,7 +121,7 @@ func (r *Registrar) reportState(status Status) {
 	case Contested:
 		r.Logger.Error("webhook contested", zap.String("found", status.found),
 			zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
-		r.addEvent("contested", map[string]any{"found": status.found})
+		r.webhook.Emit("contested", map[string]any{"found": status.found})
 	case Deleted:
 		r.Logger.Warn("webhook deleted on demand; it is not registered until that is asked for")
 	case Superseded:
@@ -91,24 +149,6 @@ func (r *Registrar) reportError(err error) {
 	r.Logger.Error("webhook not registered", zap.String("error", now.text), zap.String("remedy", now.remedy))
 }
 
-// reportLoss logs that somebody else has changed the webhook, once for what was found.
-func (r *Registrar) reportLoss(want botapi.Webhook, info botapi.WebhookInfo) {
-	found := describeURL(info.URL)
-	if r.reportedLoss == found {
-		return
-	}
-	r.reportedLoss = found
-	r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", want.URL), zap.String("found", found))
-	r.addEvent("lost", map[string]any{"url": want.URL, "found": found})
-}
-
-func describeURL(url string) string {
-	if url == "" {
-		return "no webhook at all"
-	}
-	return url
-}
-
 // reportDelivery logs an error that Telegram has met since it was asked before.
 func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
 	if !now.LastErrorDate.After(previous.LastErrorDate) || !within(now.LastErrorDate, time.Hour) {
@@ -118,5 +158,5 @@ func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
 		zap.String("last_error", now.LastErrorMessage),
 		zap.Time("last_error_at", now.LastErrorDate),
 		zap.Int("pending", now.PendingUpdateCount))
-	r.addEvent("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
+	r.webhook.Emit("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
 }

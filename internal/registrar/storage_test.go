@@ -32,6 +32,24 @@ func put(t *testing.T, storage certmagic.Storage, content string) {
 	}
 }
 
+// change changes the record as another node does.
+func change(t *testing.T, storage certmagic.Storage, f func(*record)) {
+	t.Helper()
+	content, err := storage.Load(t.Context(), recordKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec record
+	if err := json.Unmarshal(content, &rec); err != nil {
+		t.Fatal(err)
+	}
+	f(&rec)
+	if content, err = json.Marshal(rec); err != nil {
+		t.Fatal(err)
+	}
+	put(t, storage, string(content))
+}
+
 // lose deletes the record.
 func lose(t *testing.T, storage certmagic.Storage) {
 	t.Helper()
@@ -130,14 +148,7 @@ func TestClockAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, 2*time.Minute)
 		ahead := time.Now().Add(10 * time.Second)
-		rec, err := n.loadRecord(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		rec.RegisteredAt, rec.Process = ahead, "another"
-		if err := n.saveRecord(t.Context(), rec); err != nil {
-			t.Fatal(err)
-		}
+		change(t, n.Storage, func(rec *record) { rec.RegisteredAt, rec.Process = ahead, "another" })
 		n.Suspect()
 		settle(time.Second)
 		wantCalls(t, api, 1, "just after another node has registered")

@@ -23,8 +23,8 @@ type Node struct {
 	Process string // is another one after a restart
 }
 
-// ThisNode names this one. Caddy's own instance ID would not do: of those that
-// ask for it first, at the same time, each gets another one.
+// ThisNode names this one. Caddy's own instance ID would not do: those that ask for it
+// first, at the same time, get different ones.
 func ThisNode() Node {
 	host, err := os.Hostname()
 	if err != nil {
@@ -35,10 +35,9 @@ func ThisNode() Node {
 	return Node{Name: name, Process: name + "-" + strconv.Itoa(os.Getpid())}
 }
 
-// lockTimeout bounds the wait for the lock. A holder that was killed leaves one
-// that goes stale, with file storage after 10 seconds; but another process that
-// held it shortly before may keep it fresh for ever. Going on without it is
-// better than waiting: at worst two nodes call setWebhook, with the same values.
+// lockTimeout bounds the wait for the lock. One whose holder was killed goes stale, but
+// another process that held it shortly before may keep it fresh for ever. Without it, at
+// worst two nodes call setWebhook, with the same values.
 const lockTimeout = 20 * time.Second
 
 // lock takes the bot's lock and returns what gives it back, even when the context
@@ -48,36 +47,32 @@ func (r *Registrar) lock(ctx context.Context) (unlock func(), err error) {
 	defer cancel()
 	err = r.Storage.Lock(waiting, r.Prefix)
 	switch {
-	case err == nil:
-		return func() { r.unlock(ctx) }, nil
-	case waiting.Err() != nil && ctx.Err() == nil:
+	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
 		r.Logger.Warn("lock in storage held too long; going on without it", zap.Duration("waited", lockTimeout))
 		return func() {}, nil
+	case err != nil:
+		return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
 	}
-	return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
-}
-
-func (r *Registrar) unlock(ctx context.Context) {
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
-	if err := r.Storage.Unlock(ctx, r.Prefix); err != nil {
-		r.Logger.Error("lock in storage not released", zap.Error(err))
-	}
+	return func() {
+		ctx, cancel := withGrace(ctx)
+		defer cancel()
+		if err := r.Storage.Unlock(ctx, r.Prefix); err != nil {
+			r.Logger.Error("lock in storage not released", zap.Error(err))
+		}
+	}, nil
 }
 
 // grace is how long a call may go on when its configuration ends.
 const grace = 2 * time.Second
 
-// withGrace returns a context that outlasts ctx by the grace, so that a call which
-// changes something is finished, and what has come of it is recorded.
+// withGrace returns a context that outlasts ctx by the grace, to finish what was begun.
 func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	return longer, func() { stop(); cancel() }
 }
 
-// recordVersion is that of the records written here. It rises when an older
-// version would spoil or misread what a newer one has written.
+// recordVersion rises when an older version would misread what a newer one writes.
 const recordVersion = 1
 
 func (c *Config) recordKey() string { return path.Join(c.Prefix, "registration.json") }
@@ -90,17 +85,18 @@ func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return rec, fmt.Errorf("reading %s from storage: %w", key, err)
 	}
-	var version struct {
-		Version int `json:"version"`
+	damaged := err == nil && json.Unmarshal(content, &rec) != nil
+	if rec.Version > recordVersion { // of which the rest may be of other types
+		return record{}, fmt.Errorf("%s %w", key, errNewer)
 	}
-	if json.Unmarshal(content, &version) == nil && version.Version > recordVersion {
-		return rec, fmt.Errorf("%s %w", key, errNewer)
-	}
-	if err == nil && json.Unmarshal(content, &rec) != nil {
-		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
+	if damaged {
 		rec = record{}
+		if !r.reportedDamage {
+			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
+		}
 	}
-	rec.limit(time.Now())
+	r.reportedDamage = damaged
+	rec.forgetFuture(time.Now())
 	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
 		rec = *r.unsaved
 	}

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -59,5 +60,20 @@ func TestSuspicionOutlastsError(t *testing.T) {
 		settle(time.Minute)
 		n.want(t, Registered)
 		wantCalls(t, api, 3, "after an error in between")
+	})
+}
+
+// TestSuspicionInPause has Telegram ask for a pause, which a suspicion does not cut short.
+func TestSuspicionInPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTelegram(t)
+		api.failWith(refusal(429, "Too Many Requests: retry after 30", `,"parameters":{"retry_after":30}`))
+		n := run(t, "a", api, storagetest.NewMemory(), wanted)
+		settle(time.Second)
+		n.Suspect()
+		settle(10 * time.Second)
+		if asked := api.comparisons(); asked != 1 {
+			t.Errorf("%d calls in the pause, want the one before it", asked)
+		}
 	})
 }

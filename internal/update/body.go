@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -14,32 +15,28 @@ import (
 // It is read ahead because placeholders can be used at any time: log_append uses
 // them when the bot has read the body and answered.
 func read(r *http.Request, longest int64) func() Update {
-	size := int64(4 << 10) // few updates are longer
-	if r.ContentLength >= 0 {
-		size = min(r.ContentLength, longest)
-	}
-	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, longest+1))
+	content := buf.String()
 
-	ahead := io.Reader(bytes.NewReader(buf.Bytes()))
+	ahead := io.Reader(strings.NewReader(content))
 	switch {
 	case err != nil:
 		ahead = io.MultiReader(ahead, failed{err})
 	case n > longest:
 		ahead = io.MultiReader(ahead, r.Body)
 	}
-	r.Body = body{ahead, r.Body}
+	r.Body = io.NopCloser(ahead) // net/http closes the original
 	if err != nil || n > longest {
 		return func() Update { return Update{} }
 	}
-	return sync.OnceValue(func() Update { return Parse(buf.Bytes()) })
+	return sync.OnceValue(func() Update { return Parse(content) })
 }
 
-// body is a request's body that was read ahead.
-type body struct {
-	io.Reader
-	io.Closer
-}
+// buffers spares each body the growth of a buffer of its own.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // failed is a reader that has failed.
 type failed struct{ err error }

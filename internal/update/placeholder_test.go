@@ -34,7 +34,7 @@ const all = "{http.telegram_webhook.update_id}|{http.telegram_webhook.update_typ
 func TestPlaceholders(t *testing.T) {
 	for kind, body := range telegramtest.Updates() {
 		t.Run(kind, func(t *testing.T) {
-			u := Parse(body)
+			u := Parse(string(body))
 			r, repl := provided(body)
 			want := strings.Join([]string{formatID(u.ID), kind, formatID(u.Chat), formatID(u.User)}, "|")
 			if got := repl.ReplaceAll(all, ""); got != want {

@@ -7,11 +7,10 @@
 package update
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
-	"errors"
-	"io"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // Update is what an update says of itself. An id is 0 if the update has none;
@@ -26,69 +25,70 @@ type Update struct {
 	Chat, User int64 // where it happened, and who did it
 }
 
-// content is what the object under an update's type says of its chat and user.
-// One struct serves all types, future ones too: it has every place in which
-// Telegram keeps a chat or a user in any of them.
-type content struct {
-	Chat       object
-	UserChatID int64                 `json:"user_chat_id"` // business_connection
-	Message    struct{ Chat object } // callback_query
+// chatPaths and userPaths are the places in which Telegram keeps the chat and the
+// user of an update, below its type. They serve all types, future ones too.
+var (
+	chatPaths = []string{
+		"chat.id",
+		"user_chat_id",    // business_connection
+		"message.chat.id", // callback_query
+	}
+	userPaths = []string{
+		"from.id",
+		"user.id",
+		"boost.source.user.id", // chat_boost
+		"source.user.id",       // removed_chat_boost
+	}
+)
 
-	From   object
-	User   object
-	Boost  struct{ Source source } // chat_boost
-	Source source                  // removed_chat_boost
-}
-
-type object struct{ ID int64 }
-
-type source struct{ User object }
+// maxBrackets bounds how many brackets a body may open, and so how deep
+// gjson.Valid recurses, which has no limit of its own. Texts included, an
+// update has far fewer.
+const maxBrackets = 1 << 15
 
 // Parse reads the body of an update. It returns no update at all for a body that
 // is not one JSON object. An id of the wrong kind is absent, since the type of a
 // field may change; so is one that is no whole number of 64 bits.
-func Parse(body []byte) Update {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if start, _ := dec.Token(); start != json.Delim('{') {
+func Parse(body string) (u Update) {
+	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets || !gjson.Valid(body) {
 		return Update{}
 	}
-	var u Update
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return Update{}
-		}
-		if key == "update_id" {
-			u.ID = 0
-			_, err = decode(dec, &u.ID)
-		} else {
-			var c *content
-			var ok bool
-			if ok, err = decode(dec, &c); ok && c != nil {
-				u.Type = key.(string)
-				u.Chat = cmp.Or(c.Chat.ID, c.UserChatID, c.Message.Chat.ID)
-				u.User = cmp.Or(c.From.ID, c.User.ID, c.Boost.Source.User.ID, c.Source.User.ID)
-			}
-		}
-		if err != nil {
-			return Update{}
-		}
-	}
-	if end, _ := dec.Token(); end != json.Delim('}') {
+	root := gjson.Parse(body)
+	if !root.IsObject() {
 		return Update{}
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Update{}
-	}
+	root.ForEach(func(key, value gjson.Result) bool {
+		switch {
+		case key.Str == "update_id":
+			u.ID = parseID(value)
+		case value.IsObject():
+			u.Type = key.Str
+			u.Chat = firstID(value, chatPaths)
+			u.User = firstID(value, userPaths)
+		}
+		return true
+	})
 	return u
 }
 
-// decode decodes the next value into v, without the parts that do not fit. It
-// reports whether the value as a whole fits, and fails only for what is not JSON.
-func decode(dec *json.Decoder, v any) (ok bool, err error) {
-	err = dec.Decode(v)
-	if misfit, is := errors.AsType[*json.UnmarshalTypeError](err); is {
-		return misfit.Field != "", nil
+// firstID returns the id at the first of the paths that has one.
+func firstID(object gjson.Result, paths []string) int64 {
+	for _, path := range paths {
+		if id := parseID(object.Get(path)); id != 0 {
+			return id
+		}
 	}
-	return err == nil, err
+	return 0
+}
+
+// parseID returns a whole number, or 0 for anything else.
+func parseID(value gjson.Result) int64 {
+	if value.Type != gjson.Number {
+		return 0
+	}
+	id, err := strconv.ParseInt(value.Raw, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
 }

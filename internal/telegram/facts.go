@@ -27,7 +27,6 @@ const (
 	MaxToken       = 80        // characters of a bot token that the Bot API looks at
 	MaxBotID       = 1<<54 - 1 // the highest id that a bot can have
 	MaxCertificate = 3 << 20   // bytes of an uploaded certificate
-	MaxMessage     = 4096      // characters of the text of a message
 
 	DefaultMaxConnections = 40      // if max_connections is absent; 0 means 1
 	MaxConnections        = 100     // the highest max_connections

@@ -150,6 +150,25 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
+// The time for the answer begins with the connection.
+func TestSlowConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+			time.Sleep(50 * time.Second)
+			near, far := net.Pipe()
+			go io.Copy(io.Discard, far)
+			return near, nil
+		}})
+		defer s.Close()
+		s.Send([]byte(inChat(1, 1)))
+		time.Sleep(61 * time.Second)
+		if stats := s.Stats(); stats.LastError != "Read timeout expired" || stats.LastErrorDate.Sub(begin) != time.Minute {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
+
 func TestDialErrors(t *testing.T) {
 	for _, test := range []struct {
 		err  error

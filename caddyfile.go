@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func init() {
@@ -100,7 +101,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "allowed_updates":
 		h.AllowedUpdates, err = args.Several(d, option, "at least one type of update, such as message")
 	case "max_connections":
-		h.MaxConnections, err = args.Number(d, option, "number of connections", 1, mostLocalConnections)
+		h.MaxConnections, err = args.Number(d, option, "number of connections", 1, telegram.MaxLocalConnections)
 	case "ip_address":
 		h.IPAddress, err = args.One(d, option)
 	case "api":

@@ -31,6 +31,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func init() {
@@ -208,7 +209,7 @@ func (h *Handler) provisionSources(*app.Settings) (err error) {
 func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
 	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
-	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegramPatience {
+	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegram.Timeout {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
 			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
 	}
@@ -220,9 +221,6 @@ func (h *Handler) warn(ctx caddy.Context) {
 		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
 	}
 }
-
-// telegramPatience is how long Telegram waits for the answer to an update.
-const telegramPatience = time.Minute
 
 // Gate marks the handler among the routes.
 func (*Handler) Gate() {}

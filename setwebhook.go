@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Registration is what Telegram is told about the webhook. With a bot token the
@@ -65,9 +66,8 @@ type Registration struct {
 }
 
 const (
-	defaultCheck         = 5 * time.Minute
-	minCheck             = 10 * time.Second
-	mostLocalConnections = 100_000 // which a local Bot API server may open; Telegram opens 100
+	defaultCheck = 5 * time.Minute
+	minCheck     = 10 * time.Second
 )
 
 // isZero reports whether nothing of the registration is configured.
@@ -119,7 +119,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		Certificate: g.Certificate,
 		Parameters: botapi.Webhook{
 			AllowedUpdates: g.AllowedUpdates,
-			MaxConnections: cmp.Or(g.MaxConnections, botapi.DefaultMaxConnections),
+			MaxConnections: cmp.Or(g.MaxConnections, telegram.DefaultMaxConnections),
 			IPAddress:      g.IPAddress,
 		},
 		Check: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),

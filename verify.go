@@ -12,7 +12,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
@@ -189,12 +189,12 @@ const drainTime = time.Second
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
 	h.webhook.Metrics().Count(int(why))
-	telegram := clientip.Telegram(clientip.Of(r))
-	if telegram && (why == noSecret || why == wrongSecret) {
+	fromTelegram := clientip.Telegram(clientip.Of(r))
+	if fromTelegram && (why == noSecret || why == wrongSecret) {
 		h.webhook.Suspect()
 	}
 	h.refused.Add(int(why), func() []zap.Field {
-		fields := append(h.describe(r), zap.Bool("from_telegram", telegram))
+		fields := append(h.describe(r), zap.Bool("from_telegram", fromTelegram))
 		if why == redactedSecret {
 			fields = append(fields, zap.String("remedy", "another telegram_webhook in front of this one has taken the secret; keep only one of the two for this host"))
 		}
@@ -206,11 +206,11 @@ func (h *Handler) recordRefusal(r *http.Request, why result) {
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, secrets []string) {
 	switch {
 	case h.ForwardSecret == nil:
-		delete(r.Header, secret.Header)
+		delete(r.Header, telegram.SecretHeader)
 	case h.forward != nil:
-		r.Header[secret.Header] = h.forward
+		r.Header[telegram.SecretHeader] = h.forward
 	default:
-		r.Header[secret.Header] = secrets
+		r.Header[telegram.SecretHeader] = secrets
 	}
 
 	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)

@@ -26,7 +26,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -70,7 +70,7 @@ func BenchmarkGenuine(b *testing.B) {
 				}
 				reader.Reset(body)
 				r := r.WithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()))
-				r.Header[secret.Header] = header
+				r.Header[telegram.SecretHeader] = header
 				r.Body, r.ContentLength = io.NopCloser(reader), int64(len(body))
 				if err := bench.serve(discard{}, r); err != nil {
 					b.Fatal(err)
@@ -119,7 +119,7 @@ func BenchmarkRefuse(b *testing.B) {
 
 // allowed is the rule again, in the plainest words.
 func allowed(r *http.Request) bool {
-	values := r.Header.Values(secret.Header)
+	values := r.Header.Values(telegram.SecretHeader)
 	return r.TLS != nil &&
 		len(values) == 1 && (values[0] == rightSecret || values[0] == staleSecret) &&
 		r.Method == "POST" && len(r.Header["Content-Type"]) == 1 &&
@@ -132,16 +132,16 @@ func allowed(r *http.Request) bool {
 func FuzzRequest(f *testing.F) {
 	const head, length = "POST / HTTP/1.1\r\nHost: bot.example.com\r\n", "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 	for _, raw := range []string{
-		head + secret.Header + ": " + rightSecret + "\r\n" + length,
-		head + strings.ToLower(secret.Header) + ":" + staleSecret + "\r\n" + length,
-		head + secret.Header + ": " + rightSecret + "\r\n" + secret.Header + ": " + rightSecret + "\r\n" + length,
-		head + secret.Header + ": " + rightSecret + "," + rightSecret + "\r\n" + length,
-		head + secret.Header + ": \xff\x80\r\n" + length,
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\n" + length,
+		head + strings.ToLower(telegram.SecretHeader) + ":" + staleSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\n" + telegram.SecretHeader + ": " + rightSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": " + rightSecret + "," + rightSecret + "\r\n" + length,
+		head + telegram.SecretHeader + ": \xff\x80\r\n" + length,
 		head + length,
-		strings.Replace(head, "POST", "GET", 1) + secret.Header + ": " + rightSecret + "\r\n\r\n",
-		head + secret.Header + ": " + rightSecret + "\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-		head + secret.Header + ": " + rightSecret + "\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
-		head + secret.Header + ": " + rightSecret + "\r\nContent-Type: Application/json ; a=b\r\n\r\n",
+		strings.Replace(head, "POST", "GET", 1) + telegram.SecretHeader + ": " + rightSecret + "\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
+		head + telegram.SecretHeader + ": " + rightSecret + "\r\nContent-Type: Application/json ; a=b\r\n\r\n",
 	} {
 		f.Add(raw, true)
 		f.Add(raw, false)
@@ -162,7 +162,7 @@ func FuzzRequest(f *testing.F) {
 		w := httptest.NewRecorder()
 		err = h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			reached = true
-			if _, there := r.Header[secret.Header]; there {
+			if _, there := r.Header[telegram.SecretHeader]; there {
 				t.Error("the bot sees the secret")
 			}
 			_, err := io.Copy(io.Discard, r.Body)
@@ -362,7 +362,7 @@ func request(clientIP string, secrets ...string) *http.Request {
 	r.TLS = &tls.ConnectionState{}
 	r.Header.Set("Content-Type", "application/json")
 	if len(secrets) > 0 {
-		r.Header[secret.Header] = secrets
+		r.Header[telegram.SecretHeader] = secrets
 	}
 	vars := map[string]any{caddyhttp.ClientIPVarKey: clientIP, caddyhttp.TrustedProxyVarKey: false}
 	return r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, vars))

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	facts "github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // A user writes to the bot, and the bot answers, in whichever way its framework
@@ -164,7 +164,7 @@ func handlerIsSlowWithDedupe(t *testing.T, s *story) {
 // name is what a slow handler is told to go on by.
 func name(id int64) string { return strconv.FormatInt(id, 10) }
 
-func gaveUp(a telegramtest.Attempt) bool { return errors.Is(a.Err, wire.ErrReadTimeout) }
+func gaveUp(a telegramtest.Attempt) bool { return errors.Is(a.Err, facts.ErrReadTimeout) }
 
 // The bot is asked to end while it works on an update, as for a new version, and
 // starts again after a while. It finishes its work first; or it does not, and then

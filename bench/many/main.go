@@ -26,7 +26,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddy-telegram/telegramwebhook"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -119,9 +119,9 @@ func (s *stage) send(k kind, bots int) {
 				r.Header.Set("Content-Type", "application/json")
 				switch k {
 				case withSecret:
-					r.Header.Set(secret.Header, secretOf(n))
+					r.Header.Set(telegram.SecretHeader, secretOf(n))
 				case withToken:
-					r.Header.Set(secret.Header, s.telegram.Webhook(token(n)).Secret)
+					r.Header.Set(telegram.SecretHeader, s.telegram.Webhook(token(n)).Secret)
 				}
 				resp := must(s.client.Do(r))
 				_, _ = io.Copy(io.Discard, resp.Body)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Telegram may use any of the host's addresses, so all are tried. The checks that
@@ -30,7 +30,7 @@ func (address) run(ctx context.Context, a *audit) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = reachable(a) && !a.Target.TLS
-	switch i := slices.IndexFunc(a.addresses, botapi.Reserved); {
+	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
 	case silent != "" && reachable(a):
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
 	case silent != "":

@@ -11,7 +11,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Result is the result of a check.
@@ -34,7 +34,7 @@ type Finding struct {
 // Options say which webhook is audited, and how.
 type Options struct {
 	// Target is the webhook's url. Without one there are no checks from outside.
-	Target wire.Target
+	Target telegram.Target
 
 	// Secret is the webhook's secret; empty if it is not known.
 	Secret string
@@ -53,7 +53,7 @@ type Options struct {
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 	// Dial opens connections. Default: a net.Dialer.
-	Dial wire.Dial
+	Dial telegram.Dial
 }
 
 // The checks, one type each.
@@ -117,12 +117,12 @@ type audit struct {
 	Options
 	text printable.Text
 
-	addresses   []netip.Addr // of the host, those that accept connections
-	connected   bool         // a request can be sent
-	untrusted   error        // why the certificate is not to be trusted
-	noSecret    *wire.Answer // to an update without a secret
-	rightSecret *wire.Answer // to an update with the secret; nil if none was sent
-	unknownPath *wire.Answer // to an update for a path that nobody has set up
+	addresses   []netip.Addr     // of the host, those that accept connections
+	connected   bool             // a request can be sent
+	untrusted   error            // why the certificate is not to be trusted
+	noSecret    *telegram.Answer // to an update without a secret
+	rightSecret *telegram.Answer // to an update with the secret; nil if none was sent
+	unknownPath *telegram.Answer // to an update for a path that nobody has set up
 }
 
 // Run audits a webhook. It connects to the url's host only: to its port, and to

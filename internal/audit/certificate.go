@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 func (certificate) run(ctx context.Context, a *audit) Finding {
@@ -53,7 +51,12 @@ func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate
 	}
 	defer conn.Close()
 	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
-	return chain[0], wire.Verify(chain, host, a.Roots)
+	opts := x509.VerifyOptions{DNSName: host, Roots: a.Roots, Intermediates: x509.NewCertPool()}
+	for _, ca := range chain[1:] {
+		opts.Intermediates.AddCert(ca)
+	}
+	_, err = chain[0].Verify(opts)
+	return chain[0], err
 }
 
 func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
@@ -66,7 +69,7 @@ func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
 	if unknownAuthority {
 		remedy = "get a certificate from a public CA and serve its intermediates, or upload this one with `certificate`"
 	}
-	seen := fmt.Sprintf("at %s: %s", ip, a.line(strings.TrimPrefix(err.Error(), "tls: failed to verify certificate: ")))
+	seen := fmt.Sprintf("at %s: %s", ip, a.line(err.Error()))
 	if a.Insecure {
 		return warn(seen, remedy)
 	}

@@ -9,8 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/samples"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // connectTimeout is for the connection and the TLS handshake. An answer may take
@@ -18,42 +17,43 @@ import (
 const connectTimeout = 10 * time.Second
 
 // connect opens a connection to a port of the host; with TLS unless config is nil.
-func (a *audit) connect(ctx context.Context, ip netip.Addr, t wire.Target, config *tls.Config) (*wire.Conn, error) {
+func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, config *tls.Config) (*telegram.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	return wire.Open(ctx, a.Dial, t.Address(ip.String()), config)
+	return telegram.Open(ctx, a.Dial, t.Address(ip.String()), config)
 }
 
 // send sends an update that bots ignore: it has an id and nothing else. An empty
 // secret is not sent. The right one is sent only if the certificate is trusted,
 // which may have changed since it was checked.
-func (a *audit) send(ctx context.Context, t wire.Target, secret string) *wire.Answer {
+func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *telegram.Answer {
 	var config *tls.Config
 	if verify := secret != "" && secret == a.Secret && !a.Insecure; t.TLS && verify {
-		config = wire.TLSConfig(t.ServerName(), a.Roots)
+		config = telegram.TLSConfig(t.ServerName())
+		config.RootCAs = a.Roots
 	} else if t.TLS {
 		config = &tls.Config{ServerName: t.ServerName(), InsecureSkipVerify: true}
 	}
-	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, samples.ID())), config)
+	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID())), config)
 }
 
 // exchange makes a request on a connection of its own.
-func (a *audit) exchange(ctx context.Context, t wire.Target, request []byte, config *tls.Config) *wire.Answer {
+func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, config *tls.Config) *telegram.Answer {
 	if request == nil {
-		return &wire.Answer{Err: errors.New("the url is so long that Telegram sends nothing")}
+		return &telegram.Answer{Err: errors.New("the url is so long that Telegram sends nothing")}
 	}
 	conn, err := a.connect(ctx, a.addresses[0], t, config)
 	if err != nil {
-		return &wire.Answer{Err: err}
+		return &telegram.Answer{Err: err}
 	}
 	defer conn.Close()
-	return conn.Exchange(request, wire.Timeout)
+	return conn.Exchange(request, time.Now().Add(telegram.Timeout))
 }
 
 // remedyFor adds to the remedy for a connection that was dropped: an audit is
 // refused so often that the listener wrapper may penalize its address.
 func remedyFor(err error, remedy string) string {
-	if errors.Is(err, wire.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, telegram.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"
 	}
 	return remedy

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func (n *network) watch(next http.Handler) http.Handler {
@@ -19,7 +19,7 @@ func (n *network) watch(next http.Handler) http.Handler {
 	})
 }
 
-func genuine(r *http.Request) bool { return r.Header.Get(wire.SecretHeader) == theSecret }
+func genuine(r *http.Request) bool { return r.Header.Get(telegram.SecretHeader) == theSecret }
 
 func answering(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -130,7 +130,7 @@ var (
 	onePath = onOtherPaths(bot, sound)
 
 	checkedWhenPresent = refusingWith(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(wire.SecretHeader) != "" {
+		if r.Header.Get(telegram.SecretHeader) != "" {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func (redirect) run(ctx context.Context, a *audit) Finding {
@@ -35,7 +35,7 @@ func (redirect) run(ctx context.Context, a *audit) Finding {
 	}
 }
 
-func redirectsToHTTPS(answer *wire.Answer, host string) bool {
+func redirectsToHTTPS(answer *telegram.Answer, host string) bool {
 	location, err := url.Parse(answer.Header.Get("Location"))
 	return err == nil && 300 <= answer.Status && answer.Status < 400 && location.Scheme == "https" &&
 		strings.EqualFold(location.Hostname(), host) && (location.Port() == "" || location.Port() == "443")

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // TestKept audits without the right secret, so the bot's answer is not known.
@@ -87,7 +87,7 @@ func TestDropped(t *testing.T) {
 // TestRemedyFor tells dropped connections from others.
 func TestRemedyFor(t *testing.T) {
 	for err, want := range map[error]bool{
-		wire.ErrClosed: true, syscall.ECONNRESET: true, syscall.EPIPE: true, wire.ErrReadTimeout: false, syscall.ECONNREFUSED: false,
+		telegram.ErrClosed: true, syscall.ECONNRESET: true, syscall.EPIPE: true, telegram.ErrReadTimeout: false, syscall.ECONNREFUSED: false,
 	} {
 		if got := remedyFor(err, "do"); strings.Contains(got, "penalty") != want || !strings.HasPrefix(got, "do") {
 			t.Errorf("%v: got %q", err, got)

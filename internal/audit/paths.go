@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Updates without a secret are sent to other spellings of the path, and to a path
@@ -17,7 +17,7 @@ import (
 // the same bot, some of them reach the bot.
 func (paths) run(ctx context.Context, a *audit) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
-	answers := make([]*wire.Answer, len(tried))
+	answers := make([]*telegram.Answer, len(tried))
 	var sending sync.WaitGroup
 	for i, query := range tried {
 		t := a.Target
@@ -90,7 +90,7 @@ const (
 // destination tells by the answer where an update without the secret went. The
 // answer is compared with that of the gate, of the bot if the right secret was
 // sent, and of a path that nobody has set up: a site may have a page on every path.
-func (a *audit) destination(answer *wire.Answer) destination {
+func (a *audit) destination(answer *telegram.Answer) destination {
 	switch bot := a.rightSecret; {
 	case answer.Err != nil:
 		return notAnswered
@@ -109,10 +109,10 @@ func (a *audit) destination(answer *wire.Answer) destination {
 }
 
 // equal reports whether two answers probably come from the same program.
-func equal(x, y *wire.Answer) bool { return similar(x, y) && bytes.Equal(x.Body, y.Body) }
+func equal(x, y *telegram.Answer) bool { return similar(x, y) && bytes.Equal(x.Body, y.Body) }
 
 // similar reports whether they may come from the same program.
-func similar(x, y *wire.Answer) bool {
+func similar(x, y *telegram.Answer) bool {
 	return x.Status == y.Status && slices.Equal(fingerprint(x), fingerprint(y))
 }
 
@@ -121,7 +121,7 @@ func similar(x, y *wire.Answer) bool {
 var variable = []string{"Date", "Content-Length", "Connection", "Keep-Alive", "Alt-Svc", "Server", "Strict-Transport-Security"}
 
 // fingerprint returns the content type and the sorted names of the other headers.
-func fingerprint(answer *wire.Answer) []string {
+func fingerprint(answer *telegram.Answer) []string {
 	names := []string{answer.Header.Get("Content-Type")}
 	for name := range answer.Header {
 		if !slices.Contains(variable, name) {

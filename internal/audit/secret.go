@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
-	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func (noSecret) run(ctx context.Context, a *audit) Finding {
@@ -21,7 +19,7 @@ func (wrongSecret) run(ctx context.Context, a *audit) Finding {
 }
 
 // judgeRefusal judges the answer to an update that must be refused.
-func (a *audit) judgeRefusal(answer *wire.Answer) Finding {
+func (a *audit) judgeRefusal(answer *telegram.Answer) Finding {
 	const remedy = "refuse with 403 whatever has no secret or a wrong one"
 	switch status := answer.Status; {
 	case answer.Err != nil:
@@ -44,7 +42,7 @@ func (rightSecret) run(ctx context.Context, a *audit) Finding {
 	case a.Insecure:
 	case a.untrusted != nil:
 		return warn("not sent to a server with a bad certificate", "see certificate, or send it anyway with --insecure")
-	case !a.Target.TLS && !botapi.Reserved(a.addresses[0]):
+	case !a.Target.TLS && !telegram.IsReserved(a.addresses[0]):
 		return warn("not sent in clear over the internet", "use https, or send it anyway with --insecure")
 	}
 	a.rightSecret = a.send(ctx, a.Target, a.Secret)
@@ -58,7 +56,7 @@ func (rightSecret) run(ctx context.Context, a *audit) Finding {
 		return fail(fmt.Sprintf("refused with %d", answer.Status),
 			"give this command the webhook's secret; where `source` allows only Telegram's addresses, 403 is right")
 	default:
-		_, sentence := delivery.Of(answer)
+		_, sentence := answer.Outcome()
 		return fail(a.text.Line(strings.TrimSuffix(sentence, "."), 400), remedy)
 	}
 }

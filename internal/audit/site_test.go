@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
@@ -185,9 +185,9 @@ func (n *network) audit(t *testing.T, url string, o Options) map[string]Finding 
 	return found
 }
 
-func target(t *testing.T, url string) wire.Target {
+func target(t *testing.T, url string) telegram.Target {
 	t.Helper()
-	target, err := wire.ParseTarget(url)
+	target, err := telegram.ParseTarget(url)
 	if err != nil {
 		t.Fatal(err)
 	}

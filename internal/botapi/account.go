@@ -12,6 +12,7 @@ import (
 	"unique"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // hidden stands where a secret was.
@@ -62,15 +63,15 @@ func checkToken(s string) error {
 		return errors.New("is empty")
 	case strings.TrimSpace(s) != s:
 		return errors.New("has white space around it")
-	case len(s) > maxToken:
-		return fmt.Errorf("has %d characters; a bot token has at most %d", len(s), maxToken)
+	case len(s) > telegram.MaxToken:
+		return fmt.Errorf("has %d characters; a bot token has at most %d", len(s), telegram.MaxToken)
 	case strings.HasPrefix(s, "bot"):
 		return errors.New(`begins with "bot"; leave that out`)
-	case !tokenForm.MatchString(s):
+	case !telegram.Token.MatchString(s):
 		return errors.New("is not a bot token; it must be what @BotFather gave: digits, a colon, and at least 30 of A-Z a-z 0-9 _ -")
 	}
 	digits, _, _ := strings.Cut(s, ":")
-	if id, err := strconv.ParseInt(digits, 10, 64); err != nil || id >= maxBotID {
+	if id, err := strconv.ParseInt(digits, 10, 64); err != nil || id > telegram.MaxBotID {
 		return errors.New("is not a bot token; the number before the colon is too large")
 	}
 	return nil
@@ -78,11 +79,11 @@ func checkToken(s string) error {
 
 func parseServer(api string) (*url.URL, error) {
 	if api == "" {
-		api = DefaultAPI
+		api = telegram.DefaultAPI
 	}
 	u, err := url.Parse(api)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errors.New("is not the URL of a Bot API server; it must look like " + DefaultAPI)
+		return nil, errors.New("is not the URL of a Bot API server; it must look like " + telegram.DefaultAPI)
 	}
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, errors.New("has a query or a fragment; a Bot API server's URL ends before them")

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Check reports what Telegram would refuse, or would take and then never use.
@@ -56,13 +57,16 @@ func (w Webhook) checkURL(local bool) error {
 	if err := w.checkHost(u.Hostname()); err != nil && !local {
 		return err
 	}
-	if port := u.Port(); port != "" && !local && !slices.Contains(ports, port) {
-		return fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(ports, ", "))
+	if port := u.Port(); port != "" && !local && !slices.Contains(telegram.Ports, port) {
+		return fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(telegram.Ports, ", "))
 	}
-	// A secret that is made by the gate itself has 43 characters.
-	length := len(head) + len(u.RequestURI()) + len(u.Host) + len(secret.Header) + cmp.Or(len(w.Secret), 43)
-	if length >= maxHead {
-		return fmt.Errorf("is so long that the head of a request has %d bytes; from %d on Telegram sends nothing, without an error", length, maxHead)
+	target, err := telegram.ParseTarget(w.URL)
+	if err != nil {
+		return err
+	}
+	// Without a secret here, the gate makes one.
+	if size := len(target.Head(cmp.Or(w.Secret, secret.New()), telegram.MaxUpdate)); size > telegram.MaxHead {
+		return fmt.Errorf("is so long that the head of a request has %d bytes; above %d Telegram sends nothing, without an error", size, telegram.MaxHead)
 	}
 	return nil
 }
@@ -84,7 +88,7 @@ func checkReachable(addr netip.Addr) error {
 	switch {
 	case !addr.Is4():
 		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", addr)
-	case Reserved(addr):
+	case telegram.IsReserved(addr):
 		return fmt.Errorf("%s is a reserved address, which Telegram does not reach", addr)
 	}
 	return nil
@@ -99,7 +103,7 @@ func (w Webhook) checkSecret(bool) error {
 
 func (w Webhook) checkAllowedUpdates(bool) error {
 	for _, name := range w.AllowedUpdates {
-		if !updateType.MatchString(name) {
+		if !telegram.IsUpdateType(name) {
 			return fmt.Errorf("%q is not the name of a type of update, such as message; name each by itself", name)
 		}
 	}
@@ -121,9 +125,9 @@ func (w Webhook) checkIPAddress(local bool) error {
 }
 
 func (w Webhook) checkMaxConnections(local bool) error {
-	limit := MaxConnections
+	limit := telegram.MaxConnections
 	if local {
-		limit = maxConnectionsLocal
+		limit = telegram.MaxLocalConnections
 	}
 	if w.MaxConnections < 1 || w.MaxConnections > limit {
 		return fmt.Errorf("%d is not from 1 to %d", w.MaxConnections, limit)
@@ -137,8 +141,8 @@ func (w Webhook) checkCertificate(bool) error {
 	if len(w.Certificate) == 0 {
 		return nil
 	}
-	if len(w.Certificate) > maxCertificate {
-		return fmt.Errorf("has %d bytes; Telegram takes up to %d", len(w.Certificate), maxCertificate)
+	if len(w.Certificate) > telegram.MaxCertificate {
+		return fmt.Errorf("has %d bytes; Telegram takes up to %d", len(w.Certificate), telegram.MaxCertificate)
 	}
 	var first *x509.Certificate
 	for block, rest := pem.Decode(w.Certificate); block != nil; block, rest = pem.Decode(rest) {
@@ -159,7 +163,7 @@ func (w Webhook) checkCertificate(bool) error {
 		return err
 	}
 	host := u.Hostname()
-	if host != "" && !first.IsCA && first.Subject.CommonName != host && first.VerifyHostname(host) != nil {
+	if host != "" && !first.IsCA && !telegram.MatchesHost(first, host) {
 		return fmt.Errorf("is not for %s", host)
 	}
 	return nil

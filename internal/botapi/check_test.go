@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 		"types with a comma":       {func(w *Webhook) { w.AllowedUpdates = []string{"message,poll"} }, false, `allowed_updates: "message,poll" is not the name of a type of update, such as message; name each by itself`},
 		"a type of update, empty":  {func(w *Webhook) { w.AllowedUpdates = []string{""} }, false, `allowed_updates: "" is not the name of a type of update, such as message; name each by itself`},
 		"the longest url":          {longest(0), false, ""},
-		"one byte more":            {longest(1), false, "url: is so long that the head of a request has 4096 bytes; from 4096 on Telegram sends nothing, without an error"},
+		"one byte more":            {longest(1), false, "url: is so long that the head of a request has 4069 bytes; above 4068 Telegram sends nothing, without an error"},
 		"a malformed secret":       {func(w *Webhook) { w.Secret = "a b" }, false, "secret: has a character at position 2 that Telegram does not take; use only A-Z a-z 0-9 _ -"},
 		"ip_address: IPv6":         {func(w *Webhook) { w.IPAddress = "2001:db8::1" }, false, `ip_address: "2001:db8::1" is not an IPv4 address, and Telegram uses no other`},
 		"ip_address: private":      {func(w *Webhook) { w.IPAddress = "10.0.0.1" }, false, "ip_address: 10.0.0.1 is a reserved address, which Telegram does not reach"},
@@ -81,8 +81,8 @@ func at(s string) func(*Webhook) { return func(w *Webhook) { w.URL = s } }
 func longest(more int) func(*Webhook) {
 	return func(w *Webhook) {
 		head := "POST / HTTP/1.1\r\nHost: bot.example.com\r\nX-Telegram-Bot-Api-Secret-Token: " + w.Secret +
-			"\r\nContent-Type: application/json\r\nContent-Length: 524288\r\nConnection: keep-alive\r\nAccept-Encoding: gzip, deflate\r\n\r\n"
-		w.URL = "https://bot.example.com/" + strings.Repeat("x", maxHead-1-len(head)+more)
+			"\r\nContent-Type: application/json\r\nContent-Length: 524314\r\nConnection: keep-alive\r\nAccept-Encoding: gzip, deflate\r\n\r\n"
+		w.URL = "https://bot.example.com/" + strings.Repeat("x", 4068-len(head)+more)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // endless is the body of an answer that goes on for ever. It counts.
@@ -87,7 +89,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	redact := newRedactor(account(f, plantedToken, "", false), plantedSecret)
 	f.Fuzz(func(t *testing.T, status int, contentType, retryAfter string, body []byte) {
-		c := call{method: "getWebhookInfo", server: DefaultAPI, redact: redact}
+		c := call{method: "getWebhookInfo", server: telegram.DefaultAPI, redact: redact}
 		header := http.Header{"Content-Type": {contentType}, "Retry-After": {retryAfter}}
 		var info webhookInfo
 		var ok confirmation

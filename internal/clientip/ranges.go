@@ -7,26 +7,21 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Keyword stands for Telegram's own ranges in a configuration.
 const Keyword = "telegram"
 
-// telegram is the ranges that the Bot API's webhook guide names. It warns that
-// they may change, which is why nothing restricts requests to them by default.
-var telegram = Ranges{
-	netip.MustParsePrefix("149.154.160.0/20"),
-	netip.MustParsePrefix("91.108.4.0/22"),
-}
-
 // Ranges is a list of address ranges. An empty list holds no address.
 type Ranges []netip.Prefix
 
 // Telegram reports whether ip is one of Telegram's addresses.
-func Telegram(ip string) bool { return telegram.Contains(ip) }
+func Telegram(ip string) bool { return Ranges(telegram.Ranges).Contains(ip) }
 
 // TelegramAddr reports whether addr is one of Telegram's.
-func TelegramAddr(addr netip.Addr) bool { return telegram.ContainsAddr(addr) }
+func TelegramAddr(addr netip.Addr) bool { return Ranges(telegram.Ranges).ContainsAddr(addr) }
 
 // Parse reads "telegram", CIDR ranges and single addresses. An IPv6-mapped
 // range stands for the IPv4 range in it.
@@ -34,7 +29,7 @@ func Parse(args ...string) (Ranges, error) {
 	var ranges Ranges
 	for _, arg := range args {
 		if arg == Keyword {
-			ranges = append(ranges, telegram...)
+			ranges = append(ranges, telegram.Ranges...)
 			continue
 		}
 		prefix, err := parsePrefix(arg)

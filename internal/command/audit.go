@@ -10,7 +10,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newAudit() *cobra.Command {
@@ -108,8 +108,8 @@ func findAudited(cmd *cobra.Command, url string) (*app.Status, error) {
 
 // sameURL reports whether Telegram sends to the same place with both urls.
 func sameURL(x, y string) bool {
-	a, errA := wire.ParseTarget(x)
-	b, errB := wire.ParseTarget(y)
+	a, errA := telegram.ParseTarget(x)
+	b, errB := telegram.ParseTarget(y)
 	return errA == nil && errB == nil && a == b
 }
 

@@ -13,7 +13,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func TestMain(m *testing.M) {
@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 //
 //	$CADDY_ADMIN  an admin API, see serveAdmin
 //	$SITE         a server with answers from files, see serveAnswers
+//	$LONG         a path so long that Telegram sends nothing
 //	$GATE         a webhook with the secret $SECRET, see serveGate
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -35,7 +36,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CADDY_ADMIN", serveAdmin(env))
 			env.Setenv("SITE", serveAnswers(env))
 			env.Setenv("GATE", serveGate(env))
-			long := fmt.Sprintf(`{"update_id":1,"x":"%s"}`, strings.Repeat("x", wire.MaxUpdate))
+			env.Setenv("LONG", strings.Repeat("x", telegram.MaxHead))
+			long := fmt.Sprintf(`{"update_id":1,"x":"%s"}`, strings.Repeat("x", telegram.MaxUpdate))
 			return os.WriteFile(filepath.Join(env.WorkDir, "long.json"), []byte(long), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

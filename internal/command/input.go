@@ -11,9 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/samples"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
@@ -28,8 +27,8 @@ func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between then reads the secret")
 }
 
-func parseURL(url string) (wire.Target, error) {
-	target, err := wire.ParseTarget(url)
+func parseURL(url string) (telegram.Target, error) {
+	target, err := telegram.ParseTarget(url)
 	if err != nil {
 		return target, errors.New("the url is not one such as https://bot.example.com/telegram")
 	}
@@ -57,8 +56,7 @@ func readSecret(cmd *cobra.Command) (string, error) {
 // readUpdate returns the update of the file, or a built-in message.
 func readUpdate(cmd *cobra.Command) ([]byte, error) {
 	if !cmd.Flags().Changed(updateFlag) {
-		update, _ := samples.Update("message")
-		return update, nil
+		return telegram.SampleMessage(telegram.SampleID()), nil
 	}
 	update, err := readFile(cmd, updateFlag)
 	if err != nil {
@@ -71,8 +69,8 @@ func readUpdate(cmd *cobra.Command) ([]byte, error) {
 	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
 		return nil, fmt.Errorf("--%s: is not an update, which is a JSON object with an update_id", updateFlag)
 	}
-	if len(update) > wire.MaxUpdate {
-		return nil, fmt.Errorf("--%s: is longer than %d bytes, so Telegram would drop it", updateFlag, wire.MaxUpdate)
+	if len(update) > telegram.MaxUpdate {
+		return nil, fmt.Errorf("--%s: is longer than %d bytes, so Telegram would drop it", updateFlag, telegram.MaxUpdate)
 	}
 	return update, nil
 }

@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/delivery"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newSend() *cobra.Command {
@@ -66,29 +66,30 @@ func runSend(cmd *cobra.Command, args []string) error {
 	}
 	request := target.Request(secret, update)
 	if request == nil {
-		return fmt.Errorf("the url is so long that request line and headers have %d bytes or more, so Telegram never sends anything to it", wire.MaxHead)
+		return fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram never sends anything to it", telegram.MaxHead)
 	}
 	var config *tls.Config
 	if target.TLS {
-		config = wire.TLSConfig(target.ServerName(), nil)
+		config = telegram.TLSConfig(target.ServerName())
 		config.InsecureSkipVerify = isSet(cmd, "insecure")
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), wire.Timeout)
+	deadline := time.Now().Add(telegram.Timeout)
+	ctx, cancel := context.WithDeadline(cmd.Context(), deadline)
 	defer cancel()
-	conn, err := wire.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
+	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := printable.Without(secret)
 	if err != nil {
 		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
 			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
-	answer := conn.Exchange(request, wire.Timeout)
+	answer := conn.Exchange(request, deadline)
 
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	printRow(table, "secret", map[bool]string{true: "sent", false: "none given"}[secret != ""])
 	printAnswer(table, text, answer)
-	outcome, sentence := delivery.Of(answer)
+	outcome, sentence := answer.Outcome()
 	printRow(table, "result", text.Line(sentence, 2*maxLine))
 	if secret == "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
 		printRow(table, "hint", "give the secret in "+secretEnv+" or with --secret-file; if the gate keeps it, send to the bot itself, such as http://localhost:8080/")
@@ -96,7 +97,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	return exit(cmd, map[delivery.Outcome]int{delivery.Retried: 2, delivery.Removing: 3}[outcome])
+	return exit(cmd, map[telegram.Outcome]int{telegram.Retried: 2, telegram.Removing: 3}[outcome])
 }
 
 // shownHeaders are the headers that Telegram heeds or that explain an answer.
@@ -105,7 +106,7 @@ var shownHeaders = []string{
 	"Retry-After", "Location", "Allow", "Www-Authenticate", "Strict-Transport-Security", "Server",
 }
 
-func printAnswer(w io.Writer, text printable.Text, answer *wire.Answer) {
+func printAnswer(w io.Writer, text printable.Text, answer *telegram.Answer) {
 	if answer.Status != 0 {
 		reason := cmp.Or(answer.Reason, http.StatusText(answer.Status))
 		printRow(w, "answer", fmt.Sprintf("%d %s", answer.Status, text.Line(reason, maxLine)))

@@ -17,7 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const theSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
@@ -110,7 +110,7 @@ func serveGate(env *testscript.Env) string {
 		switch {
 		case r.URL.Path != "/telegram":
 			w.WriteHeader(http.StatusNotFound)
-		case r.Header.Get(wire.SecretHeader) != theSecret:
+		case r.Header.Get(telegram.SecretHeader) != theSecret:
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))

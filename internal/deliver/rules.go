@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
@@ -68,7 +70,7 @@ func CheckHSTS(value string) error {
 
 // CheckRetryAfter checks a pause that Telegram is asked for.
 func CheckRetryAfter(wait time.Duration) error {
-	if wait < time.Second || wait > time.Hour || wait%time.Second != 0 {
+	if wait < time.Second || wait > telegram.MaxRetryAfter || wait%time.Second != 0 {
 		return fmt.Errorf("%s is not in whole seconds from 1s to 1h, which is what Telegram honours", wait)
 	}
 	return nil

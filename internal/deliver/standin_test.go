@@ -15,9 +15,9 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// telegram is the stand-in and a webhook, joined without a network, so that time
+// standIn is the stand-in and a webhook, joined without a network, so that time
 // may be faked.
-type telegram struct {
+type standIn struct {
 	*telegramtest.Sender
 	table Table
 
@@ -29,8 +29,8 @@ type telegram struct {
 }
 
 // newTelegram sends to a bot that is behind a Table.
-func newTelegram(t *testing.T, connections int, bot func(n int, w http.ResponseWriter, r *http.Request) error) *telegram {
-	tg := &telegram{got: make(map[int64]int)}
+func newTelegram(t *testing.T, connections int, bot func(n int, w http.ResponseWriter, r *http.Request) error) *standIn {
+	tg := &standIn{got: make(map[int64]int)}
 	rules, err := NewRules("off", 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func (c cuttable) Read(p []byte) (int, error) {
 }
 
 // deliver sends updates and waits until Telegram is rid of them.
-func (tg *telegram) deliver(t *testing.T, ids ...int64) {
+func (tg *standIn) deliver(t *testing.T, ids ...int64) {
 	t.Helper()
 	for _, id := range ids {
 		tg.Send(telegramtest.Message(id, id, "hello"))
@@ -129,7 +129,7 @@ func (tg *telegram) deliver(t *testing.T, ids ...int64) {
 }
 
 // wantOnce checks that the bot has got each update once and Telegram one answer.
-func (tg *telegram) wantOnce(t *testing.T, updates int) {
+func (tg *standIn) wantOnce(t *testing.T, updates int) {
 	t.Helper()
 	tg.mu.Lock()
 	defer tg.mu.Unlock()

@@ -25,7 +25,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Placeholder is the value that handlers and logs see in place of the secret.
@@ -81,7 +81,7 @@ type redactor struct {
 }
 
 func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	values, ok := r.Header[secret.Header]
+	values, ok := r.Header[telegram.SecretHeader]
 	if !ok {
 		d.next.ServeHTTP(w, r)
 		return
@@ -92,7 +92,7 @@ func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	taken := &taken{values: values}
-	r.Header[secret.Header] = []string{Placeholder}
+	r.Header[telegram.SecretHeader] = []string{Placeholder}
 	if place == gated {
 		defer d.front.reportUnread(taken, r.Host, r.URL.Path)
 	}
@@ -123,7 +123,7 @@ const (
 
 // Values returns the values of the request's secret header. Only a gate may call it.
 func Values(r *http.Request) ([]string, State) {
-	values, state := r.Header[secret.Header], Exposed
+	values, state := r.Header[telegram.SecretHeader], Exposed
 	if t, ok := r.Context().Value(contextKey{}).(*taken); ok {
 		t.read.Store(true)
 		if isPlaceholder(values) {

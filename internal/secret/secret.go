@@ -12,20 +12,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Header is the header in which Telegram sends a webhook's secret token, in
-// the canonical form in which net/http keeps it.
-const Header = "X-Telegram-Bot-Api-Secret-Token"
-
-const (
-	// MaxLen is the longest secret that setWebhook takes.
-	MaxLen = 256
-
-	// StrongLen is the length from which a random base64url secret cannot be
-	// guessed any more: 22 characters hold 128 bits.
-	StrongLen = 22
-)
+// StrongLen is the length from which a random base64url secret cannot be guessed any
+// more: 22 characters hold 128 bits.
+const StrongLen = 22
 
 // Check reports why Telegram would not take value as a secret_token. The error
 // never holds the value or a part of it.
@@ -33,8 +26,8 @@ func Check(value string) error {
 	if value == "" {
 		return errors.New("is empty")
 	}
-	if len(value) > MaxLen {
-		return fmt.Errorf("has %d characters; Telegram takes 1 to %d", len(value), MaxLen)
+	if len(value) > telegram.MaxSecret {
+		return fmt.Errorf("has %d characters; Telegram takes 1 to %d", len(value), telegram.MaxSecret)
 	}
 	for i := range len(value) {
 		if !allowed(value[i]) {

@@ -4,6 +4,8 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Accepted is one secret that is accepted.
@@ -21,7 +23,7 @@ type Set struct {
 // padded is a secret filled up with zeros to the longest one's length, in words
 // of eight bytes, and its own length: every comparison does the same work.
 type padded struct {
-	words [MaxLen / 8]uint64
+	words [telegram.MaxSecret / 8]uint64
 	len   uint64
 	until time.Time
 }
@@ -37,7 +39,7 @@ func NewSet(accepted ...Accepted) *Set {
 }
 
 func pad(value string) (p padded) {
-	var bytes [MaxLen]byte
+	var bytes [telegram.MaxSecret]byte
 	copy(bytes[:], value)
 	for i := range p.words {
 		p.words[i] = binary.LittleEndian.Uint64(bytes[8*i:])

@@ -5,13 +5,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // setOf is a set that accepts values for ever.
 func setOf(values ...string) *Set { return NewConfigured(values...).Accepted() }
 
 func TestMatch(t *testing.T) {
-	long := strings.Repeat("L", MaxLen)
+	long := strings.Repeat("L", telegram.MaxSecret)
 	set := setOf("current_secret", "previous-secret", long)
 	for name, tc := range map[string]struct {
 		got  string

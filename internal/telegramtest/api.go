@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // APIOptions say how an API differs from Telegram's, so that a webhook on
@@ -185,7 +187,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call carries out a method.
 func (a *API) call(q *query) *reply {
 	token := strings.TrimSuffix(q.token, "/test")
-	if !wellFormed(token) {
+	if !telegram.Token.MatchString(token) {
 		return errorReply(http.StatusUnauthorized, "Unauthorized: invalid token specified")
 	}
 	exists := a.opt.Tokens == nil || slices.Contains(a.opt.Tokens, token)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // conn is a persistent connection to a webhook with at most one request under
@@ -15,8 +15,8 @@ import (
 type conn struct {
 	h    *hook
 	id   uint64
-	wc   *wire.Conn  // nil until the first try
-	stop func() bool // ends the watch for a new registration
+	wc   *telegram.Conn // nil until the first try
+	stop func() bool    // ends the watch for a new registration
 
 	job  *job          // assigned while idle; the sender's lock guards it
 	wake chan struct{} // holds a value when a job was assigned
@@ -55,20 +55,21 @@ func (c *conn) close() {
 }
 
 // try writes a request and reads its answer.
-func (c *conn) try(j job) *wire.Answer {
+func (c *conn) try(j job) *telegram.Answer {
+	deadline := time.Now().Add(c.h.s.opt.ReadTimeout)
 	if c.wc == nil {
-		if err := c.open(); err != nil {
-			return &wire.Answer{Err: err}
+		if err := c.open(deadline); err != nil {
+			return &telegram.Answer{Err: err}
 		}
 	}
-	return c.wc.Exchange(j.request, c.h.s.opt.ReadTimeout)
+	return c.wc.Exchange(j.request, deadline)
 }
 
 // open connects. A new registration cuts the connection.
-func (c *conn) open() error {
-	ctx, cancel := context.WithTimeout(c.h.ctx, c.h.s.opt.ReadTimeout)
+func (c *conn) open(deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(c.h.ctx, deadline)
 	defer cancel()
-	wc, err := wire.Open(ctx, c.h.s.opt.Dial, c.h.target.Address(c.h.w.IPAddress), c.h.tls)
+	wc, err := telegram.Open(ctx, c.h.s.opt.Dial, c.h.target.Address(c.h.w.IPAddress), c.h.tls)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -139,13 +138,32 @@ func TestReadTimeout(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			near, _ := net.Pipe()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		defer s.Close()
+		s.Send([]byte(inChat(1, 1)))
+		time.Sleep(61 * time.Second)
+		if stats := s.Stats(); stats.LastError != "Write timeout expired" || stats.Failed != 1 {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
+
+// The time for the answer begins with the connection.
+func TestSlowConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(context.Context, string, string) (net.Conn, error) {
+			time.Sleep(50 * time.Second)
+			near, far := net.Pipe()
+			go io.Copy(io.Discard, far)
 			return near, nil
 		}})
 		defer s.Close()
-		s.Send([]byte(`{"update_id":1,"x":"` + strings.Repeat("x", 5000) + `"}`))
+		s.Send([]byte(inChat(1, 1)))
 		time.Sleep(61 * time.Second)
-		if stats := s.Stats(); stats.LastError != "Write timeout expired" || stats.Failed != 1 {
+		if stats := s.Stats(); stats.LastError != "Read timeout expired" || stats.LastErrorDate.Sub(begin) != time.Minute {
 			t.Errorf("got %+v", stats)
 		}
 	})
@@ -159,7 +177,6 @@ func TestDialErrors(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "Connection refused"},
 		{&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, "No route to host"},
 		{&net.DNSError{Err: "no such host", IsNotFound: true}, "Failed to resolve host: Name or service not known"},
-		{context.DeadlineExceeded, "Connection timed out"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var l log

@@ -2,7 +2,7 @@
 // work alone or joined.
 //
 // A [Sender] delivers updates to a webhook as Telegram does: the same bytes on
-// the wire and the same reading of the answer, which are those of package wire,
+// the wire and the same reading of the answer, which are those of package telegram,
 // and the same retries.
 //
 // An [API] answers the Bot API methods that concern webhooks, with Telegram's

@@ -7,19 +7,15 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-// goneAfter is how long a webhook has to answer 410 without a break until
-// Telegram removes it.
-const goneAfter = 23 * time.Hour
 
 // hook is one registration of a webhook and what is under way for it. The
 // sender's lock guards it.
 type hook struct {
 	s      *Sender
 	w      Webhook
-	target wire.Target
+	target telegram.Target
 	tls    *tls.Config // nil for http
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -52,7 +48,7 @@ type job struct {
 	request []byte
 }
 
-func newHook(s *Sender, w Webhook, t wire.Target) *hook {
+func newHook(s *Sender, w Webhook, t telegram.Target) *hook {
 	h := &hook{
 		s: s, w: w, target: t,
 		max:    w.MaxConnections,
@@ -61,10 +57,10 @@ func newHook(s *Sender, w Webhook, t wire.Target) *hook {
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if h.max == 0 {
-		h.max = defaultMaxConnections
+		h.max = telegram.DefaultMaxConnections
 	}
 	if t.TLS {
-		h.tls = wire.TLSConfig(t.ServerName(), w.RootCAs)
+		h.tls = tlsConfig(t.ServerName(), w.RootCAs)
 	}
 	return h
 }
@@ -148,7 +144,7 @@ func (s *Sender) drop(e *list.Element) {
 
 // ended draws the conclusions from a try, and reports whether the connection
 // goes on.
-func (h *hook) ended(c *conn, j job, a *wire.Answer) bool {
+func (h *hook) ended(c *conn, j job, a *telegram.Answer) bool {
 	s := h.s
 	s.mu.Lock()
 	at, gone := h.judge(j, a)

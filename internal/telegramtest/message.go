@@ -2,17 +2,35 @@ package telegramtest
 
 import (
 	"bytes"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf16"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/samples"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
+
+//go:embed updates/*.json
+var updates embed.FS
 
 // Updates returns a realistic update of every type that Telegram sends, by the
 // name of the type, byte for byte as on the wire.
-func Updates() map[string][]byte { return samples.Updates() }
+func Updates() map[string][]byte {
+	entries, err := updates.ReadDir("updates")
+	if err != nil {
+		panic(err)
+	}
+	all := map[string][]byte{"message": telegram.SampleMessage(471961782)}
+	for _, entry := range entries {
+		body, err := updates.ReadFile("updates/" + entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		all[strings.TrimSuffix(entry.Name(), ".json")] = bytes.TrimSuffix(body, []byte("\n"))
+	}
+	return all
+}
 
 // messageFormat is a reply in a group: about as much as a message has on
 // average, 1 KB.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -69,7 +69,7 @@ func (p *pipes) serve(c net.Conn) {
 		n := len(p.requests)
 		p.requests = append(p.requests, string(body))
 		p.times = append(p.times, time.Now())
-		p.secrets = append(p.secrets, req.Header.Get(wire.SecretHeader))
+		p.secrets = append(p.secrets, req.Header.Get(telegram.SecretHeader))
 		p.active++
 		p.most = max(p.most, p.active)
 		p.mu.Unlock()

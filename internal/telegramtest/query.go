@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // maxQuery is what a call may send, files included.
@@ -22,7 +20,7 @@ type query struct {
 	client string // address of the caller, "" for a local one
 	token  string // with "/test" behind it for the test environment
 	method string // in lower case
-	params wire.Params
+	params Params
 	files  map[string][]byte
 }
 
@@ -31,31 +29,35 @@ type query struct {
 func readQuery(w http.ResponseWriter, r *http.Request) (*query, error) {
 	q := &query{
 		ctx: r.Context(), client: clientAddress(r),
-		params: wire.FormParams(r.URL.RawQuery), files: make(map[string][]byte),
+		params: formParams(r.URL.RawQuery), files: make(map[string][]byte),
 	}
 	body := bufio.NewReader(http.MaxBytesReader(w, r.Body, maxQuery))
 	if _, err := body.Peek(1); err == io.EOF {
 		return q, nil // whatever it calls itself: there are clients that send a form without an end
 	}
-	contentType, attributes, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return q, q.readBody(r.Header.Get("Content-Type"), body)
+}
+
+func (q *query) readBody(contentType string, body io.Reader) error {
+	contentType, attributes, _ := mime.ParseMediaType(contentType)
 	if contentType == "multipart/form-data" {
-		return q, q.readParts(multipart.NewReader(body, attributes["boundary"]))
+		return q.readParts(multipart.NewReader(body, attributes["boundary"]))
 	}
 	content, err := io.ReadAll(body)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var params wire.Params
+	var params Params
 	switch contentType {
 	case "application/json":
-		params = wire.JSONParams(content)
+		params = jsonParams(content)
 	case "application/x-www-form-urlencoded":
-		params = wire.FormParams(string(content))
+		params = formParams(string(content))
 	}
 	for key, value := range params {
 		q.params.Add(key, value)
 	}
-	return q, nil
+	return nil
 }
 
 func (q *query) readParts(r *multipart.Reader) error {

@@ -2,9 +2,10 @@ package telegramtest
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // maxDelay is from where on the pauses do not grow: the pause is a random time
@@ -16,7 +17,7 @@ var errSuperseded = errors.New("webhook was set anew")
 
 // judge decides what a try was worth. It also reports whether Telegram gives up
 // the webhook because of it. The sender's lock is held.
-func (h *hook) judge(j job, a *wire.Answer) (at Attempt, gone bool) {
+func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 	at = Attempt{
 		UpdateID: j.update.id, Try: j.try,
 		Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Err: a.Err,
@@ -31,16 +32,15 @@ func (h *hook) judge(j job, a *wire.Answer) (at Attempt, gone bool) {
 	if a.Delivered() {
 		h.first410 = time.Time{}
 		stats.Delivered++
-		if a.Call != nil && a.Call.Runs() {
+		if at.Call = methodCall(a); at.Call != nil {
 			stats.Calls++
-			at.Call = a.Call
 		}
 		at.Delivered, j.update.done = true, true
 		return at, false
 	}
 
 	stats.Failed++
-	if text := a.Failure(); text != "" {
+	if text := lastError(a); text != "" {
 		stats.LastError, stats.LastErrorDate = text, now
 	}
 	at.Pause = j.update.nextPause(a.RetryAfter(), h.randomDelay)
@@ -51,9 +51,21 @@ func (h *hook) judge(j job, a *wire.Answer) (at Attempt, gone bool) {
 	return at, h.is410(a, now.Add(j.update.skew))
 }
 
+// lastError returns what getWebhookInfo shows of a failure; nothing if the connection was
+// closed without an answer.
+func lastError(a *telegram.Answer) string {
+	switch {
+	case errors.Is(a.Err, telegram.ErrClosed):
+		return ""
+	case a.Err != nil:
+		return a.Err.Error()
+	}
+	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
+}
+
 // is410 reports whether an answer is the 410 that removes the webhook. Only an
 // answer with another code is a break, a connection that failed is none.
-func (h *hook) is410(a *wire.Answer, now time.Time) bool {
+func (h *hook) is410(a *telegram.Answer, now time.Time) bool {
 	switch {
 	case a.Err != nil:
 		return false
@@ -64,7 +76,7 @@ func (h *hook) is410(a *wire.Answer, now time.Time) bool {
 		h.first410 = now
 		return false
 	}
-	return now.Sub(h.first410) > goneAfter
+	return now.Sub(h.first410) > telegram.GoneAfter
 }
 
 func (h *hook) randomDelay() time.Duration {

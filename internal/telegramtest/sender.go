@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Options say how a Sender keeps time and reaches the webhook. The zero value
@@ -24,15 +24,15 @@ type Options struct {
 	Now func() time.Time
 
 	// Dial opens the raw connection; network is "tcp4". Default a net.Dialer.
-	Dial wire.Dial
+	Dial telegram.Dial
 
 	// OnAttempt is told about each attempt after it ended and before what
 	// follows from it: the next try, or the next update of the queue. It is
 	// called from many goroutines and must not call Close.
 	OnAttempt func(Attempt)
 
-	// ReadTimeout is how long the whole answer may take from the written
-	// request. Default 60 s.
+	// ReadTimeout is how long a connection and the whole answer may take. Default
+	// 60 s.
 	ReadTimeout time.Duration
 
 	// IdleTimeout is when a connection that is not used is closed. Default 60 s.
@@ -60,7 +60,7 @@ func (o Options) withDefaults() Options {
 		o.OnAttempt = func(Attempt) {}
 	}
 	if o.ReadTimeout == 0 {
-		o.ReadTimeout = wire.Timeout
+		o.ReadTimeout = telegram.Timeout
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = time.Minute
@@ -87,8 +87,8 @@ type Attempt struct {
 
 	Pause     time.Duration // until the next try; 0 is at once
 	Delivered bool
-	Expired   bool             // given up, there is no next try
-	Call      *wire.MethodCall // what the answer asked Telegram to do, if anything
+	Expired   bool        // given up, there is no next try
+	Call      *MethodCall // what the answer asked Telegram to do, if anything
 }
 
 // final reports whether the update is not tried again.
@@ -161,7 +161,7 @@ func (s *Sender) setHook(w Webhook) {
 		s.hook.cancel()
 		s.hook = nil
 	}
-	if t, err := wire.ParseTarget(w.URL); err == nil {
+	if t, err := telegram.ParseTarget(w.URL); err == nil {
 		s.hook = newHook(s, w, t)
 		s.hook.work()
 	}
@@ -181,7 +181,7 @@ func (s *Sender) queue(u *update) {
 	switch {
 	case s.closed:
 		return
-	case len(u.body) > wire.MaxUpdate:
+	case len(u.body) > telegram.MaxUpdate:
 		s.stats.TooLong++
 		return
 	}

@@ -192,6 +192,25 @@ func TestSetWebhookBehindConfirmed(t *testing.T) {
 	})
 }
 
+func TestLongestHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		update := []byte(inChat(1, 1))
+		head := len(Request(Webhook{URL: "http://a/", Secret: "secret"}, update)) - len(update)
+		w := Webhook{URL: "http://a/" + strings.Repeat("x", 4068-head), Secret: "secret"}
+		p := &pipes{answer: func(int, string) string { return ok }}
+		s := start(t, p, w, Options{})
+		s.Send(update)
+		wait(t, s)
+		w.URL += "x"
+		s.SetWebhook(w)
+		s.Send(update)
+		synctest.Wait()
+		if stats := s.Stats(); stats.Delivered != 1 || stats.Pending != 1 {
+			t.Errorf("got %+v", stats)
+		}
+	})
+}
+
 func TestNothingIsSent(t *testing.T) {
 	for name, url := range map[string]string{
 		"no webhook": "",
@@ -226,8 +245,8 @@ func TestTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{answer: func(int, string) string { return ok }}
 		s := start(t, p, Webhook{}, Options{})
-		s.Send(make([]byte, 524288+40))
-		s.Send(make([]byte, 524288+41))
+		s.Send(make([]byte, 524_314))
+		s.Send(make([]byte, 524_315))
 		wait(t, s)
 		if stats := s.Stats(); stats.TooLong != 1 || stats.Delivered != 1 || len(p.got()) != 1 {
 			t.Errorf("got %+v", stats)

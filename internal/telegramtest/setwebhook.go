@@ -6,19 +6,15 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-const (
-	maxSecret      = 256
-	maxCertificate = 3 << 20
-
-	// someAddress stands for what a name resolves to where nobody says it.
-	someAddress = "203.0.113.10"
-)
+// someAddress stands for what a name resolves to where nobody says it.
+const someAddress = "203.0.113.10"
 
 // refusal is Telegram's word on an argument.
 type refusal string
@@ -114,15 +110,15 @@ func (a *API) wanted(q *query, url string) (registration, []byte) {
 	if url == "" {
 		return registration{}, nil
 	}
-	most := 100
+	most := telegram.MaxConnections
 	if a.opt.Local {
-		most = 100000
+		most = telegram.MaxLocalConnections
 	}
 	certificate, uploaded := q.file("certificate")
 	return registration{
 		url:         url,
 		secret:      q.params["secret_token"],
-		max:         q.int("max_connections", defaultMaxConnections, 1, most),
+		max:         q.int("max_connections", telegram.DefaultMaxConnections, 1, most),
 		ip:          q.params["ip_address"],
 		fixed:       q.params["ip_address"] != "",
 		certificate: uploaded,
@@ -137,16 +133,16 @@ func (r registration) same(want registration) bool {
 }
 
 // checkArguments is what is refused as a bad request before anything is tried.
-func checkArguments(want registration, certificate []byte) (wire.Target, error) {
-	t, err := wire.ParseTarget(want.url)
+func checkArguments(want registration, certificate []byte) (telegram.Target, error) {
+	t, err := telegram.ParseTarget(want.url)
 	switch {
 	case err != nil:
 		return t, refusal("invalid webhook URL specified")
-	case len(want.secret) > maxSecret:
+	case len(want.secret) > telegram.MaxSecret:
 		return t, refusal("secret token is too long")
 	case strings.Trim(want.secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != "":
 		return t, refusal("secret token contains unallowed characters")
-	case len(certificate) > maxCertificate:
+	case len(certificate) > telegram.MaxCertificate:
 		return t, refusal(fmt.Sprintf("certificate size is too big (%d bytes)", len(certificate)))
 	}
 	return t, nil
@@ -154,12 +150,12 @@ func checkArguments(want registration, certificate []byte) (wire.Target, error) 
 
 // verify is what Telegram tries before it answers: everything short of a
 // connection. It fills in what came of it.
-func (a *API) verify(t wire.Target, want *registration, certificate []byte) error {
+func (a *API) verify(t telegram.Target, want *registration, certificate []byte) error {
 	if !a.opt.Local {
 		if !t.TLS {
 			return refusal("An HTTPS URL must be provided for webhook")
 		}
-		if !a.opt.AllowPort && !slices.Contains([]int{80, 88, 443, 8443}, t.Port) {
+		if !a.opt.AllowPort && !slices.Contains(telegram.Ports, strconv.Itoa(t.Port)) {
 			return refusal("Webhook can be set up only on ports 80, 88, 443 or 8443")
 		}
 	}
@@ -185,7 +181,7 @@ func (a *API) verify(t wire.Target, want *registration, certificate []byte) erro
 	return a.resolve(t, want)
 }
 
-func (a *API) resolve(t wire.Target, want *registration) error {
+func (a *API) resolve(t telegram.Target, want *registration) error {
 	if addr, err := netip.ParseAddr(t.ServerName()); err == nil {
 		want.ip = addr.String()
 		return a.checkAddress(addr)
@@ -209,21 +205,8 @@ func (a *API) checkAddress(addr netip.Addr) error {
 		return nil
 	case !addr.Is4():
 		return refusal("IPv6-only addresses are not allowed")
-	case !a.opt.AllowReserved && reserved(addr):
+	case !a.opt.AllowReserved && telegram.IsReserved(addr):
 		return refusal(fmt.Sprintf("IP address %v is reserved", addr))
 	}
 	return nil
-}
-
-// reservedBlocks is Telegram's list.
-var reservedBlocks = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"),
-	netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("224.0.0.0/3"),
-}
-
-func reserved(addr netip.Addr) bool {
-	return !addr.Is4() || slices.ContainsFunc(reservedBlocks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

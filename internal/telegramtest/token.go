@@ -4,21 +4,16 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-var tokenForm = regexp.MustCompile(`^[1-9][0-9]*:[A-Za-z0-9_-]{30,}$`)
-
-func wellFormed(token string) bool {
-	return tokenForm.MatchString(token)
-}
 
 // clientAddress returns the address that limits are counted for. A caller on
 // the same machine has none, unless it says on whose behalf it calls.
 func clientAddress(r *http.Request) string {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if a, err := netip.ParseAddr(host); err == nil && !reserved(a) {
+	if a, err := netip.ParseAddr(host); err == nil && a.Is4() && !telegram.IsReserved(a) {
 		return host
 	}
 	return r.Header.Get("X-Real-IP")

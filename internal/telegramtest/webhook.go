@@ -3,10 +3,8 @@ package telegramtest
 import (
 	"crypto/x509"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-const defaultMaxConnections = 40
 
 // Webhook is what was registered: where updates go and how.
 type Webhook struct {
@@ -31,10 +29,10 @@ type Webhook struct {
 }
 
 // Request returns the bytes that Telegram writes to deliver an update, or nil
-// when it would write none: the URL is not one, or request line and headers do
-// not fit into 4,096 bytes.
+// when it would write none: the URL is not one, or request line and headers have
+// more than telegram.MaxHead bytes.
 func Request(w Webhook, update []byte) []byte {
-	t, err := wire.ParseTarget(w.URL)
+	t, err := telegram.ParseTarget(w.URL)
 	if err != nil {
 		return nil
 	}

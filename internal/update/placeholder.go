@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const prefix = "http.telegram_webhook."
@@ -68,13 +70,10 @@ func formatID(id int64) string {
 	return strconv.FormatInt(id, 10)
 }
 
-// maxType is twice the length of the longest type that there is.
-const maxType = 64
-
 // cleanType returns the type of an update if Telegram could have sent it. The
 // sender can write anything there, and it goes into headers and logs.
 func cleanType(name string) string {
-	if len(name) > maxType || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+	if !telegram.IsUpdateType(name) {
 		return ""
 	}
 	return name

@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // makeCertificate writes a self-signed certificate with the kind of key that
@@ -55,7 +55,8 @@ func (s *Setup) makeCertificate() error {
 // TelegramTLS returns the TLS settings with which Telegram connects. The curve is
 // the first that Telegram offers, and every contender supports it.
 func (r *Running) TelegramTLS() *tls.Config {
-	config := wire.TLSConfig(Host, r.setup.roots)
+	config := telegram.TLSConfig(Host)
+	config.RootCAs = r.setup.roots
 	config.CurvePreferences = []tls.CurveID{tls.X25519}
 	return config
 }

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 	// Secret is the secret that every contender accepts.
 	Secret = "bench_0123456789-abcdefghijklmnopqrst"
 
-	secretHeader = "X-Telegram-Bot-Api-Secret-Token"
+	secretHeader = telegram.SecretHeader
 
 	token = "123456789:bench_00000000000000000000000000"
 )

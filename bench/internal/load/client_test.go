@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 func TestReadAnswer(t *testing.T) {
@@ -66,7 +66,7 @@ func TestRequest(t *testing.T) {
 	if bytes.Equal(first, second) || len(first) != len(second) {
 		t.Error("two requests are the same, or not as long")
 	}
-	wireTarget, err := wire.ParseTarget(url)
+	wireTarget, err := telegram.ParseTarget(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 // lowestID has as many digits as every id after it, so that the length of a
@@ -30,7 +30,7 @@ type request struct {
 }
 
 func newRequest(url, secret string) (request, error) {
-	target, err := wire.ParseTarget(url)
+	target, err := telegram.ParseTarget(url)
 	if err != nil {
 		return request{}, fmt.Errorf("%s: %w", url, err)
 	}

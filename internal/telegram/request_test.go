@@ -1,4 +1,4 @@
-package wire
+package telegram
 
 import (
 	"strings"
@@ -60,13 +60,17 @@ func TestRequest(t *testing.T) {
 }
 
 func TestRequestNeverSent(t *testing.T) {
-	head := len(request(t, "https://a/", "", nil))
-	fits := "https://a/" + strings.Repeat("x", MaxHead-1-head)
-	if got := request(t, fits, "", nil); len(got) != MaxHead-1 {
-		t.Errorf("a head of 4,095 bytes: got %d bytes", len(got))
+	update := []byte(`{"update_id":1}`)
+	head := len(request(t, "https://a/", "secret", update)) - len(update)
+	fits := "https://a/" + strings.Repeat("x", 4068-head)
+	if got := request(t, fits, "secret", update); len(got) != 4068+len(update) {
+		t.Errorf("a head of 4,068 bytes: got %d bytes", len(got))
 	}
-	if request(t, fits+"x", "", nil) != nil {
-		t.Error("a head of 4,096 bytes is sent")
+	if request(t, fits+"x", "secret", update) != nil {
+		t.Error("a head of 4,069 bytes is sent")
+	}
+	if request(t, fits, "secret", make([]byte, 100)) != nil {
+		t.Error("a head of 4,069 bytes is sent, in which the Content-Length has a digit more")
 	}
 	for _, bad := range []string{
 		"", "https://", "https:///path", "ftp://a/", "https://a b/", "https://a:0/", "https://a:x/", "https://a:70000/",

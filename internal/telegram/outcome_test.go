@@ -1,25 +1,23 @@
-package delivery
+package telegram
 
 import (
 	"bufio"
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/wire"
 )
 
 const (
 	isJSON = "Content-Type: application/json\r\n"
-	again  = "Telegram sends the update again at once, then after 2, 4, 8, 16 and 32 seconds, then every one to two minutes, until it expires"
+	again  = "Telegram sends the update again at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every one to two minutes, until it expires"
 )
 
-// answer is one on the wire.
+// answer is one on the
 func answer(status, header, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
 }
 
-func TestOf(t *testing.T) {
+func TestOutcome(t *testing.T) {
 	for _, test := range []struct {
 		name, answer string
 		outcome      Outcome
@@ -60,7 +58,7 @@ func TestOf(t *testing.T) {
 		{"not HTTP", "SSH-2.0-x\r\n\r\n", Retried, `not delivered: Telegram cannot read the answer ("Not Implemented"). ` + again + "."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			outcome, got := Of(wire.ReadAnswer(bufio.NewReader(strings.NewReader(test.answer))))
+			outcome, got := ReadAnswer(bufio.NewReader(strings.NewReader(test.answer))).Outcome()
 			if outcome != test.outcome || got != test.want {
 				t.Errorf("got %d, %s\nwant %d, %s", outcome, got, test.outcome, test.want)
 			}
@@ -70,10 +68,10 @@ func TestOf(t *testing.T) {
 
 func TestTimeouts(t *testing.T) {
 	for err, want := range map[error]string{
-		wire.ErrReadTimeout:  "not delivered: there was no whole answer within 60 seconds. " + again + ".",
-		wire.ErrWriteTimeout: "not delivered: the request was not taken within 60 seconds. " + again + ".",
+		ErrReadTimeout:  "not delivered: there was no whole answer within 60 seconds. " + again + ".",
+		ErrWriteTimeout: "not delivered: there was no connection within 60 seconds. " + again + ".",
 	} {
-		if outcome, got := Of(&wire.Answer{Err: err}); outcome != Retried || got != want {
+		if outcome, got := (&Answer{Err: err}).Outcome(); outcome != Retried || got != want {
 			t.Errorf("got %d, %s\nwant %s", outcome, got, want)
 		}
 	}

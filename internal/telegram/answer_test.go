@@ -1,4 +1,4 @@
-package wire
+package telegram
 
 import (
 	"bufio"
@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 )
@@ -62,10 +61,10 @@ func TestReadAnswer(t *testing.T) {
 		{"not HTTP", "SSH-2.0-x\r\n\r\n", 0, "", "Not Implemented", false, ""},
 		{"not a header", "HTTP/1.1 200 OK\r\nx\r\n\r\n", 200, "", "Bad Request", false, ""},
 		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n2\r\nhi\r\n3;x=y\r\n, o\r\n0\r\n\r\n" + ok, 200, "hi, o", "", true, ok},
-		{"trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n" + ok, 200, "hi", "", true, ok},
+		{"trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n" + ok, 200, "hi", "", true, " y\r\n\r\n" + ok},
 		{"bad chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhi\r\n\r\n", 200, "", "Bad Request: invalid byte in chunk length", false, "\r\n"},
 		{"cut off in chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi", 200, "", ErrClosed.Error(), false, ""},
-		{"cut off in the trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", 200, "", ErrClosed.Error(), false, ""},
+		{"cut off after the chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", 200, "", ErrClosed.Error(), false, ""},
 		{"other transfer-encoding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 200, "", "Unimplemented: unsupported transfer-encoding", false, ""},
 		{"cut off in the head", "HTTP/1.1 200 OK\r\n", 0, "", ErrClosed.Error(), false, ""},
 		{"cut off in the body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi", 200, "", ErrClosed.Error(), false, ""},
@@ -111,46 +110,56 @@ func TestFoldedHeader(t *testing.T) {
 	}
 }
 
-func TestCall(t *testing.T) {
-	const isJSON = "Content-Type: application/json; charset=utf-8\r\n"
-	const isForm = "Content-Type: application/x-www-form-urlencoded\r\n"
-	body := `{"method":"sendMessage","chat_id":5,"text":"a \"b\"","x":{"y": [1]},"text":"later"}`
-	call := map[string]string{"": "sendMessage", "chat_id": "5", "text": `a "b"`, "x": `{"y": [1]}`}
-	for _, test := range []struct {
-		name   string
-		answer string
-		want   map[string]string // the method under ""
-	}{
-		{"JSON", response(body, isJSON), call},
-		{"JSON, zipped", response(zipped(body), isJSON, "Content-Encoding: gzip\r\n"), call},
-		{"JSON, chunked", fmt.Sprintf("HTTP/1.1 201 Created\r\n%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", isJSON, len(body), body), call},
-		{"form", response("method=sendMessage&text=a+%22b%22&chat_id=5&x=100%", isForm), map[string]string{"": "sendMessage", "chat_id": "5", "text": `a "b"`, "x": "100%"}},
-		{"broken behind", response(`{"method":"sendMessage","chat_id":5,`, isJSON), map[string]string{"": "sendMessage", "chat_id": "5"}},
-		{"without a length", "HTTP/1.1 200 OK\r\n" + isJSON + "Connection: close\r\n\r\n" + body, nil},
-		{"as text", response(body, "Content-Type: text/plain\r\n"), nil},
-		{"no type", response(body), nil},
-		{"failed", strings.Replace(response(body, isJSON), "200 OK", "500 No", 1), nil},
-		{"no method", response(`{"ok":true}`, isJSON), nil},
-		{"array", response(`["method"]`, isJSON), nil},
-		{"setWebhook", response(`{"method":"setWebhook","url":""}`, isJSON), nil},
-		{"deletewebhook", response(`{"method":"deletewebhook"}`, isJSON), nil},
-		{"close", response(`{"method":"close"}`, isJSON), nil},
-		{"logOut", response(`{"method":"logOut"}`, isJSON), nil},
-		{"GetMe", response(`{"method":"GetMe"}`, isJSON), nil},
+func TestMethod(t *testing.T) {
+	const (
+		isJSON = "Content-Type: application/json; charset=utf-8\r\n"
+		isForm = "Content-Type: application/x-www-form-urlencoded\r\n"
+		isPart = "Content-Type: multipart/form-data; boundary=b\r\n"
+
+		parts = "--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a\"\r\n\r\nx\r\n" +
+			"--b\r\nContent-Disposition: form-data; name=\"method\"\r\n\r\nsendPhoto\r\n--b--\r\n"
+		body = `{"chat_id":5,"method":"sendMessage","text":"a \"b\"","x":{"y": [1]},"method":"later"}`
+	)
+	for _, test := range []struct{ name, answer, want string }{
+		{"JSON", response(body, isJSON), "sendMessage"},
+		{"JSON, zipped", response(zipped(body), isJSON, "Content-Encoding: gzip\r\n"), "sendMessage"},
+		{"JSON, chunked", fmt.Sprintf("HTTP/1.1 201 Created\r\n%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", isJSON, len(body), body), "sendMessage"},
+		{"JSON, broken behind", response(`{"method":"sendMessage","chat_id":5,`, isJSON), "sendMessage"},
+		{"JSON, broken before", response(`{"chat_id":,"method":"sendMessage"}`, isJSON), ""},
+		{"form", response("text=a+%22b%22&method=sendMessage&method=later&x=100%", isForm), "sendMessage"},
+		{"multipart", response(parts, isPart), "sendPhoto"},
+		{"multipart of over 1 MiB", response(parts[:len(parts)-4]+"\r\nContent-Disposition: form-data; name=\"b\"; filename=\"b\"\r\n\r\n"+strings.Repeat("x", maxParameters)+"\r\n--b--\r\n", isPart), "sendPhoto"},
+		{"without a length", "HTTP/1.1 200 OK\r\n" + isJSON + "Connection: close\r\n\r\n" + body, ""},
+		{"as text", response(body, "Content-Type: text/plain\r\n"), ""},
+		{"no type", response(body), ""},
+		{"failed", strings.Replace(response(body, isJSON), "200 OK", "500 No", 1), ""},
+		{"no method", response(`{"ok":true}`, isJSON), ""},
+		{"array", response(`["method"]`, isJSON), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := ReadAnswer(bufio.NewReader(strings.NewReader(test.answer)))
-			if a.Err != nil {
-				t.Fatal(a.Err)
-			}
-			var got map[string]string
-			if a.Call != nil && a.Call.Runs() {
-				got = maps.Clone(a.Call.Params)
-				got[""] = a.Call.Method
-			}
-			if !maps.Equal(got, test.want) {
-				t.Errorf("got %q, want %q", got, test.want)
+			if a.Err != nil || a.Method != test.want {
+				t.Errorf("got %q, %v, want %q", a.Method, a.Err, test.want)
 			}
 		})
+	}
+	for name, answer := range map[string]string{
+		"multipart without a boundary": response(parts, "Content-Type: multipart/form-data\r\n"),
+		"multipart without an end":     response(parts[:len(parts)-5], isPart),
+	} {
+		a := ReadAnswer(bufio.NewReader(strings.NewReader(answer)))
+		if a.Delivered() || a.Err == nil || !strings.HasPrefix(a.Err.Error(), "Bad Request: ") {
+			t.Errorf("%s: got %v", name, a.Err)
+		}
+	}
+}
+
+func TestRuns(t *testing.T) {
+	for method, want := range map[string]bool{
+		"sendMessage": true, "sendPhoto": true, "": false, "setWebhook": false, "deletewebhook": false, "close": false, "logOut": false, "GetMe": false,
+	} {
+		if got := Runs(method); got != want {
+			t.Errorf("%q: got %v", method, got)
+		}
 	}
 }

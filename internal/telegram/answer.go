@@ -1,0 +1,113 @@
+package telegram
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Answer is the answer to a request, as Telegram reads it.
+type Answer struct {
+	Status int // 0 if there was no answer that could be read
+	Reason string
+	Header http.Header
+	Body   []byte // decoded, the first 1 MiB
+	Method string // the Bot API method that a 2xx calls, if any
+	Err    error  // why there is no Status, or what was wrong with the answer
+	Keep   bool   // the connection can be used again
+}
+
+// ReadAnswer reads the next answer. It differs from http.ReadResponse where Telegram
+// does: a 1xx is an answer like any other, and without a length there is no body. The
+// bytes behind it stay in r and begin the next answer.
+func ReadAnswer(r *bufio.Reader) *Answer {
+	a := &Answer{Header: make(http.Header)}
+	err := a.readHead(r)
+	if err == nil {
+		err = a.readBody(r)
+	}
+	if err != nil {
+		a.Err, a.Keep = err, false
+	}
+	return a
+}
+
+func (a *Answer) readHead(r *bufio.Reader) error {
+	var head []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		head = append(head, part...)
+		if before, ok := bytes.CutSuffix(head, []byte("\r\n\r\n")); ok {
+			return a.parseHead(string(before))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return readError(err)
+		}
+		if len(head) > maxAnswerHead {
+			return &Error{Text: "Request Header Fields Too Large: total headers size exceeded"}
+		}
+	}
+}
+
+// unfold joins a header that goes on in the next line.
+var unfold = strings.NewReplacer("\r\n ", " ", "\r\n\t", " ")
+
+func (a *Answer) parseHead(head string) error {
+	lines := strings.Split(unfold.Replace(head), "\r\n")
+	version, status, _ := strings.Cut(lines[0], " ")
+	switch {
+	case version == "HTTP/1.1":
+		a.Keep = true
+	case version == "HTTP/1.0":
+	case strings.HasPrefix(version, "HTTP"):
+		return &Error{Text: "HTTP Version Not Supported"}
+	default:
+		return &Error{Text: "Not Implemented"}
+	}
+	status, a.Reason, _ = strings.Cut(status, " ")
+	a.Status, _ = strconv.Atoi(status)
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return &Error{Text: "Bad Request"}
+		}
+		a.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if connection := a.last("Connection"); connection != "" {
+		a.Keep = !strings.EqualFold(connection, "close")
+	}
+	return nil
+}
+
+// last returns a header's value. Of a repeated header Telegram takes the last one; only
+// of Retry-After the first.
+func (a *Answer) last(name string) string {
+	values := a.Header.Values(name)
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// RetryAfter returns the pause that a failed answer asks for: whole seconds, at most an
+// hour. Anything else, a date included, asks for none.
+func (a *Answer) RetryAfter() time.Duration {
+	if a.Err != nil {
+		return 0
+	}
+	value := a.Header.Get("Retry-After")
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != value {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, MaxRetryAfter)
+}
+
+// Delivered reports whether the answer confirms the update.
+func (a *Answer) Delivered() bool {
+	return a.Err == nil && 200 <= a.Status && a.Status <= 299
+}

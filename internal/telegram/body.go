@@ -1,0 +1,92 @@
+package telegram
+
+import (
+	"bufio"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http/httputil"
+	"strconv"
+	"strings"
+)
+
+// readBody takes the body off r, decodes it and looks for a call in it.
+func (a *Answer) readBody(r *bufio.Reader) error {
+	encoding := strings.ToLower(a.last("Transfer-Encoding"))
+	length, _ := strconv.ParseInt(a.last("Content-Length"), 10, 64) // 0 if it is absent
+	limited := &io.LimitedReader{R: r, N: length}
+	var raw io.Reader = limited
+	switch {
+	case encoding == "chunked":
+		raw, limited.N = httputil.NewChunkedReader(r), 0
+	case encoding != "":
+		return &Error{Text: "Unimplemented: unsupported transfer-encoding"}
+	case length <= 0:
+		return nil
+	case length >= math.MaxInt32:
+		return &Error{Text: fmt.Sprintf("Request Entity Too Large: content length is %d", math.MaxInt32)}
+	}
+
+	body, err := a.decode(raw)
+	if errors.Is(err, errEncoding) || errors.Is(err, errTooLong) {
+		return err
+	}
+	_, rawErr := io.Copy(io.Discard, raw)
+	if rawErr == nil && encoding == "chunked" {
+		// The empty line. Telegram knows no trailers: the rest of one, behind its first
+		// two bytes, begins the next answer.
+		_, rawErr = io.ReadFull(r, make([]byte, len("\r\n")))
+	}
+	switch {
+	case rawErr != nil:
+		return readError(rawErr)
+	case limited.N > 0:
+		return ErrClosed
+	}
+	if err == nil {
+		a.Body = body
+		err = a.findMethod()
+	}
+	if err != nil {
+		return &Error{fmt.Sprintf("Bad Request: %v", err), err}
+	}
+	return nil
+}
+
+// decode returns the body without its Content-Encoding. The length of JSON and of a form
+// is limited; of other bodies the beginning is kept.
+func (a *Answer) decode(raw io.Reader) ([]byte, error) {
+	switch strings.ToLower(a.last("Content-Encoding")) {
+	case "", "none":
+	case "gzip", "deflate":
+		var err error
+		if raw, err = inflate(bufio.NewReader(raw)); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, errEncoding
+	}
+	body, err := io.ReadAll(io.LimitReader(raw, maxParameters+1))
+	if len(body) <= maxParameters {
+		return body, err
+	}
+	if t := strings.ToLower(a.last("Content-Type")); strings.Contains(t, jsonType) || strings.Contains(t, formType) {
+		return nil, errTooLong
+	}
+	_, err = io.Copy(io.Discard, raw)
+	return body[:maxParameters], err
+}
+
+// inflate decodes gzip and zlib. Telegram does not go by the header's value either.
+func inflate(r *bufio.Reader) (io.Reader, error) {
+	switch magic, err := r.Peek(1); {
+	case err != nil:
+		return r, nil // reading it returns the same error
+	case magic[0] == 0x1f:
+		return gzip.NewReader(r)
+	}
+	return zlib.NewReader(r)
+}

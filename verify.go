@@ -8,7 +8,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
@@ -239,7 +238,20 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 
 // describe says who asked for what.
 func (h *Handler) describe(r *http.Request) []zap.Field {
-	return boundedlog.Request(r, h.webhook.HidePath(r.URL.Path))
+	return []zap.Field{
+		zap.String("client_ip", clientip.Of(r)),
+		zap.String("host", shorten(r.Host)),
+		zap.String("path", shorten(h.webhook.HidePath(r.URL.Path))),
+	}
+}
+
+// shorten bounds a text that a stranger chooses.
+func shorten(s string) string {
+	const maxLogged = 256
+	if len(s) > maxLogged {
+		return s[:maxLogged] + "…"
+	}
+	return s
 }
 
 // skipAccessLog keeps the request out of the site's access log.

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func init() { caddy.RegisterModule(AdminAPI{}) }
-
-// Endpoint is where the module's part of Caddy's admin API is.
-const Endpoint = "/telegram_webhook/"
 
 // AnswerTimeout bounds how long an answer is waited for.
 const AnswerTimeout = time.Minute
@@ -30,7 +29,7 @@ const AnswerTimeout = time.Minute
 //
 // register and DELETE take ?drop_pending_updates=true, which throws away the
 // updates that wait. Every answer but an error is the state of the webhook, or
-// of all, as Status documents it.
+// of all, as package status documents it.
 //
 // It has no state of its own: Caddy provisions one for every configuration, and
 // does not end the one before.
@@ -47,11 +46,11 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 // Routes satisfies caddy.AdminRouter.
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: Endpoint, Handler: caddy.AdminHandlerFunc(notFound)},
-		{Pattern: Endpoint + "{$}", Handler: methods{http.MethodGet: list}},
-		{Pattern: Endpoint + "{name}", Handler: methods{http.MethodGet: get, http.MethodDelete: change((*Webhook).Delete)}},
-		{Pattern: Endpoint + "{name}/register", Handler: methods{http.MethodPost: change((*Webhook).Register)}},
-		{Pattern: Endpoint + "{name}/rotate", Handler: methods{http.MethodPost: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })}},
+		{Pattern: status.Endpoint, Handler: caddy.AdminHandlerFunc(notFound)},
+		{Pattern: status.Endpoint + "{$}", Handler: methods{http.MethodGet: list}},
+		{Pattern: status.Endpoint + "{name}", Handler: methods{http.MethodGet: get, http.MethodDelete: change((*Webhook).Delete)}},
+		{Pattern: status.Endpoint + "{name}/register", Handler: methods{http.MethodPost: change((*Webhook).Register)}},
+		{Pattern: status.Endpoint + "{name}/rotate", Handler: methods{http.MethodPost: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })}},
 	}
 }
 
@@ -81,7 +80,7 @@ func current() []*Webhook {
 }
 
 func list(w http.ResponseWriter, _ *http.Request) error {
-	all := []Status{}
+	all := []status.Webhook{}
 	for _, webhook := range current() {
 		all = append(all, webhook.Status())
 	}

@@ -24,11 +24,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // moduleID is the app's, and the name by which Caddy gives it out.
@@ -86,7 +86,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for _, module := range ctx.Modules() {
 		if app, ok := module.(*caddyhttp.App); ok {
 			a.http = app
-			a.front = redact.NewFront(app, ctx.Logger(), botapi.HideTokens)
+			a.front = redact.NewFront(app, ctx.Logger(), telegram.HideTokens)
 			a.places = sync.OnceValue(func() map[site.Gate]site.Place { return site.Find(app.Servers) })
 			return nil
 		}

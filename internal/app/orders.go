@@ -11,11 +11,12 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // advice is what to do in a state.
 var advice = map[string]string{
-	Unmanaged:                    "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
+	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
 	string(registrar.Pending):    "Wait a moment, and look again.",
 	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
 	string(registrar.Superseded): "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
@@ -23,9 +24,9 @@ var advice = map[string]string{
 }
 
 // Status returns the state of the webhook.
-func (w *Webhook) Status() Status {
-	s := Status{
-		Name: w.Name(), Address: w.publicAddress(), State: Unmanaged,
+func (w *Webhook) Status() status.Webhook {
+	s := status.Webhook{
+		Name: w.Name(), Address: w.publicAddress(), State: status.Unmanaged,
 		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
 	}
 	for _, g := range w.gates {
@@ -56,13 +57,13 @@ func (w *Webhook) publicAddress() string {
 }
 
 // addRegistration adds what the registrar knows.
-func addRegistration(s *Status, r registrar.Status) {
+func addRegistration(s *status.Webhook, r registrar.Status) {
 	s.State, s.Since, s.Detail, s.Advice = string(r.State), r.Since, r.Detail, sentence(r.Remedy)
 	if r.URL != "" {
 		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
 	}
 	if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
-		s.Telegram = &TelegramStatus{
+		s.Telegram = &status.Telegram{
 			At: r.InfoAt, URL: r.Info.URL, Pending: r.Info.PendingUpdateCount,
 			LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
 			MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
@@ -78,9 +79,9 @@ func sentence(remedy string) string {
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
-func (w *Webhook) secretStatus() SecretStatus {
+func (w *Webhook) secretStatus() status.Secret {
 	s := w.Secrets.Status()
-	return SecretStatus{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
+	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
 }
 
 var (

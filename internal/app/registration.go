@@ -10,6 +10,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Registration is what a configuration says of a webhook's registration, with
@@ -25,7 +26,7 @@ type Registration struct {
 // HidePath returns a path without bot tokens: some set-ups have one there for want
 // of a secret.
 func (r *Registration) HidePath(path string) string {
-	path = botapi.HideTokens(path)
+	path = telegram.HideTokens(path)
 	if r == nil {
 		return path
 	}

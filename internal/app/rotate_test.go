@@ -20,24 +20,24 @@ import (
 
 const token = "123456789:" + "test_token_for_loopback_only_0000000"
 
-// telegram is what Telegram has, and how often it was called. Each call takes a
+// standin is what Telegram has, and how often it was called. Each call takes a
 // tenth of a second.
-type telegram struct{ *telegramtest.API }
+type standin struct{ *telegramtest.API }
 
-func newTelegram(t *testing.T) telegram {
+func newTelegram(t *testing.T) standin {
 	t.Helper()
-	a := telegram{telegramtest.NewAPI(telegramtest.APIOptions{NoDelivery: true})}
+	a := standin{telegramtest.NewAPI(telegramtest.APIOptions{NoDelivery: true})}
 	t.Cleanup(a.Close)
 	a.refuse(0)
 	return a
 }
 
-func (a telegram) calls() (infos, sets int) {
+func (a standin) calls() (infos, sets int) {
 	return len(a.Calls("getWebhookInfo")), len(a.Calls("setWebhook"))
 }
 
 // refuse has setWebhook refused with a status; 0 ends that.
-func (a telegram) refuse(status int) {
+func (a standin) refuse(status int) {
 	a.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
 		f := &telegramtest.Fault{Delay: 100 * time.Millisecond}
 		if method == "setWebhook" && status != 0 {
@@ -47,7 +47,7 @@ func (a telegram) refuse(status int) {
 	})
 }
 
-func (a telegram) secret() string { return a.Webhook(token).Secret }
+func (a standin) secret() string { return a.Webhook(token).Secret }
 
 // hook is the webhook of a node.
 type hook struct{}
@@ -62,7 +62,7 @@ const key = "telegram_webhook/1"
 
 // start starts a node whose webhook has a kept secret, and returns once it is
 // registered.
-func start(t *testing.T, node string, api telegram, storage certmagic.Storage) *Webhook {
+func start(t *testing.T, node string, api standin, storage certmagic.Storage) *Webhook {
 	t.Helper()
 	account, err := botapi.NewAccount(token, "", false)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Settings is what a handler says of its webhook.
@@ -225,7 +225,7 @@ func (w *Webhook) warnOfPlaces() {
 				zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
 				zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
 		}
-		if paths := strings.Join(place.Paths, " "); botapi.HideTokens(paths) != paths {
+		if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
 			w.logger.Warn("bot token in the webhook's path", w.NameField(),
 				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
 		}

@@ -9,8 +9,8 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -41,7 +41,7 @@ type Options struct {
 
 	// Status is the webhook's state in its own Caddy. Without it there are no checks
 	// from inside.
-	Status *app.Status
+	Status *status.Webhook
 
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
 	Insecure bool

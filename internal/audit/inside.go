@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
@@ -15,7 +15,7 @@ func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 func (registration) run(_ context.Context, a *audit) Finding {
 	w := a.Status
 	switch {
-	case w.State == app.Unmanaged:
+	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
 	case !w.Well():
 		seen := w.State

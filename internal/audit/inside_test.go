@@ -8,16 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // registered is a sound webhook.
-func registered() *app.Status {
+func registered() *status.Webhook {
 	now := time.Now()
-	return &app.Status{
+	return &status.Webhook{
 		State: "registered", URL: auditedURL, RegisteredAt: now.Add(-12 * day), RegisteredBy: "web-1",
-		Telegram: &app.TelegramStatus{At: now.Add(-3 * time.Minute), URL: auditedURL, LastError: "Connection timed out", LastErrorAt: now.Add(-3 * day)},
-		Secret:   app.SecretStatus{Source: "kept", Made: now.Add(-12 * day), Due: now.Add(18 * day)},
+		Telegram: &status.Telegram{At: now.Add(-3 * time.Minute), URL: auditedURL, LastError: "Connection timed out", LastErrorAt: now.Add(-3 * day)},
+		Secret:   status.Secret{Source: "kept", Made: now.Add(-12 * day), Due: now.Add(18 * day)},
 	}
 }
 
@@ -30,39 +30,39 @@ func TestInside(t *testing.T) {
 		"pending":      "pass 0 updates, asked 3 minutes ago",
 		"secret age":   "pass 12 days",
 	}
-	state := func(state, detail string) func(*app.Status) {
-		return func(w *app.Status) { w.State, w.Detail, w.Advice, w.Telegram = state, detail, "Do.", nil }
+	state := func(state, detail string) func(*status.Webhook) {
+		return func(w *status.Webhook) { w.State, w.Detail, w.Advice, w.Telegram = state, detail, "Do.", nil }
 	}
 	alone := func(registration string) map[string]string {
 		return map[string]string{"registration": registration, "last error": "", "pending": ""}
 	}
-	lastError := func(age time.Duration, pending int) func(*app.Status) {
-		return func(w *app.Status) {
+	lastError := func(age time.Duration, pending int) func(*status.Webhook) {
+		return func(w *status.Webhook) {
 			w.Telegram.LastErrorAt, w.Telegram.Pending = time.Now().Add(-age), pending
 		}
 	}
 	for name, tc := range map[string]struct {
-		change func(*app.Status)
+		change func(*status.Webhook)
 		want   map[string]string // other than sound; empty if the check is left out
 	}{
-		"sound":                      {func(*app.Status) {}, nil},
-		"registered by nobody known": {func(w *app.Status) { w.RegisteredBy = "" }, map[string]string{"registration": "pass registered"}},
+		"sound":                      {func(*status.Webhook) {}, nil},
+		"registered by nobody known": {func(w *status.Webhook) { w.RegisteredBy = "" }, map[string]string{"registration": "pass registered"}},
 		"unmanaged":                  {state("unmanaged", ""), alone("pass something else registers the webhook")},
 		"failing":                    {state("failing", "refused with 401."), alone("fail failing: refused with 401")},
 		"contested":                  {state("contested", "somebody else"), alone("fail contested: somebody else")},
 		"deleted":                    {state("deleted", ""), alone("fail deleted")},
 		"first attempt":              {state("pending", ""), alone("warn pending")},
 		"superseded":                 {state("superseded", ""), alone("warn superseded")},
-		"another url":                {func(w *app.Status) { w.Telegram.URL = "https://other.example.com/" }, map[string]string{"registration": `fail Telegram had the url "https://other.example.com/" 3 minutes ago`}},
-		"no error":                   {func(w *app.Status) { w.Telegram.LastError = "" }, map[string]string{"last error": "pass none"}},
+		"another url":                {func(w *status.Webhook) { w.Telegram.URL = "https://other.example.com/" }, map[string]string{"registration": `fail Telegram had the url "https://other.example.com/" 3 minutes ago`}},
+		"no error":                   {func(w *status.Webhook) { w.Telegram.LastError = "" }, map[string]string{"last error": "pass none"}},
 		"a fresh error":              {lastError(59*time.Minute, 0), map[string]string{"last error": "warn Connection timed out, 59 minutes ago"}},
 		"and updates wait":           {lastError(5*time.Minute, 2), map[string]string{"last error": "fail Connection timed out, 5 minutes ago", "pending": "pass 2 updates"}},
 		"an old error":               {lastError(time.Hour, 2), map[string]string{"last error": "pass Connection timed out, 60 minutes ago", "pending": "pass 2 updates"}},
-		"many wait":                  {func(w *app.Status) { w.Telegram.Pending = 101 }, map[string]string{"pending": "warn 101 updates, asked 3 minutes ago"}},
-		"not so many":                {func(w *app.Status) { w.Telegram.Pending = 100 }, map[string]string{"pending": "pass 100 updates"}},
-		"due":                        {func(w *app.Status) { w.Secret.Due = time.Now().Add(-time.Minute) }, nil},
-		"overdue":                    {func(w *app.Status) { w.Secret.Due = time.Now().Add(-2 * day) }, map[string]string{"secret age": "warn 12 days, its renewal is overdue by 2 days"}},
-		"configured":                 {func(w *app.Status) { w.Secret = app.SecretStatus{Source: "configured"} }, map[string]string{"secret age": "pass not known: the secret is configured"}},
+		"many wait":                  {func(w *status.Webhook) { w.Telegram.Pending = 101 }, map[string]string{"pending": "warn 101 updates, asked 3 minutes ago"}},
+		"not so many":                {func(w *status.Webhook) { w.Telegram.Pending = 100 }, map[string]string{"pending": "pass 100 updates"}},
+		"due":                        {func(w *status.Webhook) { w.Secret.Due = time.Now().Add(-time.Minute) }, nil},
+		"overdue":                    {func(w *status.Webhook) { w.Secret.Due = time.Now().Add(-2 * day) }, map[string]string{"secret age": "warn 12 days, its renewal is overdue by 2 days"}},
+		"configured":                 {func(w *status.Webhook) { w.Secret = status.Secret{Source: "configured"} }, map[string]string{"secret age": "pass not known: the secret is configured"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := registered()

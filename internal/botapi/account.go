@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"unique"
@@ -120,9 +119,3 @@ func (a *Account) Redact(s string) string { return newRedactor(a, "").value(s) }
 
 // Format satisfies fmt.Formatter: the token is in no message.
 func (a *Account) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s:%s", a.ID(), hidden) }
-
-// anyToken finds what has the form of a bot token, in a path or its escaped form.
-var anyToken = regexp.MustCompile(`(?i)[0-9]{6,}(?::|%3a)[a-z0-9_-]{30,}`)
-
-// HideTokens returns s without anything that has the form of a bot token.
-func HideTokens(s string) string { return anyToken.ReplaceAllString(s, hidden) }

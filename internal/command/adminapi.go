@@ -12,7 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // adminUsage and adminHelp describe the flags of the commands that ask a running
@@ -39,7 +39,7 @@ type adminAPI string
 // findWebhooks returns the webhook with the given name, or all of the running
 // configuration, at least one. The name may be a secret in the wrong place, so it
 // is neither sent nor shown.
-func findWebhooks(cmd *cobra.Command, name ...string) (all []app.Status, api adminAPI, err error) {
+func findWebhooks(cmd *cobra.Command, name ...string) (all []status.Webhook, api adminAPI, err error) {
 	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
 	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
 	if err != nil {
@@ -57,13 +57,13 @@ func findWebhooks(cmd *cobra.Command, name ...string) (all []app.Status, api adm
 	}
 	for _, w := range all {
 		if w.Name == name[0] {
-			return []app.Status{w}, api, nil
+			return []status.Webhook{w}, api, nil
 		}
 	}
 	return nil, "", errors.New("no webhook has this name; there is " + names(all))
 }
 
-func names(webhooks []app.Status) string {
+func names(webhooks []status.Webhook) string {
 	var names []string
 	for _, w := range webhooks {
 		names = append(names, line(w.Name))
@@ -72,7 +72,7 @@ func names(webhooks []app.Status) string {
 }
 
 // change makes a request that changes a webhook, and returns its new state.
-func (a adminAPI) change(method, name, action string) (w app.Status, err error) {
+func (a adminAPI) change(method, name, action string) (w status.Webhook, err error) {
 	// A dot is escaped too, since "." and ".." are names.
 	path := strings.ReplaceAll(url.PathEscape(name), ".", "%2E")
 	if err := a.request(method, path+action, &w); err != nil {
@@ -83,7 +83,7 @@ func (a adminAPI) change(method, name, action string) (w app.Status, err error) 
 
 func (a adminAPI) request(method, path string, answer any) error {
 	errNotOurs := fmt.Errorf("the server at %s does not know telegram_webhook: it is a Caddy without this module, or not a Caddy", a)
-	resp, err := caddycmd.AdminAPIRequest(string(a), method, app.Endpoint+path, nil, nil)
+	resp, err := caddycmd.AdminAPIRequest(string(a), method, status.Endpoint+path, nil, nil)
 	if err == nil {
 		defer resp.Body.Close()
 		if json.NewDecoder(resp.Body).Decode(answer) != nil {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -87,7 +87,7 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 
 // findAudited returns the running Caddy's webhook with the given url, or its only
 // webhook if no url is given.
-func findAudited(cmd *cobra.Command, url string) (*app.Status, error) {
+func findAudited(cmd *cobra.Command, url string) (*status.Webhook, error) {
 	all, _, err := findWebhooks(cmd)
 	if err != nil {
 		return nil, err

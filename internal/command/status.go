@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func newStatus() *cobra.Command {
@@ -55,7 +55,7 @@ func runStatus(cmd *cobra.Command, args []string) error {
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
 	webhooks, _, err := findWebhooks(cmd, args...)
 	if errors.Is(err, errNoWebhook) && asJSON && len(args) == 0 {
-		return printJSON(out, []app.Status{})
+		return printJSON(out, []status.Webhook{})
 	}
 	if err != nil {
 		return err
@@ -73,14 +73,14 @@ func runStatus(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(webhooks, func(w app.Status) bool { return !w.Well() }) {
+	if slices.ContainsFunc(webhooks, func(w status.Webhook) bool { return !w.Well() }) {
 		return exit(cmd, 2)
 	}
 	return nil
 }
 
 // printWebhooks prints a line for each webhook, and below them what is wrong.
-func printWebhooks(out io.Writer, webhooks []app.Status) error {
+func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 	const unknown = "-"
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tURL\tPENDING\tLAST ERROR\tSECRET")
@@ -107,7 +107,7 @@ func printWebhooks(out io.Writer, webhooks []app.Status) error {
 }
 
 // printWebhook prints all that is known of one webhook.
-func printWebhook(out io.Writer, w app.Status) error {
+func printWebhook(out io.Writer, w status.Webhook) error {
 	table := newTable(out)
 	printRow(table, "name", line(w.Name))
 	state := w.State
@@ -138,7 +138,7 @@ func printWebhook(out io.Writer, w app.Status) error {
 func age(at time.Time) string { return printable.Span(time.Since(at)) }
 
 // describeTelegram compares what Telegram has with the url that is registered.
-func describeTelegram(t app.TelegramStatus, url string) string {
+func describeTelegram(t status.Telegram, url string) string {
 	text := "has this url"
 	if t.URL == "" {
 		text = "has no webhook"
@@ -154,7 +154,7 @@ func describeTelegram(t app.TelegramStatus, url string) string {
 	return text + ", asked " + age(t.At) + " ago"
 }
 
-func describeLastError(t app.TelegramStatus) string {
+func describeLastError(t status.Telegram) string {
 	if t.LastError == "" {
 		return "none"
 	}
@@ -163,7 +163,7 @@ func describeLastError(t app.TelegramStatus) string {
 
 // describeSecret says where the secret comes from, how old it is, and when it is
 // renewed.
-func describeSecret(s app.SecretStatus) string {
+func describeSecret(s status.Secret) string {
 	text := s.Source
 	if s.Weak {
 		text += ", weak"

@@ -23,6 +23,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 func init() { caddy.RegisterModule(new(Wrapper)) }
@@ -165,18 +166,8 @@ func (w *Wrapper) Passed(r *http.Request) {
 	}
 }
 
-// Status is what the listener wrappers of this process have done.
-type Status struct {
-	// Penalized is how many addresses are barred now because they have forged.
-	Penalized int `json:"penalized"`
-
-	// Dropped counts the connections dropped since the process started by reason:
-	// penalty for a barred address, address for one that is not in only.
-	Dropped map[string]uint64 `json:"dropped"`
-}
-
-// Status returns the Status, or nil for a server without a wrapper.
-func (w *Wrapper) Status() *Status {
+// Status returns what the wrappers of this process have done, or nil for a server without a wrapper.
+func (w *Wrapper) Status() *status.Listener {
 	if w == nil {
 		return nil
 	}
@@ -184,7 +175,7 @@ func (w *Wrapper) Status() *Status {
 	for _, reason := range reasons {
 		dropped[reason] = metrics.Value(metrics.Dropped.WithLabelValues(reason))
 	}
-	return &Status{Penalized: w.penalties.CountBarred(), Dropped: dropped}
+	return &status.Listener{Penalized: w.penalties.CountBarred(), Dropped: dropped}
 }
 
 // Cleanup writes what the logs have held back.

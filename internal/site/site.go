@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Place is where a handler stands: the hosts and paths that lead to it, as the
@@ -101,5 +101,5 @@ func (p Place) String() string {
 	if len(p.Paths) > 0 {
 		s += p.Paths[0]
 	}
-	return botapi.HideTokens(s)
+	return telegram.HideTokens(s)
 }

@@ -1,10 +1,8 @@
-package app
+// Package status is the state of webhooks as the admin API tells it, and the
+// commands show it.
+package status
 
-import (
-	"time"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/listener"
-)
+import "time"
 
 // The states that are as they should be.
 const (
@@ -12,9 +10,8 @@ const (
 	Unmanaged  = "unmanaged"
 )
 
-// Status is the state of one webhook: the answer of the admin API, which the
-// commands show. It never holds a secret or a token.
-type Status struct {
+// Webhook is the state of one webhook. It never holds a secret or a token.
+type Webhook struct {
 	// Name is the webhook's name: as configured, or the bot's id, or the host and
 	// path that lead to it.
 	Name string `json:"name"`
@@ -52,9 +49,9 @@ type Status struct {
 
 	// Telegram is what Telegram last said of the webhook; absent if this node has
 	// not asked yet, or does not ask, as when it is deleted or superseded.
-	Telegram *TelegramStatus `json:"telegram,omitempty"`
+	Telegram *Telegram `json:"telegram,omitempty"`
 
-	Secret SecretStatus `json:"secret"`
+	Secret Secret `json:"secret"`
 
 	// Requests counts the requests since the process started by their result:
 	// passed, or why they were refused.
@@ -62,14 +59,14 @@ type Status struct {
 
 	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
-	Listener *listener.Status `json:"listener,omitempty"`
+	Listener *Listener `json:"listener,omitempty"`
 }
 
 // Well reports whether the registration is as it should be.
-func (s Status) Well() bool { return s.State == Registered || s.State == Unmanaged }
+func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
 
-// TelegramStatus is what getWebhookInfo said.
-type TelegramStatus struct {
+// Telegram is what getWebhookInfo said.
+type Telegram struct {
 	// At is when that was.
 	At time.Time `json:"at"`
 
@@ -89,12 +86,12 @@ type TelegramStatus struct {
 }
 
 // Recently reports whether Telegram could not deliver within the last hour.
-func (t TelegramStatus) Recently(now time.Time) bool {
+func (t Telegram) Recently(now time.Time) bool {
 	return t.LastError != "" && now.Sub(t.LastErrorAt) < time.Hour
 }
 
-// SecretStatus is what may be told of the secret.
-type SecretStatus struct {
+// Secret is what may be told of the secret.
+type Secret struct {
 	// Source is kept or configured.
 	Source string `json:"source"`
 
@@ -110,6 +107,19 @@ type SecretStatus struct {
 
 // Overdue reports whether another secret should have taken its place. A rotation
 // takes a while when Telegram or storage is away.
-func (s SecretStatus) Overdue(now time.Time) bool {
+func (s Secret) Overdue(now time.Time) bool {
 	return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour
 }
+
+// Listener is what the listener wrappers of this process have done.
+type Listener struct {
+	// Penalized is how many addresses are barred now because they have forged.
+	Penalized int `json:"penalized"`
+
+	// Dropped counts the connections dropped since the process started by reason:
+	// penalty for a barred address, address for one that is not in only.
+	Dropped map[string]uint64 `json:"dropped"`
+}
+
+// Endpoint is where the module's part of Caddy's admin API is.
+const Endpoint = "/telegram_webhook/"

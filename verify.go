@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
@@ -240,18 +241,9 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 func (h *Handler) describe(r *http.Request) []zap.Field {
 	return []zap.Field{
 		zap.String("client_ip", clientip.Of(r)),
-		zap.String("host", shorten(r.Host)),
-		zap.String("path", shorten(h.webhook.HidePath(r.URL.Path))),
+		zap.String("host", boundedlog.Text(r.Host)),
+		zap.String("path", boundedlog.Text(h.webhook.HidePath(r.URL.Path))),
 	}
-}
-
-// shorten bounds a text that a stranger chooses.
-func shorten(s string) string {
-	const maxLogged = 256
-	if len(s) > maxLogged {
-		return s[:maxLogged] + "…"
-	}
-	return s
 }
 
 // skipAccessLog keeps the request out of the site's access log.

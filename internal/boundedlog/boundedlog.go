@@ -95,3 +95,12 @@ func (l *Log) Close() {
 	}
 	l.summarize()
 }
+
+// Text bounds a text in an entry that a stranger chooses, such as a path.
+func Text(s string) string {
+	const longest = 256
+	if len(s) > longest {
+		return s[:longest] + "…"
+	}
+	return s
+}

@@ -32,10 +32,7 @@ type Account struct {
 // replaced, at the Bot API server of that URL; empty is Telegram's. Errors never hold
 // the token, or the URL, which may have a password in it.
 func NewAccount(token, api string, test bool) (*Account, error) {
-	value, err := secret.Replace(token)
-	if err == nil {
-		err = secret.About(token, checkToken(value))
-	}
+	value, err := secret.Resolve(token, checkToken)
 	if err != nil {
 		return nil, fmt.Errorf("bot_token: %w", err)
 	}

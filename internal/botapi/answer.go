@@ -3,7 +3,6 @@ package botapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -26,18 +25,14 @@ type answer struct {
 	} `json:"parameters"`
 }
 
-// result is the result of a method. check reports what is wrong with a decoded one.
-type result interface{ check() error }
+// result is the result of a method. valid reports whether a decoded one can be the
+// Bot API's.
+type result interface{ valid() bool }
 
 // confirmation is the result of setWebhook and deleteWebhook.
 type confirmation bool
 
-func (c *confirmation) check() error {
-	if !*c {
-		return errors.New("its result is not true")
-	}
-	return nil
-}
+func (c *confirmation) valid() bool { return bool(*c) }
 
 // webhookInfo is the result of getWebhookInfo as it arrives: the own fields take
 // the place of the embedded ones.
@@ -47,16 +42,10 @@ type webhookInfo struct {
 	LastErrorDate int64   `json:"last_error_date"`
 }
 
-// check requires the url. Without it, the answer of another server would pass for
+// valid requires the url. Without it, the answer of another server would pass for
 // that of a bot without a webhook, and the webhook would be registered again.
-func (i *webhookInfo) check() error {
-	if i.URL == nil {
-		return errors.New("its result has no url")
-	}
-	if i.LastErrorDate < 0 || i.LastErrorDate > 1<<36 {
-		return errors.New("its result has a date that cannot be")
-	}
-	return nil
+func (i *webhookInfo) valid() bool {
+	return i.URL != nil && i.LastErrorDate >= 0 && i.LastErrorDate < 1<<36
 }
 
 func (i *webhookInfo) public(r redactor) WebhookInfo {
@@ -101,24 +90,12 @@ func (c call) redirectTarget(location string) string {
 // decode decodes an answer's body.
 func (c call) decode(status int, header http.Header, body []byte, result result) error {
 	var a answer
-	if err := json.Unmarshal(body, &a); err != nil {
-		return c.undecodable(status, header, err)
-	}
+	err := json.Unmarshal(body, &a)
 	switch {
-	case !a.OK && a.Description != "":
+	case err == nil && !a.OK && a.Description != "":
 		return c.refused(status, header, a)
-	case !a.OK:
-		return c.foreign(status, "says neither ok nor what is wrong")
-	case status/100 != 2:
-		return c.foreign(status, "says ok nevertheless")
-	case len(a.Result) == 0:
-		return c.foreign(status, "has no result")
-	}
-	if err := json.Unmarshal(a.Result, result); err != nil {
-		return c.undecodable(status, header, err)
-	}
-	if err := result.check(); err != nil {
-		return c.foreign(status, err.Error())
+	case err != nil || !a.OK || status/100 != 2 || json.Unmarshal(a.Result, result) != nil || !result.valid():
+		return c.foreign(status, header)
 	}
 	return nil
 }

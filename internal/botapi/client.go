@@ -44,21 +44,18 @@ func NewClient(account *Account, transport http.RoundTripper) *Client {
 // idle one, with the token if the server echoes requests.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		OnProxyConnectResponse: checkProxy,
+		Proxy: http.ProxyFromEnvironment,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &net.OpError{Op: opProxy, Net: "tcp", Err: fmt.Errorf("the proxy answers %s", answer.Status)}
+		},
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-}
-
-// checkProxy returns an error that names the proxy if it refuses to connect.
-func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-	if answer.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &net.OpError{Op: opProxy, Net: "tcp", Err: fmt.Errorf("the proxy answers %s", answer.Status)}
 }
 
 // endpoint returns the URL of a method. It holds the token.

@@ -1,13 +1,12 @@
 package botapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -107,24 +106,14 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// undecodable says why a body cannot be decoded. It does not quote the body, which
-// may hold the request.
-func (c call) undecodable(status int, header http.Header, err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", strings.TrimPrefix(e.Field, "WebhookInfo."), c.redact.text(e.Value)))
-	}
-	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil {
-		kind = "not given"
-	}
-	return c.foreign(status, "cannot be read as JSON (its type is "+c.redact.text(kind)+")")
-}
-
-// foreign is the error of an answer that does not come from a Bot API server.
-func (c call) foreign(status int, what string) error {
+// foreign is the error of an answer that does not come from a Bot API server. It does
+// not quote the body, which may hold the request.
+func (c call) foreign(status int, header http.Header) error {
 	remedy := "check the api URL, and what answers in its place"
 	if status >= 500 {
 		remedy = "try again later"
 	}
-	return c.fail(nil, "%s answers with HTTP status %d, and the body %s; %s", c.server, status, what, remedy)
+	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return c.fail(nil, "%s answers with HTTP status %d, and the body is not an answer of the Bot API (its type is %s); %s",
+		c.server, status, cmp.Or(c.redact.text(kind), "not given"), remedy)
 }

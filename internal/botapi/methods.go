@@ -62,16 +62,17 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook) error {
 	return c.do(ctx, "setWebhook", w.Secret, new(confirmation), parameters...)
 }
 
+var dropPendingUpdates = parameter{"drop_pending_updates", "true"}
+
 // DeleteWebhook removes the webhook. Updates that have not been delivered wait
 // for the next one, unless they are dropped.
 func (c *Client) DeleteWebhook(ctx context.Context, drop bool) error {
+	var parameters []parameter
 	if drop {
-		return c.do(ctx, "deleteWebhook", "", new(confirmation), dropPendingUpdates)
+		parameters = append(parameters, dropPendingUpdates)
 	}
-	return c.do(ctx, "deleteWebhook", "", new(confirmation))
+	return c.do(ctx, "deleteWebhook", "", new(confirmation), parameters...)
 }
-
-var dropPendingUpdates = parameter{"drop_pending_updates", "true"}
 
 // GetWebhookInfo returns what is registered.
 func (c *Client) GetWebhookInfo(ctx context.Context) (WebhookInfo, error) {

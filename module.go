@@ -187,7 +187,7 @@ func (h *Handler) provisionForward(*app.Settings) error {
 	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
 		return nil
 	}
-	value, err := secret.Resolve(*h.ForwardSecret)
+	value, err := secret.Resolve(*h.ForwardSecret, secret.Check)
 	if err != nil {
 		return fmt.Errorf("forward_secret: %w", err)
 	}

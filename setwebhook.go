@@ -106,7 +106,11 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if err != nil {
 		return err
 	}
-	account, err := botapi.NewAccount(g.BotToken, g.API, g.APITest)
+	token, err := secret.Resolve(g.BotToken, botapi.CheckToken)
+	if err != nil {
+		return fmt.Errorf("bot_token: %w", err)
+	}
+	account, err := botapi.NewAccount(token, g.API, g.APITest)
 	if err != nil {
 		return err
 	}
@@ -124,8 +128,8 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		},
 		Check: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
 	}
-	if settings.Secrets != nil {
-		registration.Parameters.Secret = settings.Secrets.Configured()
+	if configured, ok := settings.Secrets.(*secret.Configured); ok {
+		registration.Parameters.Secret = configured.First
 	}
 	var upload []byte
 	if g.Certificate != certificate.Internal {
@@ -153,7 +157,7 @@ func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
 	if h.Rotate != 0 || h.RotateGrace != 0 {
 		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
 	}
-	if settings.Secrets, err = secret.Given(h.Secret, h.logger); err != nil {
+	if settings.Secrets, err = secret.NewConfigured(h.Secret, h.logger); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
 	return nil

@@ -9,8 +9,10 @@ import (
 // provisioned, of the fields about the registration.
 func TestWrongRegistration(t *testing.T) {
 	const leak = "s3cret value"
+	t.Setenv("TEST_WITH_BOT", "bot"+botToken)
 	for name, tc := range map[string]struct{ fields, want string }{
 		"bot_token unset":       {`"secret": ["abc"], "bot_token": "{env.TEST_UNSET}"`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"bot_token with bot":    {`"secret": ["abc"], "bot_token": "{env.TEST_WITH_BOT}"`, `bot_token: the value of {env.TEST_WITH_BOT} begins with "bot"; leave that out`},
 		"url without a token":   {`"secret": ["abc"], "url": "/x"`, `bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
 		"url: http":             {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
 		"url: a port":           {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},

@@ -132,7 +132,7 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 func (w *Webhook) Rotate(ctx context.Context) error {
 	running := w.registrar.Load()
 	switch {
-	case w.Secrets.Configured() != "":
+	case w.settings.Secrets != nil:
 		return errConfigured
 	case running == nil:
 		return errUnmanaged

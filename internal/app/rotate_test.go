@@ -69,10 +69,10 @@ func start(t *testing.T, node string, api standin, storage certmagic.Storage) *W
 		t.Fatal(err)
 	}
 	known := new(bot)
-	kept := secret.NewKept(secret.KeptConfig{
+	kept := &secret.Kept{
 		Storage: storage, Prefix: key, Every: 30 * 24 * time.Hour, Grace: 10 * time.Minute,
 		Memory: &known.secrets, Logger: zap.NewNop(), Rotated: func(string) {},
-	})
+	}
 	w := &Webhook{Secrets: kept}
 	w.registrar.Store(registrar.Start(registrar.Config{
 		Secrets: kept, API: botapi.NewClient(account, api), Storage: storage, Prefix: key, MACKey: []byte("token"),

@@ -131,12 +131,12 @@ func (a *App) claim(w *Webhook) error {
 	}
 	w.bot = w.use(r.Account.Key())
 	if w.Secrets == nil {
-		w.Secrets = secret.NewKept(secret.KeptConfig{
+		w.Secrets = &secret.Kept{
 			Storage: w.ctx.Storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets,
 			Every: w.settings.Rotate, Grace: w.settings.Grace,
 			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
 			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },
-		})
+		}
 	}
 	return nil
 }

@@ -10,40 +10,30 @@ import (
 	"strings"
 	"unique"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// hidden stands where a secret was.
-const hidden = "[hidden]"
-
-// Account is a bot at a Bot API server. The same bot is another one in the test
-// environment, and on a server of one's own.
+// Account is a bot at a Bot API server. Telegram's test environment and each local
+// server have accounts of their own.
 type Account struct {
-	// A handle, since package fmt shows unexported fields without asking their
-	// methods; of a handle it shows an address.
-	token  unique.Handle[string]
+	token  unique.Handle[string] // package fmt prints unexported fields, but of a handle only an address
 	server *url.URL
 	test   bool
 	suffix string // of the key
 }
 
-// NewAccount returns the account of a configured bot token, whose placeholders are
-// replaced, at the Bot API server of that URL; empty is Telegram's. Errors never hold
-// the token, or the URL, which may have a password in it.
+// NewAccount returns the account of a bot token at the Bot API server with the URL
+// api; empty is Telegram's. The error never holds the token, or the URL, which may
+// have a password in it.
 func NewAccount(token, api string, test bool) (*Account, error) {
-	value, err := secret.Replace(token)
-	if err == nil {
-		err = secret.About(token, checkToken(value))
-	}
-	if err != nil {
+	if err := CheckToken(token); err != nil {
 		return nil, fmt.Errorf("bot_token: %w", err)
 	}
 	server, err := parseServer(api)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	a := &Account{token: unique.Make(value), server: server, test: test}
+	a := &Account{token: unique.Make(token), server: server, test: test}
 	if test {
 		a.suffix = "-test"
 	}
@@ -54,9 +44,9 @@ func NewAccount(token, api string, test bool) (*Account, error) {
 	return a, nil
 }
 
-// checkToken reports why a value is not a bot token, so that Telegram is not asked
-// about something else. Its errors never hold the value or a part of it.
-func checkToken(s string) error {
+// CheckToken reports why a value is not a bot token. The error never holds the value
+// or a part of it.
+func CheckToken(s string) error {
 	switch {
 	case s == "":
 		return errors.New("is empty")
@@ -98,24 +88,24 @@ func parseServer(api string) (*url.URL, error) {
 
 func hostname(u *url.URL) string { return strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")) }
 
-// ID returns the bot's id, which is no secret.
+// ID returns the bot's id. It is no secret.
 func (a *Account) ID() string {
 	id, _, _ := strings.Cut(a.Reveal(), ":")
 	return id
 }
 
-// Reveal returns the token itself, to key what only its holder may know.
+// Reveal returns the token itself.
 func (a *Account) Reveal() string { return a.token.Value() }
 
-// Local reports whether the Bot API server is one's own, with looser rules.
+// Local reports whether the Bot API server is not Telegram's.
 func (a *Account) Local() bool { return hostname(a.server) != "api.telegram.org" }
 
-// Key names the bot in storage, and in this process. A hash stands for a server of
-// one's own, whose URL may have a password in it.
+// Key names the bot in storage and in this process. It holds a hash of a local
+// server's URL, which may have a password in it.
 func (a *Account) Key() string { return "telegram_webhook/" + a.ID() + a.suffix }
 
-// Redact returns a text without the token, and without its secret half alone.
+// Redact returns s without the token and its secret half.
 func (a *Account) Redact(s string) string { return newRedactor(a, "").value(s) }
 
-// Format satisfies fmt.Formatter: the token is in no message.
+// Format satisfies fmt.Formatter. It hides the token.
 func (a *Account) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%s:%s", a.ID(), hidden) }

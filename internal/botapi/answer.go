@@ -3,7 +3,6 @@ package botapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,10 +11,10 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds how long a server can keep us from asking again.
+// maxRetryAfter bounds how long a server can put off the next call.
 const maxRetryAfter = time.Hour
 
-// answer is what every method answers with.
+// answer is the answer of every method.
 type answer struct {
 	OK          bool            `json:"ok"`
 	Result      json.RawMessage `json:"result"`
@@ -26,38 +25,27 @@ type answer struct {
 	} `json:"parameters"`
 }
 
-// result is what a method returns. check reports what it lacks, although its types
-// are right.
-type result interface{ check() error }
+// result is the result of a method. valid reports whether a decoded one can be the
+// Bot API's.
+type result interface{ valid() bool }
 
-// confirmation is the result of a method that has nothing else to say.
+// confirmation is the result of setWebhook and deleteWebhook.
 type confirmation bool
 
-func (c *confirmation) check() error {
-	if !*c {
-		return errors.New("its result is not true")
-	}
-	return nil
-}
+func (c *confirmation) valid() bool { return bool(*c) }
 
-// webhookInfo is the result of getWebhookInfo. Its own fields take the place of
-// those of the same name.
+// webhookInfo is the result of getWebhookInfo as it arrives: the own fields take
+// the place of the embedded ones.
 type webhookInfo struct {
 	WebhookInfo
 	URL           *string `json:"url"`
 	LastErrorDate int64   `json:"last_error_date"`
 }
 
-// check insists on the url: without one, an answer of something else would pass
-// for a bot without a webhook, and the webhook would be registered again.
-func (i *webhookInfo) check() error {
-	if i.URL == nil {
-		return errors.New("its result has no url")
-	}
-	if i.LastErrorDate < 0 || i.LastErrorDate > 1<<36 {
-		return errors.New("its result has a date that cannot be")
-	}
-	return nil
+// valid requires the url. Without it, the answer of another server would pass for
+// that of a bot without a webhook, and the webhook would be registered again.
+func (i *webhookInfo) valid() bool {
+	return i.URL != nil && i.LastErrorDate >= 0 && i.LastErrorDate < 1<<36
 }
 
 func (i *webhookInfo) public(r redactor) WebhookInfo {
@@ -73,25 +61,25 @@ func (i *webhookInfo) public(r redactor) WebhookInfo {
 	return info
 }
 
-// read takes the answer in, as far as one can be from the Bot API.
+// read reads the answer and decodes it.
 func (c call) read(ctx context.Context, response *http.Response, result result) error {
 	if response.StatusCode/100 == 3 {
 		return c.fail(nil, "%s answers with a redirect (%d) to %s, which is not followed; check the api URL",
-			c.server, response.StatusCode, c.elsewhere(response.Header.Get("Location")))
+			c.server, response.StatusCode, c.redirectTarget(response.Header.Get("Location")))
 	}
-	// One byte more than is taken tells a long answer from one that just fits.
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case len(body) > maxAnswer:
 		return c.fail(nil, "%s answers with more than %d bytes; check that the api URL is a Bot API server's", c.server, maxAnswer)
 	case err != nil:
-		return c.interrupted(ctx, err)
+		return c.interrupted(ctx, err, "the answer of %s could not be read: %s")
 	}
 	return c.decode(response.StatusCode, response.Header, body, result)
 }
 
-// elsewhere names where a redirect leads, without the path: that may hold the token.
-func (c call) elsewhere(location string) string {
+// redirectTarget names the target of a redirect without the path, which may hold
+// the token.
+func (c call) redirectTarget(location string) string {
 	u, err := url.Parse(location)
 	if err != nil || u.Host == "" {
 		return "another path"
@@ -99,44 +87,29 @@ func (c call) elsewhere(location string) string {
 	return c.redact.text(u.Scheme + "://" + u.Host)
 }
 
-// decode reads an answer's body, the result of which goes into result.
+// decode decodes an answer's body.
 func (c call) decode(status int, header http.Header, body []byte, result result) error {
 	var a answer
-	if err := json.Unmarshal(body, &a); err != nil {
-		return c.undecodable(status, header, err)
-	}
+	err := json.Unmarshal(body, &a)
 	switch {
-	case !a.OK && a.Description != "":
+	case err == nil && !a.OK && a.Description != "":
 		return c.refused(status, header, a)
-	case !a.OK:
-		return c.foreign(status, "says neither ok nor what is wrong")
-	case status/100 != 2:
-		return c.foreign(status, "says ok nevertheless")
-	case len(a.Result) == 0:
-		return c.foreign(status, "has no result")
-	}
-	if err := json.Unmarshal(a.Result, result); err != nil {
-		return c.undecodable(status, header, err)
-	}
-	if err := result.check(); err != nil {
-		return c.foreign(status, err.Error())
+	case err != nil || !a.OK || status/100 != 2 || json.Unmarshal(a.Result, result) != nil || !result.valid():
+		return c.foreign(status, header)
 	}
 	return nil
 }
 
-// refused makes the Bot API's refusal an error.
+// refused returns the error of a refusal.
 func (c call) refused(status int, header http.Header, a answer) error {
 	code, wait := a.ErrorCode, a.Parameters.RetryAfter
 	if code < 100 || code > 599 {
 		code = status
 	}
 	if wait == 0 {
-		n, err := strconv.ParseInt(strings.TrimSpace(header.Get("Retry-After")), 10, 64)
-		if err == nil || errors.Is(err, strconv.ErrRange) {
-			wait = float64(n) // out of range, it is the largest number
-		}
+		n, _ := strconv.Atoi(strings.TrimSpace(header.Get("Retry-After"))) // 0 for a date, the limit for a longer number
+		wait = float64(n)
 	}
-	// It is bounded before it is converted: what does not fit would be negative.
-	seconds := max(0, min(wait, maxRetryAfter.Seconds()))
+	seconds := max(0, min(wait, maxRetryAfter.Seconds())) // before it is converted: what does not fit would be negative
 	return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: time.Duration(seconds * float64(time.Second))}
 }

@@ -13,78 +13,78 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Check reports what Telegram would refuse, or would take and then never use.
-// Telegram erases the webhook that it has before it looks at the new one, so all
-// of this must be known before the call. An empty URL is one that is not known yet.
-// With local set, the looser rules of a local Bot API server hold.
+// Telegram erases the old webhook before it looks at the new one, so all of this is
+// checked before the call, and the secret, where it is configured. The URL may be
+// empty: not known yet. With local, a local Bot API server's looser rules hold.
 func (w Webhook) Check(local bool) error {
 	for _, field := range []struct {
-		name  string
-		check func(local bool) error
+		name string
+		err  error
 	}{
-		{"url", w.checkURL},
-		{"secret", w.checkSecret},
-		{"allowed_updates", w.checkAllowedUpdates},
-		{"ip_address", w.checkIPAddress},
-		{"max_connections", w.checkMaxConnections},
-		{"certificate", w.checkCertificate},
+		{"url", w.checkURL(local)},
+		{"allowed_updates", w.checkAllowedUpdates()},
+		{"ip_address", w.checkIPAddress(local)},
+		{"max_connections", w.checkMaxConnections(local)},
+		{"certificate", w.checkCertificate()},
 	} {
-		if err := field.check(local); err != nil {
-			return fmt.Errorf("%s: %w", field.name, err)
+		if field.err != nil {
+			return fmt.Errorf("%s: %w", field.name, field.err)
 		}
 	}
 	return nil
 }
+
+// madeSecret is how long a secret is that the gate makes, when none is configured.
+const madeSecret = 43
 
 func (w Webhook) checkURL(local bool) error {
 	if w.URL == "" {
 		return nil
 	}
 	u, err := url.Parse(w.URL)
-	if err != nil || u.Hostname() == "" {
+	switch {
+	case err != nil || u.Hostname() == "":
 		return errors.New("is not an address such as https://bot.example.com/telegram")
-	}
-	if u.Scheme != "https" && (!local || u.Scheme != "http") {
+	case u.Scheme != "https" && (!local || u.Scheme != "http"):
 		return errors.New("must begin with https://")
-	}
-	if u.User != nil || u.Fragment != "" {
+	case u.User != nil || u.Fragment != "":
 		return errors.New("must have neither a user nor a fragment")
 	}
-	if err := w.checkHost(u.Hostname()); err != nil && !local {
+	if err := w.checkPublic(u); err != nil && !local {
 		return err
-	}
-	if port := u.Port(); port != "" && !local && !slices.Contains(telegram.Ports, port) {
-		return fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(telegram.Ports, ", "))
 	}
 	target, err := telegram.ParseTarget(w.URL)
 	if err != nil {
 		return err
 	}
-	// Without a secret here, the gate makes one.
-	if size := len(target.Head(cmp.Or(w.Secret, secret.New()), telegram.MaxUpdate)); size > telegram.MaxHead {
+	if size := len(target.Head(cmp.Or(w.Secret, strings.Repeat("x", madeSecret)), telegram.MaxUpdate)); size > telegram.MaxHead {
 		return fmt.Errorf("is so long that the head of a request has %d bytes; above %d Telegram sends nothing, without an error", size, telegram.MaxHead)
 	}
 	return nil
 }
 
-// checkHost checks that Telegram can find a host and send to it. With a fixed
-// address it need not find it.
-func (w Webhook) checkHost(host string) error {
-	addr, err := netip.ParseAddr(host)
-	if err == nil {
-		return checkReachable(addr)
-	}
-	if w.IPAddress == "" && certmagic.SubjectIsInternal(host) {
+// checkPublic checks that Telegram can find the host and send to it. With a fixed
+// address it need not find the host.
+func (w Webhook) checkPublic(u *url.URL) error {
+	host, port := u.Hostname(), u.Port()
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if err := checkAddress(addr); err != nil {
+			return err
+		}
+	} else if w.IPAddress == "" && certmagic.SubjectIsInternal(host) {
 		return fmt.Errorf("%s is not a public host name, so Telegram cannot find it", host)
+	}
+	if port != "" && !slices.Contains(telegram.Ports, port) {
+		return fmt.Errorf("port %s is not one of %s, to which Telegram sends updates", port, strings.Join(telegram.Ports, ", "))
 	}
 	return nil
 }
 
-func checkReachable(addr netip.Addr) error {
+func checkAddress(addr netip.Addr) error {
 	switch {
 	case !addr.Is4():
 		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", addr)
@@ -94,14 +94,7 @@ func checkReachable(addr netip.Addr) error {
 	return nil
 }
 
-func (w Webhook) checkSecret(bool) error {
-	if w.Secret == "" {
-		return nil // the gate makes one
-	}
-	return secret.Check(w.Secret)
-}
-
-func (w Webhook) checkAllowedUpdates(bool) error {
+func (w Webhook) checkAllowedUpdates() error {
 	for _, name := range w.AllowedUpdates {
 		if !telegram.IsUpdateType(name) {
 			return fmt.Errorf("%q is not the name of a type of update, such as message; name each by itself", name)
@@ -121,7 +114,7 @@ func (w Webhook) checkIPAddress(local bool) error {
 	if local {
 		return nil
 	}
-	return checkReachable(addr)
+	return checkAddress(addr)
 }
 
 func (w Webhook) checkMaxConnections(local bool) error {
@@ -135,9 +128,9 @@ func (w Webhook) checkMaxConnections(local bool) error {
 	return nil
 }
 
-// checkCertificate checks a certificate that is to be uploaded: its public part
-// only, and for the host, unless it is a root that signs the host's.
-func (w Webhook) checkCertificate(bool) error {
+// checkCertificate checks that the file to upload holds certificates alone, and that
+// the first is for the host, or is a root that may sign the host's.
+func (w Webhook) checkCertificate() error {
 	if len(w.Certificate) == 0 {
 		return nil
 	}
@@ -159,11 +152,10 @@ func (w Webhook) checkCertificate(bool) error {
 		return errors.New("holds no certificate in PEM form")
 	}
 	u, err := url.Parse(w.URL)
-	if err != nil {
+	if err != nil || u.Hostname() == "" || first.IsCA {
 		return err
 	}
-	host := u.Hostname()
-	if host != "" && !first.IsCA && !telegram.MatchesHost(first, host) {
+	if host := u.Hostname(); !telegram.MatchesHost(first, host) {
 		return fmt.Errorf("is not for %s", host)
 	}
 	return nil

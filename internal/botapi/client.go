@@ -1,6 +1,5 @@
-// Package botapi is the Bot API client, with the three methods that a webhook
-// needs, and the account that it speaks for. Whatever goes wrong, nothing that it
-// returns shows the bot token.
+// Package botapi calls the three methods of the Bot API that a webhook needs, for
+// one account. No error or result shows the bot token.
 package botapi
 
 import (
@@ -16,8 +15,8 @@ import (
 )
 
 const (
-	timeout   = 30 * time.Second // of one call, from the connection to the end of the answer
-	maxAnswer = 1 << 20          // bytes that are read; the methods called here answer with a few hundred
+	timeout   = 30 * time.Second // of one call, with the answer
+	maxAnswer = 1 << 20          // bytes; the three methods answer with a few hundred
 )
 
 // Client calls the Bot API for one bot. It is safe for concurrent use.
@@ -26,8 +25,8 @@ type Client struct {
 	http    *http.Client
 }
 
-// NewClient returns a client that uses the proxy named in the environment, or that
-// transport if it is not nil. Redirects are not followed: they would take the token
+// NewClient returns a client that uses the proxy named in the environment, or the
+// transport if it is not nil. It follows no redirect, which would take the token
 // elsewhere.
 func NewClient(account *Account, transport http.RoundTripper) *Client {
 	if transport == nil {
@@ -41,12 +40,17 @@ func NewClient(account *Account, transport http.RoundTripper) *Client {
 }
 
 // newTransport makes a transport that keeps no connections. Calls are minutes
-// apart, so a kept one would only be found dead; and net/http logs, token and
-// all, what a server that echoes requests sends on an idle one.
+// apart, so a kept connection would be dead; and net/http logs what arrives on an
+// idle one, with the token if the server echoes requests.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		OnProxyConnectResponse: checkProxy,
+		Proxy: http.ProxyFromEnvironment,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+			return &net.OpError{Op: opProxy, Net: "tcp", Err: fmt.Errorf("the proxy answers %s", answer.Status)}
+		},
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		DisableKeepAlives:      true,
@@ -54,16 +58,7 @@ func newTransport() *http.Transport {
 	}
 }
 
-// checkProxy makes a proxy's refusal an error that says that it is the proxy's.
-func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-	if answer.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &net.OpError{Op: opProxy, Net: "tcp", Err: fmt.Errorf("the proxy answers %s", answer.Status)}
-}
-
-// endpoint is the URL of a method. It holds the token, so it goes into the
-// request and nowhere else.
+// endpoint returns the URL of a method. It holds the token.
 func (c *Client) endpoint(method string) *url.URL {
 	u := c.account.server.JoinPath("bot" + c.account.Reveal())
 	if c.account.test {
@@ -72,41 +67,40 @@ func (c *Client) endpoint(method string) *url.URL {
 	return u.JoinPath(method)
 }
 
-// parameters are what a method is called with.
-type parameters struct {
-	fields      [][2]string // name and value
-	certificate []byte      // a file, unless it is empty
-	secret      string      // the value that no error may hold
-}
+// parameter is a parameter of a method.
+type parameter struct{ name, value string }
+
+const certificateName = "certificate" // of the one parameter that is a file
 
 // encode returns the body of a request, and its type. Writing to memory does not fail.
-func (p parameters) encode() (*bytes.Buffer, string) {
+func encode(parameters []parameter) (*bytes.Buffer, string) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for _, field := range p.fields {
-		_ = form.WriteField(field[0], field[1])
-	}
-	if len(p.certificate) > 0 {
-		file, _ := form.CreateFormFile("certificate", "certificate.pem")
-		_, _ = file.Write(p.certificate)
+	for _, p := range parameters {
+		if p.name == certificateName {
+			file, _ := form.CreateFormFile(p.name, "certificate.pem")
+			_, _ = io.WriteString(file, p.value)
+		} else {
+			_ = form.WriteField(p.name, p.value)
+		}
 	}
 	_ = form.Close()
 	return &body, form.FormDataContentType()
 }
 
-// do calls a method and decodes the result.
-func (c *Client) do(ctx context.Context, method string, p parameters, result result) error {
+// do calls a method and decodes the result. Errors hide the webhook's secret too.
+func (c *Client) do(ctx context.Context, method, secret string, result result, parameters ...parameter) error {
 	server := c.account.server
-	call := call{method, server.Scheme + "://" + server.Host, newRedactor(c.account, p.secret)}
+	call := call{method, server.Scheme + "://" + server.Host, newRedactor(c.account, secret)}
 	request := (&http.Request{Method: http.MethodPost, URL: c.endpoint(method), Header: http.Header{}}).WithContext(ctx)
-	if len(p.fields) > 0 {
-		body, contentType := p.encode()
+	if len(parameters) > 0 {
+		body, contentType := encode(parameters)
 		request.Body, request.ContentLength = io.NopCloser(body), int64(body.Len())
 		request.Header.Set("Content-Type", contentType)
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return call.unreachable(ctx, err)
+		return call.interrupted(ctx, err, "the call to %s failed: %s")
 	}
 	defer answer.Body.Close()
 	return call.read(ctx, answer, result)

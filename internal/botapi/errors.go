@@ -1,13 +1,12 @@
 package botapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,18 +20,17 @@ type Error struct {
 	Method      string
 	Code        int           // the answer's error_code, or else the HTTP status
 	Description string        // without the token, on one line
-	RetryAfter  time.Duration // at most an hour; 0 if nothing is said
+	RetryAfter  time.Duration // at most an hour; 0 if the answer does not say
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: refused with %d: %s", e.Method, e.Code, e.Description)
 }
 
-// failure is a call without an answer of the Bot API.
+// failure is the error of a call that the Bot API did not answer.
 //
-// It has no Unwrap: what net/http returns has the token in it, and so may have
-// whatever a transport returns. It can only be asked what it is, through a
-// function, into which no way of printing looks.
+// It has no Unwrap: errors of net/http hold the token, and those of a transport may.
+// The cause hides in a function, which no way of printing looks into.
 type failure struct {
 	text string
 	is   func(target error) bool
@@ -41,15 +39,14 @@ type failure struct {
 func (f *failure) Error() string        { return f.text }
 func (f *failure) Is(target error) bool { return f.is(target) }
 
-// call is what the errors of one call have to say, and what they must not.
+// call is what the errors of one call name and what they hide.
 type call struct {
 	method string
 	server string // scheme and host
 	redact redactor
 }
 
-// fail makes an error out of our own words; those of others in it have to be
-// shortened and cleaned before.
+// fail makes an error. Text of a stranger among args must have passed redact.text.
 func (c call) fail(cause error, format string, args ...any) error {
 	return &failure{
 		text: c.method + ": " + c.redact.value(fmt.Sprintf(format, args...)),
@@ -59,30 +56,35 @@ func (c call) fail(cause error, format string, args ...any) error {
 	}
 }
 
-// timedOut also knows the time-outs of net and net/http that do not say that they are
+// timedOut also recognizes time-outs of net and net/http that are no
 // context.DeadlineExceeded.
 func timedOut(err error) bool {
 	late, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && late.Timeout()
 }
 
-// opProxy is what net/http calls connecting to a proxy.
+// opProxy is net/http's name for connecting to a proxy.
 const opProxy = "proxyconnect"
 
-// unreachable says why no answer came.
-func (c call) unreachable(ctx context.Context, err error) error {
+// interrupted says why no answer came, or why it did not end. The format, for the
+// server and the cause, is for a cause that none of the cases explains.
+func (c call) interrupted(ctx context.Context, err error, format string) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	why := c.redact.text(err.Error())
 	op, isOp := errors.AsType[*net.OpError](err)
+	ended := ctx.Err() != nil
+	if ended {
+		err = errors.Join(err, ctx.Err()) // net/http may name only the cause of a cancellation
+	}
 	switch {
-	case ctx.Err() != nil:
-		return c.interrupted(ctx, err)
-	case isOp && op.Op == opProxy:
+	case ended && errors.Is(err, context.Canceled):
+		return c.fail(err, "the call was canceled")
+	case !ended && isOp && op.Op == opProxy:
 		return c.fail(err, "the proxy for %s cannot be used (%s); check HTTPS_PROXY, HTTP_PROXY and NO_PROXY", c.server, why)
 	case timedOut(err):
-		return c.interrupted(ctx, err)
+		return c.fail(err, "%s did not answer in time; check the network, and whether a proxy is needed (HTTPS_PROXY)", c.server)
 	case is[*net.DNSError](err):
 		return c.fail(err, "the name in %s cannot be resolved (%s); check DNS and the api URL", c.server, why)
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -93,8 +95,10 @@ func (c call) unreachable(ctx context.Context, err error) error {
 		return c.fail(err, "%s does not speak TLS; a local Bot API server needs http:// in the api URL", c.server)
 	case errors.Is(err, io.EOF):
 		return c.fail(err, "%s closed the connection without an answer", c.server)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return c.fail(err, "the answer of %s was cut off", c.server)
 	}
-	return c.fail(err, "the call to %s failed: %s", c.server, why)
+	return c.fail(err, format, c.server, why)
 }
 
 func is[E error](err error) bool {
@@ -102,39 +106,14 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// interrupted says why an answer did not come, or not to its end.
-func (c call) interrupted(ctx context.Context, err error) error {
-	if done := ctx.Err(); done != nil {
-		err = errors.Join(err, done) // net/http may name the cancellation's cause alone
-	}
-	switch {
-	case errors.Is(err, context.Canceled):
-		return c.fail(err, "the call was canceled")
-	case timedOut(err):
-		return c.fail(err, "%s did not answer in time; check the network, and whether a proxy is needed (HTTPS_PROXY)", c.server)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return c.fail(err, "the answer of %s was cut off", c.server)
-	}
-	return c.fail(err, "the answer of %s could not be read: %s", c.server, c.redact.text(err.Error()))
-}
-
-// undecodable says why a body makes no sense, but not what is in it: perhaps the request.
-func (c call) undecodable(status int, header http.Header, err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return c.foreign(status, fmt.Sprintf("has the wrong type at %q (%s)", strings.TrimPrefix(e.Field, "WebhookInfo."), c.redact.text(e.Value)))
-	}
-	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil {
-		kind = "not given"
-	}
-	return c.foreign(status, "cannot be read as JSON (its type is "+c.redact.text(kind)+")")
-}
-
-// foreign is an answer that does not come from a Bot API server.
-func (c call) foreign(status int, what string) error {
+// foreign is the error of an answer that does not come from a Bot API server. It does
+// not quote the body, which may hold the request.
+func (c call) foreign(status int, header http.Header) error {
 	remedy := "check the api URL, and what answers in its place"
 	if status >= 500 {
 		remedy = "try again later"
 	}
-	return c.fail(nil, "%s answers with HTTP status %d, and the body %s; %s", c.server, status, what, remedy)
+	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return c.fail(nil, "%s answers with HTTP status %d, and the body is not an answer of the Bot API (its type is %s); %s",
+		c.server, status, cmp.Or(c.redact.text(kind), "not given"), remedy)
 }

@@ -148,22 +148,6 @@ func TestWebhookInfo(t *testing.T) {
 	}
 }
 
-// A URL with the token in it is refused before Telegram erases the old webhook.
-func TestTokenInURL(t *testing.T) {
-	for _, path := range []string{plantedToken, "bot" + plantedToken, plantedHalf, plantedID + "%3A" + plantedHalf, strings.ToLower(plantedToken)} {
-		s := record(t, done)
-		err := client(t, s.URL).SetWebhook(context.Background(), Webhook{URL: "https://bot.example.com/" + path})
-		const want = "setWebhook: the webhook's URL holds the bot token, which access logs would then show; use another path"
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: got %v", path, err)
-		}
-		search(t, "the error", err)
-		if len(s.requests) != 0 {
-			t.Errorf("%s: sent nevertheless", path)
-		}
-	}
-}
-
 func TestWebhookIsPrintedWithoutSecret(t *testing.T) {
 	w := Webhook{URL: "https://bot.example.com/", Secret: plantedSecret, MaxConnections: 7}
 	for _, got := range []string{fmt.Sprint(w), fmt.Sprintf("%+v", w), fmt.Sprintf("%#v", w), fmt.Sprintf("%+v", &w), fmt.Sprintf("%q", w)} {

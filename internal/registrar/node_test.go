@@ -76,8 +76,12 @@ var processes atomic.Int64
 // config is what a registrar of a process of its own works with.
 func config(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) Config {
 	t.Helper()
+	secrets, err := secret.NewConfigured([]string{want.Secret}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return Config{
-		Secrets:    secret.NewConfigured(want.Secret),
+		Secrets:    secrets,
 		API:        api.client(t, token),
 		Storage:    storage,
 		Prefix:     botKey,

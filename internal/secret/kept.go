@@ -1,8 +1,15 @@
 package secret
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,174 +17,175 @@ import (
 	"go.uber.org/zap"
 )
 
-// Kept is a bot's secrets that the gate makes by itself and keeps in Caddy's
-// storage, the same for all nodes that share it. It never waits for storage
-// while it knows enough to judge a request.
+// Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all
+// nodes that share it. Only requests with an unknown secret wait for storage.
 type Kept struct {
-	KeptConfig
-	store store
-}
-
-// KeptConfig is what kept secrets need.
-type KeptConfig struct {
 	Storage certmagic.Storage
-	Prefix  string        // the bot's keys in storage
+	Prefix  string        // of the bot's keys in storage
 	Every   time.Duration // how long a secret is registered; 0 for ever
-	Grace   time.Duration // how long it is accepted after that
+	Grace   time.Duration // how long it is accepted afterwards
 	Memory  *Memory
 	Logger  *zap.Logger
-
-	// Rotated is told what a rotation came to: ok or failed.
-	Rotated func(result string)
+	Rotated func(result string) // called when a rotation ends or cannot be registered: ok or failed
 }
 
-// NewKept makes a source of kept secrets. It touches no storage yet.
-func NewKept(config KeptConfig) *Kept {
-	return &Kept{KeptConfig: config, store: store{config.Storage, config.Prefix, config.Grace}}
-}
-
-// Memory is what this process knows of a bot's kept secrets. It is shared by the
-// configurations that serve the bot one after another, so that a reload goes on
-// with it even when storage is away. The zero value knows nothing.
+// Memory is what this process knows of a bot's kept secrets. The configurations
+// that serve the bot one after another share it: the secrets stay in force over a
+// reload even while storage is away. The zero value is an empty memory.
 type Memory struct {
-	known   atomic.Pointer[known]
-	reading atomic.Pointer[reading]
-	readAt  atomic.Int64 // when storage was last read, in Unix nanoseconds
-	waiting atomic.Int32 // requests that wait for a reading
-	failing atomic.Bool  // the last reading failed, which has been logged
+	accepted atomic.Pointer[Set] // by record; nil if there is none
+	waiting  atomic.Int32        // requests that wait for a reading
+
+	mu      sync.Mutex
+	record  record        // the latest; without a current secret if there is none
+	reading chan struct{} // of storage, under way; closed when it ends; nil without one
+	readAt  time.Time     // when the last reading ended
+
+	failing bool // the last reading failed, which has been logged; used by the reading alone
 }
 
-// known is a record, and what is accepted by it.
-type known struct {
-	record
-	accepted *Set
+// latest returns a copy of the record.
+func (m *Memory) latest() record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.record
 }
 
-// learn takes over a record, unless it is known already, or a later one is. Of
-// two that have the same revision, which only nodes can write that went on
-// without the lock, the one in storage counts.
-func (m *Memory) learn(rec *record) {
-	for {
-		old := m.known.Load()
-		if old != nil && (old.Revision > rec.Revision || old.Revision == rec.Revision && slices.Equal(old.values(), rec.values())) {
-			return
-		}
-		if m.known.CompareAndSwap(old, &known{*rec, rec.set()}) {
-			return
-		}
+// learn takes over a record that is later than the one in memory. Two nodes that
+// write without the lock can make different records of one revision; the one in
+// storage, which is read last, counts.
+func (m *Memory) learn(rec record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	accepted := rec.accepted()
+	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b Accepted) bool { return a.Value == b.Value })
+	if rec.Current.Value != "" && (rec.Revision > m.record.Revision || rec.Revision == m.record.Revision && !same) {
+		m.record = rec
+		m.accepted.Store(NewSet(accepted...))
 	}
-}
-
-// Accepted satisfies Source.
-func (k *Kept) Accepted() *Set {
-	if known := k.Memory.known.Load(); known != nil {
-		return known.accepted
-	}
-	return nil
 }
 
 const (
-	// readInterval is how often unknown secrets make a node read storage, at most.
+	// readInterval is the least time between two readings for unknown secrets.
 	readInterval = time.Second
 
 	// readTimeout bounds one reading, and readWait how long a request waits for it.
 	readTimeout = 10 * time.Second
 	readWait    = 2 * time.Second
 
-	// maxWaiting is how many requests wait at once: a flood of forgeries must
-	// not pile up behind a storage that is slow.
+	// maxWaiting bounds the requests that wait at once: a flood of forgeries must
+	// not pile up behind slow storage.
 	maxWaiting = 200
 )
 
-// reading is one look into storage, for which any number of requests may wait.
-type reading struct{ done chan struct{} }
+// Accepted satisfies Source.
+func (k *Kept) Accepted() *Set { return k.Memory.accepted.Load() }
 
-// Refresh satisfies Source: it reads storage, at most once a second, and waits
-// for a reading that is under way, but not for long.
+// Refresh satisfies Source. It reads storage, at most once per readInterval, and
+// waits for the reading under way, at most for readWait.
 func (k *Kept) Refresh(ctx context.Context) bool {
-	if r := k.currentReading(); r != nil {
-		k.Memory.wait(ctx, r)
+	m := k.Memory
+	m.mu.Lock()
+	if m.reading == nil && time.Since(m.readAt) >= readInterval {
+		m.reading = make(chan struct{})
+		go k.read()
+	}
+	reading := m.reading
+	m.mu.Unlock()
+	defer m.waiting.Add(-1)
+	if m.waiting.Add(1) > maxWaiting || reading == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	select {
+	case <-reading:
+	case <-ctx.Done():
 	}
 	return true
 }
 
-// currentReading returns the reading that is under way, and begins one if the
-// last is long enough ago; nil if it is not.
-func (k *Kept) currentReading() *reading {
-	m := k.Memory
-	if r := m.reading.Load(); r != nil {
-		return r
-	}
-	if age := time.Now().UnixNano() - m.readAt.Load(); age >= 0 && age < int64(readInterval) {
-		return nil
-	}
-	r := &reading{make(chan struct{})}
-	if !m.reading.CompareAndSwap(nil, r) {
-		return m.reading.Load()
-	}
-	go k.read(r)
-	return r
-}
-
-// wait waits for a reading, unless too many do.
-func (m *Memory) wait(ctx context.Context, r *reading) {
-	defer m.waiting.Add(-1)
-	if m.waiting.Add(1) > maxWaiting {
-		return
-	}
-	timeout := time.NewTimer(readWait)
-	defer timeout.Stop()
-	select {
-	case <-r.done:
-	case <-timeout.C:
-	case <-ctx.Done():
-	}
-}
-
-// read is not bound to a request: others wait for it too.
-func (k *Kept) read(r *reading) {
-	m := k.Memory
-	defer func() {
-		m.readAt.Store(time.Now().UnixNano())
-		m.reading.Store(nil)
-		close(r.done)
-	}()
+// read reads storage for all requests that wait, so it is bound to none of them.
+func (k *Kept) read() {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	rec, err := k.store.load(ctx)
-	if rec != nil {
-		m.learn(rec)
-	}
+	rec, err := k.load(ctx)
+	k.Memory.learn(rec)
 	k.reportReading(err)
+	m := k.Memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.reading)
+	m.reading, m.readAt = nil, time.Now()
 }
 
-// reportReading logs that storage cannot be read, once until it can be again.
+// reportReading logs the first failure and the first success after it.
 func (k *Kept) reportReading(err error) {
-	failing := err != nil
-	if k.Memory.failing.Swap(failing) == failing {
-		return
-	}
+	wasFailing := k.Memory.failing
+	k.Memory.failing = err != nil
 	switch {
-	case !failing:
+	case wasFailing == (err != nil):
+	case err == nil:
 		k.Logger.Info("secrets in storage can be read again")
-	case k.Memory.known.Load() == nil:
+	case k.Accepted() == nil:
 		k.Logger.Error("secrets in storage cannot be read, and none are in memory; requests get 503", zap.Error(err))
 	default:
 		k.Logger.Error("secrets in storage cannot be read; those in memory stay in force", zap.Error(err))
 	}
 }
 
-// Configured satisfies Source.
-func (*Kept) Configured() string { return "" }
-
 // Status satisfies Source.
 func (k *Kept) Status() Status {
-	status := Status{Source: "kept"}
-	if known := k.Memory.known.Load(); known != nil {
-		status.Made, status.Rotating = known.Current.Made, known.Next != nil
-		if k.Every > 0 {
-			status.Due = known.Current.Made.Add(k.Every)
-		}
+	rec := k.Memory.latest()
+	return Status{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
+}
+
+func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }
+
+// load reads the record from storage; an empty one if there is none. The error holds
+// nothing of the content.
+func (k *Kept) load(ctx context.Context) (rec record, err error) {
+	content, err := k.Storage.Load(ctx, k.key())
+	if errors.Is(err, fs.ErrNotExist) {
+		return rec, nil
 	}
-	return status
+	if err != nil {
+		return rec, fmt.Errorf("reading %s from storage: %w", k.key(), err)
+	}
+	if rec, err = decode(content); err == nil {
+		rec.limit(time.Now(), k.Grace)
+	}
+	return rec, err
+}
+
+// save writes the record as the next revision, unless storage has it. This node
+// accepts its secrets only then: other nodes must be able to learn them.
+func (k *Kept) save(ctx context.Context, rec record) error {
+	content, err := json.Marshal(rec)
+	if err != nil || bytes.Equal(content, rec.stored) {
+		return err
+	}
+	rec.Version, rec.Revision = recordVersion, min(rec.Revision+1, maxRevision)
+	if content, err = json.Marshal(rec); err != nil {
+		return err
+	}
+	if err := k.Storage.Store(ctx, k.key(), content); err != nil {
+		return fmt.Errorf("writing %s to storage: %w", k.key(), err)
+	}
+	k.Memory.learn(rec)
+	return nil
+}
+
+// setAside copies a damaged record to another key, for a person to look at.
+func (k *Kept) setAside(ctx context.Context) error {
+	aside := path.Join(k.Prefix, "secret-damaged-"+time.Now().UTC().Format("20060102T150405Z")+".json")
+	content, err := k.Storage.Load(ctx, k.key())
+	if err == nil {
+		err = k.Storage.Store(ctx, aside, content)
+	}
+	if err != nil {
+		return fmt.Errorf("copying %s to %s in storage: %w", k.key(), aside, err)
+	}
+	k.Logger.Error("secrets in storage damaged; they are replaced", zap.String("key", k.key()), zap.String("set_aside_as", aside))
+	return nil
 }

@@ -35,11 +35,11 @@ type node struct {
 func newNode(t *testing.T, storage certmagic.Storage) *node {
 	core, logs := observer.New(zap.InfoLevel)
 	results := new([]string)
-	return &node{t: t, logs: logs, results: results, Kept: NewKept(KeptConfig{
+	return &node{t: t, logs: logs, results: results, Kept: &Kept{
 		Storage: storage, Prefix: prefix, Every: every, Grace: grace,
 		Memory: new(Memory), Logger: zap.New(core),
 		Rotated: func(result string) { *results = append(*results, result) },
-	})}
+	}}
 }
 
 // advance returns what is to be registered now.
@@ -79,15 +79,15 @@ func (n *node) judge(value string) string {
 	if set := n.Accepted(); set == nil || !set.Match(value) {
 		n.Refresh(n.t.Context())
 	}
-	known := n.Memory.known.Load()
+	set, rec := n.Accepted(), n.Memory.latest()
 	switch {
-	case known == nil:
+	case set == nil:
 		return "not ready"
-	case !known.accepted.Match(value):
+	case !set.Match(value):
 		return "refused"
-	case value == known.Current.Value:
+	case value == rec.Current.Value:
 		return "current"
-	case known.Next != nil && value == known.Next.Value:
+	case rec.Next != nil && value == rec.Next.Value:
 		return "next"
 	}
 	return "previous"
@@ -275,11 +275,22 @@ func TestCrash(t *testing.T) {
 				if before.Next != nil {
 					n.want(before.Current.Value, "previous")
 				}
-				known := n.Memory.known.Load()
-				if known.Next != nil || len(known.Previous) > 1 {
-					t.Errorf("not sound: %d previous, next: %v", len(known.Previous), known.Next != nil)
+				rec := n.Memory.latest()
+				if rec.Next != nil || len(rec.Previous) > 1 {
+					t.Errorf("not sound: %d previous, next: %v", len(rec.Previous), rec.Next != nil)
 				}
 			})
 		})
+	}
+}
+
+// TestNothingToDo writes nothing while nothing changes.
+func TestNothingToDo(t *testing.T) {
+	storage, value := given(t)
+	storage.Set(storagetest.Failing(errAway, "store"))
+	for range 3 {
+		if newNode(t, storage).register() != value {
+			t.Error("another secret is to be registered")
+		}
 	}
 }

@@ -1,187 +1,106 @@
 package secret
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path"
+	"slices"
 	"time"
-
-	"github.com/caddyserver/certmagic"
 )
 
-// record is a bot's secrets as they lie in storage. It is the only place, but
-// for the memory of a process, where their values are.
+// record holds a bot's secrets as they lie in storage. Their values are nowhere
+// else but in the memory of a process.
 type record struct {
 	Version int `json:"version"`
 
-	// Revision grows with every change. What a process knows is not replaced by
-	// an older one, which a storage may still give out.
+	// Revision grows with every change. A process does not replace its record by
+	// an older one, which a storage may still return.
 	Revision int64 `json:"revision"`
 
 	Current  kept   `json:"current"`
 	Next     *kept  `json:"next,omitempty"`
 	Previous []kept `json:"previous,omitempty"` // the latest first
 
-	limited bool // limit has changed what storage holds
+	stored []byte // what storage holds
 }
 
 // kept is one secret of a record.
 type kept struct {
 	Value string    `json:"value"`
 	Made  time.Time `json:"made"`
-	Until time.Time `json:"until,omitzero"` // of a previous one: accepted until then
+	Until time.Time `json:"until,omitzero"` // of a previous secret: when it is no longer accepted
 }
 
-const recordVersion = 1
+const (
+	recordVersion = 1
 
-// maxRevision is far more than any bot comes to: a record with a greater one was
-// not written by this module. Once it is reached, revisions stay the same.
-const maxRevision = 1 << 40
+	// maxRevision is far more than any bot reaches; a greater revision was not
+	// written by this module. A record at maxRevision keeps it.
+	maxRevision = 1 << 40
 
-// maxAhead is how far the clock of the node that wrote a record may be ahead.
-const maxAhead = time.Hour
+	// maxPrevious bounds the old secrets, of which Telegram uses only the latest.
+	maxPrevious = 8
 
-// values lists the values of which one may be registered, or was a moment ago.
-func (rec *record) values() []string {
-	values := []string{rec.Current.Value}
-	if rec.Next != nil {
-		values = append(values, rec.Next.Value)
-	}
-	for _, p := range rec.Previous {
-		values = append(values, p.Value)
-	}
-	return values
-}
+	// maxAhead is how far the clock of the node that wrote a record may be ahead.
+	maxAhead = time.Hour
+)
 
-// set is what is accepted by the record.
-func (rec *record) set() *Set {
+var (
+	errDamaged = errors.New("the secrets in storage are damaged")
+
+	// ErrNewer is the error of a record that only newer nodes understand and change.
+	ErrNewer = errors.New("the secrets in storage were written by a newer version of this module; update this node")
+)
+
+// accepted returns the secrets of the record.
+func (rec *record) accepted() []Accepted {
 	accepted := []Accepted{{Value: rec.Current.Value}}
 	if rec.Next != nil {
 		accepted = append(accepted, Accepted{Value: rec.Next.Value})
 	}
 	for _, p := range rec.Previous {
-		accepted = append(accepted, Accepted{Value: p.Value, Until: p.Until})
+		accepted = append(accepted, Accepted{p.Value, p.Until})
 	}
-	return NewSet(accepted...)
+	return accepted
 }
 
-// check finds what cannot have been written by Advance or Registered.
-func (rec *record) check() error {
-	if rec.Revision < 0 || rec.Revision > maxRevision {
-		return errDamaged
-	}
-	for _, value := range rec.values() {
-		if err := Check(value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// limit corrects what would keep a secret in force for longer than the
-// configuration says. The clock of the node that wrote the record may have been
-// wrong: no grace period ends later than one that begins now, and a secret that
-// was made far in the future counts as one that was made long ago.
+// limit corrects times that a wrong clock on another node has made, so that no
+// secret stays in force for longer than configured. A grace period ends no later
+// than one that begins now, and a current secret from the far future is due for
+// rotation at once.
 func (rec *record) limit(now time.Time, grace time.Duration) {
 	if rec.Current.Made.After(now.Add(maxAhead)) {
-		rec.Current.Made, rec.limited = time.Time{}, true
+		rec.Current.Made = time.Time{}
 	}
 	if rec.Next != nil && rec.Next.Made.After(now) {
-		rec.Next.Made, rec.limited = now, true
+		rec.Next.Made = now
 	}
-	if len(rec.Previous) > maxPrevious {
-		rec.Previous, rec.limited = rec.Previous[:maxPrevious], true
-	}
+	rec.Previous = rec.Previous[:min(len(rec.Previous), maxPrevious)]
 	for i, p := range rec.Previous {
 		switch latest := now.Add(grace); {
 		case p.Until.IsZero(): // in a Set, that is for ever
-			rec.Previous[i].Until, rec.limited = now, true
+			rec.Previous[i].Until = now
 		case p.Until.After(latest):
-			rec.Previous[i].Until, rec.limited = latest, true
+			rec.Previous[i].Until = latest
 		}
 	}
 }
 
-var (
-	errDamaged = errors.New("the secrets in storage are damaged")
-
-	// ErrNewer is a record that is left to the nodes that understand it.
-	ErrNewer = errors.New("the secrets in storage were written by a newer version of this module; update this node")
-)
-
-// store keeps a bot's record in Caddy's storage, beside the keys of the
-// certificates and as well guarded.
-type store struct {
-	storage certmagic.Storage
-	prefix  string // the bot's own keys
-	grace   time.Duration
-}
-
-func (s store) key() string { return path.Join(s.prefix, "secret.json") }
-
-// load reads the record; nil if there is none. Its errors hold nothing of what
-// was read.
-func (s store) load(ctx context.Context) (*record, error) {
-	content, err := s.storage.Load(ctx, s.key())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading %s from storage: %w", s.key(), err)
-	}
-	rec, err := decode(content)
-	if err != nil {
-		return nil, err
-	}
-	rec.limit(time.Now(), s.grace)
-	return rec, nil
-}
-
-// decode reads a record. The version comes first: a newer one may have any form.
-func decode(content []byte) (*record, error) {
+// decode reads a record and refuses one that save cannot have written. The version
+// comes first: a newer record may have any form.
+func decode(content []byte) (record, error) {
 	var head struct {
 		Version int `json:"version"`
 	}
 	if json.Unmarshal(content, &head) != nil || head.Version < 1 {
-		return nil, errDamaged
+		return record{}, errDamaged
 	}
 	if head.Version > recordVersion {
-		return nil, ErrNewer
+		return record{}, ErrNewer
 	}
-	rec := new(record)
-	if json.Unmarshal(content, rec) != nil || rec.check() != nil {
-		return nil, errDamaged
+	rec := record{stored: content}
+	malformed := func(a Accepted) bool { return Check(a.Value) != nil }
+	if json.Unmarshal(content, &rec) != nil || rec.Revision < 0 || rec.Revision > maxRevision || slices.ContainsFunc(rec.accepted(), malformed) {
+		return record{}, errDamaged
 	}
 	return rec, nil
-}
-
-// save writes the record as the next revision.
-func (s store) save(ctx context.Context, rec *record) error {
-	rec.Version, rec.limited = recordVersion, false
-	rec.Revision = min(rec.Revision+1, maxRevision)
-	content, err := json.Marshal(rec)
-	if err != nil {
-		return err
-	}
-	if err := s.storage.Store(ctx, s.key(), content); err != nil {
-		return fmt.Errorf("writing %s to storage: %w", s.key(), err)
-	}
-	return nil
-}
-
-// setAside keeps a damaged record under another key, where a person can look at
-// it, and returns the key.
-func (s store) setAside(ctx context.Context) (string, error) {
-	content, err := s.storage.Load(ctx, s.key())
-	if err != nil {
-		return "", fmt.Errorf("reading %s from storage: %w", s.key(), err)
-	}
-	aside := path.Join(s.prefix, "secret-damaged-"+time.Now().UTC().Format("20060102T150405Z")+".json")
-	if err := s.storage.Store(ctx, aside, content); err != nil {
-		return "", fmt.Errorf("writing %s to storage: %w", aside, err)
-	}
-	return aside, nil
 }

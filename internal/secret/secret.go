@@ -1,17 +1,19 @@
-// Package secret holds a webhook's secrets: what they must look like, where they
-// come from, how they are renewed, and whether what arrives is one of them.
+// Package secret makes, keeps, rotates and matches a webhook's secrets.
 //
-//   - secret.go: what a secret looks like, and making one
-//   - set.go: comparing what arrives with what is accepted
-//   - source.go: where secrets come from; those that are configured
-//   - kept.go, rotate.go, record.go: those that the gate makes and keeps
+//   - secret.go: the form of a secret, new secrets, the options of a rotation
+//   - set.go: accepted secrets, compared in constant time
+//   - source.go: the interface of both sources; configured secrets
+//   - kept.go, rotate.go, record.go: secrets made by the gate and kept in storage
 package secret
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -19,6 +21,10 @@ import (
 // StrongLen is the length from which a random base64url secret cannot be guessed any
 // more: 22 characters hold 128 bits.
 const StrongLen = 22
+
+// ErrMissing is the error of a webhook with neither a secret nor a bot token.
+var ErrMissing = errors.New("is missing, and so is bot_token; without one every forged update would pass. " +
+	"With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret")
 
 // Check reports why Telegram would not take value as a secret_token. The error
 // never holds the value or a part of it.
@@ -29,16 +35,12 @@ func Check(value string) error {
 	if len(value) > telegram.MaxSecret {
 		return fmt.Errorf("has %d characters; Telegram takes 1 to %d", len(value), telegram.MaxSecret)
 	}
-	for i := range len(value) {
-		if !allowed(value[i]) {
+	for i, c := range value {
+		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", c) {
 			return fmt.Errorf("has a character at position %d that Telegram does not take; use only A-Z a-z 0-9 _ -", i+1)
 		}
 	}
 	return nil
-}
-
-func allowed(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.
@@ -46,4 +48,29 @@ func New() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails: the process ends if there is no randomness
 	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+const (
+	defaultRotate = 30 * 24 * time.Hour
+	defaultGrace  = 10 * time.Minute
+
+	// minRotate is the shortest time between two rotations. A rotation takes
+	// settleTime and a call of setWebhook; Telegram allows one such call a second.
+	minRotate = 5 * time.Second
+)
+
+// Rotation returns how long a secret is registered, 0 for ever, and how long it
+// is accepted afterwards. Of the configured durations, 0 stands for the default
+// and a negative one for off.
+func Rotation(rotate, grace time.Duration) (every, after time.Duration, err error) {
+	every, after = max(0, cmp.Or(rotate, defaultRotate)), max(0, cmp.Or(grace, defaultGrace))
+	switch {
+	case every == 0:
+		return 0, after, nil
+	case every < minRotate:
+		return 0, 0, fmt.Errorf("%s is less than %s", every, minRotate)
+	case after > every && grace != 0:
+		return 0, 0, fmt.Errorf("the grace period of %s is longer than the %s after which the secret changes", after, every)
+	}
+	return every, min(after, every), nil
 }

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"crypto/subtle"
-	"encoding/binary"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -14,23 +13,21 @@ type Accepted struct {
 	Until time.Time // zero: for ever
 }
 
-// Set is the secrets that are accepted at one moment. It never changes once it
-// is made, so any number of requests may ask it at once without a lock.
-type Set struct {
-	accepted []padded
-}
+// Set holds the secrets that are accepted at one moment. It never changes, so any
+// number of requests may use it without a lock.
+type Set struct{ accepted []padded }
 
-// padded is a secret filled up with zeros to the longest one's length, in words
-// of eight bytes, and its own length: every comparison does the same work.
+// padded is a secret filled up with zeros to the longest one's length, so that
+// every comparison does the same work.
 type padded struct {
-	words [telegram.MaxSecret / 8]uint64
-	len   uint64
-	until time.Time
+	value  [telegram.MaxSecret]byte
+	length int32
+	until  time.Time
 }
 
-// NewSet makes a set of secrets whose values Check has found good.
+// NewSet makes a set of secrets that Check has passed.
 func NewSet(accepted ...Accepted) *Set {
-	s := &Set{accepted: make([]padded, len(accepted))}
+	s := &Set{make([]padded, len(accepted))}
 	for i, a := range accepted {
 		s.accepted[i] = pad(a.Value)
 		s.accepted[i].until = a.Until
@@ -38,37 +35,21 @@ func NewSet(accepted ...Accepted) *Set {
 	return s
 }
 
-func pad(value string) (p padded) {
-	var bytes [telegram.MaxSecret]byte
-	copy(bytes[:], value)
-	for i := range p.words {
-		p.words[i] = binary.LittleEndian.Uint64(bytes[8*i:])
-	}
-	p.len = uint64(len(value))
+func pad(value string) padded {
+	p := padded{length: int32(len(value))}
+	copy(p.value[:], value)
 	return p
 }
 
-// Match reports whether got is one of the accepted secrets. It takes the same time
-// whatever wrong value got holds and however near it comes, and allocates nothing.
-func (s *Set) Match(got string) bool {
-	g := pad(got)
-	match := 0 // the place of the first equal one, from 1
-	for i := len(s.accepted) - 1; i >= 0; i-- {
-		match = subtle.ConstantTimeSelect(s.accepted[i].equal(&g), i+1, match)
+// Match reports whether value is one of the accepted secrets. It takes the same time
+// whatever wrong value it is given, and allocates nothing.
+func (s *Set) Match(value string) bool {
+	got, match := pad(value), 0
+	for i := range s.accepted {
+		want := &s.accepted[i]
+		if want.until.IsZero() || time.Now().Before(want.until) {
+			match |= subtle.ConstantTimeCompare(want.value[:], got.value[:]) & subtle.ConstantTimeEq(want.length, got.length)
+		}
 	}
-	if match == 0 {
-		return false
-	}
-	until := s.accepted[match-1].until
-	return until.IsZero() || time.Now().Before(until)
-}
-
-// equal returns 1 for equal secrets and 0 for others, without a branch that
-// depends on either.
-func (p *padded) equal(q *padded) int {
-	diff := p.len ^ q.len
-	for i := range p.words {
-		diff |= p.words[i] ^ q.words[i]
-	}
-	return subtle.ConstantTimeEq(int32(diff>>32|diff&(1<<32-1)), 0)
+	return match == 1
 }

@@ -2,75 +2,82 @@ package secret
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 )
 
-// Source is where a webhook's secrets come from.
+// Source provides a webhook's secrets.
 type Source interface {
-	// Accepted returns what is accepted now; nil if that is not known yet.
+	// Accepted returns the secrets that are accepted now; nil if they are not
+	// known yet.
 	Accepted() *Set
 
-	// Refresh is called when a request has brought a secret that Accepted does not
-	// know, so for every forgery. It reports whether Accepted may know it now.
+	// Refresh is called for each request with a secret that Accepted does not
+	// hold, so for every forgery. It reports whether Accepted may hold it now.
 	Refresh(context.Context) bool
 
-	// Configured returns the secret that is to be registered, if the
-	// configuration holds it; else it is empty.
-	Configured() string
+	// Advance begins a rotation if one is due or rotate is set. It returns the
+	// secret to register now, and how long to wait before the next call; 0 for
+	// ever. The caller of Advance and Registered holds the bot's lock.
+	Advance(ctx context.Context, rotate bool) (value string, wait time.Duration, err error)
 
-	// Advance takes the next step of a renewal, if one is due or rotate asks for
-	// one, and returns the secret that is to be registered, and when to call again;
-	// 0 for never. It is called under the bot's lock, and so is Registered.
-	Advance(ctx context.Context, rotate bool) (value string, again time.Duration, err error)
-
-	// Registered is told what came of registering a value: failure is nil if
-	// Telegram has it. It may be told the same again. It reports whether that has
-	// ended a rotation.
+	// Registered takes the result of registering a value: failure is nil if
+	// Telegram has it. It may be called for the same value again. It reports
+	// whether a rotation has ended.
 	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
 
-	// Status returns what may be told of the secrets.
+	// Status describes the secrets without their values.
 	Status() Status
 }
 
-// Status is what may be told of a webhook's secrets: never their values.
+// Status describes a webhook's secrets.
 type Status struct {
-	Source string    // kept or configured
-	Made   time.Time // when the current one was made; zero if that is not known
-	Due    time.Time // when the next one is; zero for never
-	Weak   bool      // it is short enough to be guessed
-
-	// Rotating says that the next one is accepted already, and about to be registered.
-	Rotating bool
+	Source   string    // kept or configured
+	Made     time.Time // when the current secret was made; zero if that is not known
+	Due      time.Time // when the next rotation is due; zero for never
+	Weak     bool      // the secret is short enough to be guessed
+	Rotating bool      // the next secret is accepted, but is not the current one yet
 }
 
-// Configured is secrets that are written in the configuration. The first is the
-// one that is registered.
+// Configured holds the secrets of a configuration.
 type Configured struct {
-	first string
+	First string // the one to register
 	set   *Set
 }
 
-// NewConfigured makes a source of values that Check has found good.
-func NewConfigured(values ...string) *Configured {
-	accepted := make([]Accepted, len(values))
-	for i, v := range values {
-		accepted[i] = Accepted{Value: v}
+// NewConfigured resolves and checks the configured secrets, at least one. It warns
+// of weak ones.
+func NewConfigured(configured []string, logger *zap.Logger) (*Configured, error) {
+	accepted := make([]Accepted, len(configured))
+	for i, c := range configured {
+		value, err := Resolve(c, Check)
+		if err != nil {
+			return nil, err
+		}
+		accepted[i].Value = value
+		if len(value) < StrongLen {
+			logger.Warn("weak secret", zap.String("field", "secret"), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
+		}
 	}
-	return &Configured{first: values[0], set: NewSet(accepted...)}
+	return &Configured{First: accepted[0].Value, set: NewSet(accepted...)}, nil
 }
 
 // Accepted satisfies Source.
 func (c *Configured) Accepted() *Set { return c.set }
 
-// Refresh satisfies Source: there is never anything else.
+// Refresh satisfies Source.
 func (*Configured) Refresh(context.Context) bool { return false }
 
-// Configured satisfies Source.
-func (c *Configured) Configured() string { return c.first }
-
-// Advance satisfies Source: only another configuration has another secret.
+// Advance satisfies Source. Only another configuration has another secret.
 func (c *Configured) Advance(context.Context, bool) (string, time.Duration, error) {
-	return c.first, 0, nil
+	return c.First, 0, nil
 }
 
 // Registered satisfies Source.
@@ -78,7 +85,50 @@ func (*Configured) Registered(context.Context, string, error) (bool, error) { re
 
 // Status satisfies Source.
 func (c *Configured) Status() Status {
-	return Status{Source: "configured", Weak: len(c.first) < StrongLen}
+	return Status{Source: "configured", Weak: len(c.First) < StrongLen}
+}
+
+// nameable finds the placeholders that an error may quote: their names say where a
+// secret is kept. Other text in braces may be a secret itself.
+var nameable = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
+
+// Literal reports whether a configured value holds no placeholder.
+func Literal(configured string) bool { return !strings.Contains(configured, "{") }
+
+// Replace replaces the placeholders of a configured value. The error never holds
+// the value.
+func Replace(configured string) (string, error) {
+	value, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err == nil {
+		return value, nil
+	}
+	for _, placeholder := range nameable.FindAllString(configured, -1) {
+		if _, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true); err != nil {
+			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", placeholder)
+		}
+	}
+	return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
+}
+
+// Resolve is Replace with a check of the result. Its error names the placeholder.
+func Resolve(configured string, check func(value string) error) (string, error) {
+	value, err := Replace(configured)
+	if err != nil {
+		return "", err
+	}
+	err = check(value)
+	if placeholder := nameable.FindString(configured); err != nil && placeholder != "" {
+		return "", fmt.Errorf("the value of %s %w", placeholder, err)
+	}
+	return value, err
+}
+
+// WarnOfLiteral warns of a field that holds a secret itself.
+func WarnOfLiteral(logger *zap.Logger, field string, values ...string) {
+	if slices.ContainsFunc(values, func(value string) bool { return value != "" && Literal(value) }) {
+		logger.Warn("secret in clear in the configuration, and so on disk and in the debug log",
+			zap.String("field", field), zap.String("remedy", "use {env.NAME} or {file.PATH}"))
+	}
 }
 
 // Interface guards

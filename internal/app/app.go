@@ -5,8 +5,10 @@
 //   - app.go: the app, and its life
 //   - claims.go: what no two webhooks of a configuration may have
 //   - webhook.go: one webhook
+//   - updates.go: which updates it remembers
 //   - registration.go: what its registrar asks of it
-//   - status.go, advice.go: what its operator sees of it
+//   - status.go: what its operator sees of it
+//   - orders.go: what its operator can have done
 //   - adminapi.go: the endpoints of Caddy's admin API
 //   - process.go: what outlives a configuration
 package app

@@ -122,20 +122,5 @@ func (w *Webhook) HidePath(path string) string { return w.settings.Registration.
 // Suspect is called when a request from Telegram's own addresses was refused.
 func (w *Webhook) Suspect() { w.registrar.Load().Suspect() }
 
-// state is what the metrics measure.
-func (w *Webhook) state() metrics.State {
-	s := metrics.State{Name: w.Name(), SecretMade: w.Secrets.Status().Made}
-	running := w.registrar.Load()
-	if running == nil {
-		return s
-	}
-	status := running.Status()
-	s.Managed = status.State != registrar.Pending // nothing is known until the first attempt has ended
-	s.Registered, s.Contested = status.State == registrar.Registered, status.State == registrar.Contested
-	s.Asked = !status.InfoAt.IsZero() && status.State != registrar.Deleted
-	s.Pending, s.LastError = status.Info.PendingUpdateCount, status.Info.LastErrorDate
-	return s
-}
-
 // Interface guard
 var _ registrar.Webhook = (*Webhook)(nil)

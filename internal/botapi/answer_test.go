@@ -94,7 +94,7 @@ func escaped(s string) string {
 // A secret of a few letters is not looked for: it stands in any text.
 func TestShortSecretIsNoPattern(t *testing.T) {
 	s := serve(t, reply(400, `{"description":"Bad Request: bad webhook"}`))
-	err := client(t, s.URL).SetWebhook(context.Background(), Webhook{URL: "https://bot.example.com/", Secret: "bad"})
+	err := client(t, s.URL).SetWebhook(context.Background(), Webhook{URL: "https://bot.example.com/", Secret: "bad"}, false)
 	if err == nil || err.Error() != "setWebhook: refused with 400: Bad Request: bad webhook" {
 		t.Errorf("got %v", err)
 	}

@@ -20,7 +20,7 @@ import (
 // calls are the three methods.
 var calls = map[string]func(*Client, context.Context) error{
 	"setWebhook": func(c *Client, ctx context.Context) error {
-		return c.SetWebhook(ctx, Webhook{URL: "https://bot.example.com/", Secret: plantedSecret, Certificate: []byte(certificate)})
+		return c.SetWebhook(ctx, Webhook{URL: "https://bot.example.com/", Secret: plantedSecret, Certificate: []byte(certificate)}, false)
 	},
 	"getWebhookInfo": func(c *Client, ctx context.Context) error { _, err := c.GetWebhookInfo(ctx); return err },
 	"deleteWebhook":  func(c *Client, ctx context.Context) error { return c.DeleteWebhook(ctx, true) },

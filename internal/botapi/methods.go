@@ -12,13 +12,12 @@ import (
 // Webhook holds the parameters of setWebhook. All of them are always sent: Telegram
 // forgets those that are missing.
 type Webhook struct {
-	URL                string
-	Secret             string   // empty for none
-	Certificate        []byte   // PEM, to be uploaded; empty for none
-	AllowedUpdates     []string // empty for Telegram's default
-	MaxConnections     int
-	IPAddress          string // empty for what the host name resolves to
-	DropPendingUpdates bool   // throw away what has not been delivered yet
+	URL            string
+	Secret         string   // empty for none
+	Certificate    []byte   // PEM, to be uploaded; empty for none
+	AllowedUpdates []string // empty for Telegram's default
+	MaxConnections int
+	IPAddress      string // empty for what the host name resolves to
 }
 
 // Format prints the webhook without the secret. The JSON form holds it.
@@ -43,8 +42,9 @@ type WebhookInfo struct {
 	AllowedUpdates       []string  `json:"allowed_updates,omitempty"` // empty for Telegram's default
 }
 
-// SetWebhook registers a webhook. The caller has checked it.
-func (c *Client) SetWebhook(ctx context.Context, w Webhook) error {
+// SetWebhook registers a webhook. The caller has checked it. Updates that have not
+// been delivered are kept, unless they are dropped.
+func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 	types, _ := json.Marshal(append([]string{}, w.AllowedUpdates...)) // [] and not null
 	parameters := []parameter{
 		{"url", w.URL},
@@ -53,7 +53,7 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook) error {
 		{"max_connections", strconv.Itoa(w.MaxConnections)},
 		{"ip_address", w.IPAddress},
 	}
-	if w.DropPendingUpdates {
+	if drop {
 		parameters = append(parameters, dropPendingUpdates)
 	}
 	if pem := bytes.TrimSpace(w.Certificate); len(pem) > 0 {

@@ -23,7 +23,7 @@ func TestRequests(t *testing.T) {
 	const uploaded = "certificate[certificate.pem]=" + certificate
 	full := Webhook{
 		URL: "https://bot.example.com:8443/хук?a=1&b=2", Secret: plantedSecret, AllowedUpdates: []string{"message", "chat_member"},
-		MaxConnections: 7, IPAddress: "203.0.113.7", DropPendingUpdates: true,
+		MaxConnections: 7, IPAddress: "203.0.113.7",
 	}
 	bare := Webhook{URL: "https://bot.example.com/", MaxConnections: 40}
 	fullParts := []string{
@@ -33,7 +33,7 @@ func TestRequests(t *testing.T) {
 	const dropped = "drop_pending_updates=true"
 	set := func(w Webhook, certificate string) func(*Client) error {
 		w.Certificate = []byte(certificate)
-		return func(c *Client) error { return c.SetWebhook(ctx, w) }
+		return func(c *Client) error { return c.SetWebhook(ctx, w, w.URL == full.URL) }
 	}
 	for name, tc := range map[string]struct {
 		call   func(*Client) error

@@ -43,7 +43,7 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 	}
 	refused := func(w Webhook, want Error) {
 		t.Helper()
-		err := c.SetWebhook(ctx, w)
+		err := c.SetWebhook(ctx, w, false)
 		got, ok := errors.AsType[*Error](err)
 		want.Method = "setWebhook"
 		if !ok || *got != want {
@@ -54,7 +54,7 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 
 	expect(WebhookInfo{})
 	w := Webhook{URL: "https://bot.example.com/hook?a=1&b=2", Secret: plantedSecret, AllowedUpdates: []string{"message", "chat_member"}, MaxConnections: 7}
-	if err := c.SetWebhook(ctx, w); err != nil {
+	if err := c.SetWebhook(ctx, w, false); err != nil {
 		t.Fatal(err)
 	}
 	expect(WebhookInfo{URL: w.URL, IPAddress: "203.0.113.10", MaxConnections: 7, AllowedUpdates: w.AllowedUpdates})
@@ -68,7 +68,7 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
 	w = Webhook{URL: "https://bot.example.com:8443/", MaxConnections: 40, Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})}
-	if err := c.SetWebhook(ctx, w); err != nil {
+	if err := c.SetWebhook(ctx, w, false); err != nil {
 		t.Fatal(err)
 	}
 	expect(WebhookInfo{URL: w.URL, HasCustomCertificate: true, IPAddress: "203.0.113.10", MaxConnections: 40})

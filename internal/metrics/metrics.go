@@ -1,5 +1,5 @@
 // Package metrics has every metric of the module, in Caddy's own Prometheus
-// registry: the counters and gauges tables, a row for each.
+// registry: a row for each in the tables of counters and gauges.
 package metrics
 
 import (
@@ -15,6 +15,9 @@ import (
 
 const prefix = "caddy_telegram_webhook_"
 
+// counters has all of the following, for Register.
+var counters []prometheus.Collector
+
 // Counters of what has happened. Caddy makes a new registry for each configuration;
 // these are the process's, so that they survive a reload.
 var (
@@ -22,25 +25,32 @@ var (
 	SetWebhook = counter("set_webhook_total", "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.", "name", "result")
 	Rotations  = counter("rotations_total", "Rotations of the secret by result: ok, or failed for an attempt that is made again.", "name", "result")
 	Dropped    = counter("dropped_connections_total", "Connections that the listener wrapper has dropped: address if theirs is not among those that may connect, penalty if it has forged too often.", "reason")
-	Deliveries = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    prefix + "delivery_duration_seconds",
-		Help:    "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.",
-		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-	}, []string{"name", "code"})
+	Deliveries = histogram("delivery_duration_seconds", "Time from a request that passed to the end of the answer, by the status code that Telegram got; none if the answer broke off.", "name", "code")
 )
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+	counters = append(counters, c)
+	return c
+}
+
+// histogram is of times from a few milliseconds to the minute that Telegram waits.
+func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: prefix + name, Help: help, Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	}, labels)
+	counters = append(counters, h)
+	return h
 }
 
 // Register adds the metrics to a configuration's registry. current is asked for the
 // values of the gauges.
 func Register(registry *prometheus.Registry, current Current) error {
-	var all error
-	for _, c := range []prometheus.Collector{Requests, SetWebhook, Rotations, Dropped, Deliveries, gaugeCollector{current}} {
-		all = errors.Join(all, registry.Register(c))
+	err := registry.Register(gaugeCollector{current})
+	for _, c := range counters {
+		err = errors.Join(err, registry.Register(c))
 	}
-	return all
+	return err
 }
 
 // Webhook counts for one webhook. Its counters are looked up once, so that

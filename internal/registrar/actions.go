@@ -86,10 +86,9 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	a.want.DropPendingUpdates = a.order != nil && a.order.drop
 	longer, cancel := withGrace(ctx)
 	defer cancel()
-	err := a.API.SetWebhook(longer, a.want)
+	err := a.API.SetWebhook(longer, a.want, a.order != nil && a.order.drop)
 	if err != nil {
 		a.status.Result = "unreachable"
 		if refusal, ok := errors.AsType[*botapi.Error](err); ok {

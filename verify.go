@@ -132,12 +132,20 @@ func isJSON(contentType []string) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
-// isForgery reports whether a refused request counts toward a penalty. A web page
-// can make the browsers of its visitors send a GET, a form or text/plain to any
-// address. For the secret header or JSON a browser asks the address first, so these
-// two show that the sender itself forges.
-func isForgery(r *http.Request, hasSecret bool) bool {
-	return hasSecret || r.Method == http.MethodPost && isJSON(r.Header["Content-Type"])
+// isForgery reports whether a refused request counts toward a penalty: a wrong
+// secret, or a POST of JSON without one. A web page can make its visitors' browsers
+// send a GET, a form or text/plain to any address, but for the secret header or JSON
+// a browser asks the address first. The right secret may come over plain HTTP or
+// from another source; that is no forgery.
+func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
+	accepted := h.webhook.Secrets.Accepted()
+	switch {
+	case accepted == nil || len(secrets) == 1 && accepted.Match(secrets[0]):
+		return false
+	case len(secrets) > 0:
+		return true
+	}
+	return r.Method == http.MethodPost && isJSON(r.Header["Content-Type"])
 }
 
 // refuse answers with a bare status, the same 403 for every reason that keeps a
@@ -156,23 +164,16 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	case wrongMethod:
 		header.Set("Allow", http.MethodPost)
 	}
-	if results[why].penalized && h.listener.Refused(r, !h.areRight(secrets) && isForgery(r, len(secrets) > 0)) {
+	if results[why].penalized && h.listener.Refused(r, h.isForgery(r, secrets)) {
 		header.Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// net/http reads the rest of a body before it sends the answer, and a
 		// stranger may keep that back. If this cannot be set it waits longer.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
 	}
 	w.WriteHeader(results[why].status)
 	h.recordRefusal(r, why)
-}
-
-// areRight reports whether the secrets of a refused request are not to blame: over
-// plain HTTP, or from another source, the right secret is no forgery.
-func (h *Handler) areRight(secrets []string) bool {
-	accepted := h.webhook.Secrets.Accepted()
-	return accepted == nil || len(secrets) == 1 && accepted.Match(secrets[0])
 }
 
 // hsts is the value of Strict-Transport-Security for the answer to r.
@@ -182,9 +183,6 @@ func (h *Handler) hsts(r *http.Request) string {
 	}
 	return ""
 }
-
-// drainTime is how long a refused request may take to send its body.
-const drainTime = time.Second
 
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {

@@ -468,6 +468,7 @@ func forwarded(trusted bool, proto ...string) func(*http.Request) {
 }
 
 func TestIsForgery(t *testing.T) {
+	h := provision(t, new(Handler))
 	for name, tc := range map[string]struct {
 		method, contentType string
 		hasSecret, want     bool
@@ -493,11 +494,18 @@ func TestIsForgery(t *testing.T) {
 		if tc.contentType != "" {
 			r.Header.Set("Content-Type", tc.contentType)
 		}
-		if got := isForgery(r, tc.hasSecret); got != tc.want {
+		var secrets []string
+		if tc.hasSecret {
+			secrets = []string{"wrong"}
+		}
+		if got := h.isForgery(r, secrets); got != tc.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
-	if isForgery(&http.Request{Method: "POST"}, false) {
+	if h.isForgery(&http.Request{Method: "POST"}, []string{rightSecret}) {
+		t.Error("the right secret counts")
+	}
+	if h.isForgery(&http.Request{Method: "POST"}, nil) {
 		t.Error("a POST without header fields counts")
 	}
 }

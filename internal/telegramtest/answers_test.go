@@ -42,6 +42,28 @@ func TestEarlyHints(t *testing.T) {
 	})
 }
 
+// A trailer, announced or not, is taken for the answer to the next request, which
+// fails.
+func TestTrailer(t *testing.T) {
+	for _, announcement := range []string{"", "Trailer: X-Checksum\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &pipes{answer: func(n int, _ string) string {
+				if n == 0 {
+					return "HTTP/1.1 200 OK\r\n" + announcement + "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Checksum: 1\r\n\r\n"
+				}
+				return ok
+			}}
+			s := start(t, p, Webhook{MaxConnections: 1}, Options{})
+			s.Send([]byte(inChat(1, 1)))
+			s.Send([]byte(inChat(2, 1)))
+			wait(t, s)
+			if stats := s.Stats(); stats.Delivered != 2 || stats.Failed != 1 || stats.Connections != 2 || stats.LastError != "Not Implemented" {
+				t.Errorf("got %+v", stats)
+			}
+		})
+	}
+}
+
 // An answer to a long request counts although the request was not taken in yet.
 func TestEarlyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
-	"strings"
 )
 
 // exactly reads n bytes. An end before is an error.
@@ -27,7 +26,8 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunked takes the trailer off r too once the chunks have ended.
+// chunked takes the end of the chunks off r: two bytes, whatever they are. Telegram
+// knows no trailers, and so the rest of one begins the next answer.
 type chunked struct {
 	chunks io.Reader
 	r      *bufio.Reader
@@ -39,14 +39,9 @@ func (c *chunked) Read(p []byte) (n int, err error) {
 		return 0, c.err
 	}
 	n, c.err = c.chunks.Read(p)
-	for errors.Is(c.err, io.EOF) {
-		line, err := c.r.ReadString('\n')
-		if errors.Is(err, io.EOF) {
+	if errors.Is(c.err, io.EOF) {
+		if _, err := io.ReadFull(c.r, make([]byte, len("\r\n"))); err != nil {
 			c.err = io.ErrUnexpectedEOF
-		} else if err != nil {
-			c.err = err
-		} else if strings.TrimRight(line, "\r\n") == "" {
-			break
 		}
 	}
 	return n, c.err

@@ -198,27 +198,39 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[secret.Header] = secrets
 	}
 
-	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	update := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	if update == nil { // its length was not announced
+		skipAccessLog(r)
+		h.refuse(w, r, tooLarge, true)
+		return
+	}
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.webhook.Once(read, next))
+	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
-	if outcome.Kind == deliver.TooLarge {
-		h.recordRefusal(r, tooLarge)
-		return
-	}
 	m := h.webhook.Metrics()
 	m.Count(int(passed))
 	m.Delivered(outcome.Status, took)
-	if outcome.Kind != deliver.Answered {
-		h.failed.Add(int(outcome.Kind), func() []zap.Field {
-			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
-		})
+	if outcome.Kind == deliver.Answered {
+		return
+	}
+	fields := func() []zap.Field {
+		return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
+	}
+	switch kind := outcome.Kind; {
+	case kind == deliver.InFlight || kind == deliver.Repeated:
+		h.repeated.Add(int(kind), fields)
+	case kind == deliver.Closed && h.webhook.RegisteredRecently():
+		if entry := h.logger.Check(zap.InfoLevel, "connection closed by the registration of the webhook"); entry != nil {
+			entry.Write(append(fields(), h.webhook.NameField())...)
+		}
+	default:
+		h.failed.Add(int(kind), fields)
 	}
 }
 

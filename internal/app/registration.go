@@ -121,6 +121,10 @@ func (w *Webhook) HidePath(path string) string { return w.settings.Registration.
 // Suspect is called when a request from Telegram's own addresses was refused.
 func (w *Webhook) Suspect() { w.registrar.Load().Suspect() }
 
+// RegisteredRecently reports whether this process has called setWebhook a moment ago:
+// Telegram drops its connections then.
+func (w *Webhook) RegisteredRecently() bool { return w.registrar.Load().CalledRecently() }
+
 // state is what the metrics measure.
 func (w *Webhook) state() metrics.State {
 	s := metrics.State{Name: w.Name(), SecretMade: w.Secrets.Status().Made}

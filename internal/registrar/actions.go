@@ -89,7 +89,9 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	a.want.DropPendingUpdates = a.order != nil && a.order.drop
 	longer, cancel := withGrace(ctx)
 	defer cancel()
+	a.called.Store(time.Now().UnixNano())
 	err := a.API.SetWebhook(longer, a.want)
+	a.called.Store(time.Now().UnixNano())
 	if err != nil {
 		a.status.Result = "unreachable"
 		if refusal, ok := errors.AsType[*botapi.Error](err); ok {

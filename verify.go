@@ -8,7 +8,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
@@ -73,7 +72,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		result = h.verify(r, secrets, state) // another node may have made a new secret
 	}
 	if result != passed {
-		skipAccessLog(r)
 		h.refuse(w, r, result, secrets)
 		return nil
 	}
@@ -151,6 +149,7 @@ func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
+	skipAccessLog(r)
 	telegramupdate.ProvideEmpty(r)
 	header := w.Header()
 	delete(header, "Server")
@@ -192,7 +191,7 @@ func (h *Handler) recordRefusal(r *http.Request, why result) {
 		h.webhook.Suspect()
 	}
 	h.refused.Add(int(why), func() []zap.Field {
-		fields := append(h.describe(r), zap.Bool("from_telegram", fromTelegram))
+		fields := append(h.webhook.Describe(r), zap.Bool("from_telegram", fromTelegram))
 		if why == redactedSecret {
 			fields = append(fields, zap.String("remedy", "another telegram_webhook in front of this one has taken the secret; keep only one of the two for this host"))
 		}
@@ -211,36 +210,36 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[telegram.SecretHeader] = secrets
 	}
 
-	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	update := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	if update == nil { // its length was not announced
+		h.refuse(w, r, tooLarge, secrets)
+		return
+	}
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.webhook.Once(read, next))
+	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
-	if outcome.Kind == deliver.TooLarge {
-		h.recordRefusal(r, tooLarge)
-		return
-	}
 	m := h.webhook.Metrics()
 	m.Count(int(passed))
 	m.Delivered(outcome.Status, took)
-	if outcome.Kind != deliver.Answered {
-		h.failed.Add(int(outcome.Kind), func() []zap.Field {
-			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
-		})
+	if outcome.Kind == deliver.Answered {
+		return
 	}
-}
-
-// describe says who asked for what.
-func (h *Handler) describe(r *http.Request) []zap.Field {
-	return []zap.Field{
-		zap.String("client_ip", clientip.Of(r)),
-		zap.String("host", boundedlog.Text(r.Host)),
-		zap.String("path", boundedlog.Text(h.webhook.HidePath(r.URL.Path))),
+	fields := func() []zap.Field {
+		return append(h.webhook.Describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
+	}
+	switch kind := outcome.Kind; {
+	case kind == deliver.InFlight || kind == deliver.Repeated:
+		h.repeated.Add(int(kind), fields)
+	case kind == deliver.Closed && h.webhook.RegisteredRecently():
+		h.logger.Info("connection closed by the registration of the webhook", append(fields(), h.webhook.NameField())...)
+	default:
+		h.failed.Add(int(kind), fields)
 	}
 }
 

@@ -3,10 +3,15 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
@@ -116,11 +121,25 @@ func (w *Webhook) Emit(event string, data map[string]any) {
 	w.app.events.Emit(w.ctx, "telegram_webhook_"+event, data)
 }
 
+// Describe returns the fields of a log entry that say who asked for what. A stranger
+// chooses the host and the path.
+func (w *Webhook) Describe(r *http.Request) []zap.Field {
+	return []zap.Field{
+		zap.String("client_ip", clientip.Of(r)),
+		zap.String("host", boundedlog.Text(r.Host)),
+		zap.String("path", boundedlog.Text(w.HidePath(r.URL.Path))),
+	}
+}
+
 // HidePath returns a path as it may be logged.
 func (w *Webhook) HidePath(path string) string { return w.settings.Registration.HidePath(path) }
 
 // Suspect is called when a request from Telegram's own addresses was refused.
 func (w *Webhook) Suspect() { w.registrar.Load().Suspect() }
+
+// RegisteredRecently reports whether this process has called setWebhook a moment ago:
+// Telegram drops its connections then.
+func (w *Webhook) RegisteredRecently() bool { return w.registrar.Load().CalledRecently() }
 
 // Interface guard
 var _ registrar.Webhook = (*Webhook)(nil)

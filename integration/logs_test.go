@@ -214,7 +214,11 @@ func fieldsOf(args []ast.Expr) []string {
 		if !ok {
 			return nil
 		}
-		if isError := call.Fun.(*ast.SelectorExpr).Sel.Name == "Error"; isError {
+		fun, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return nil // such as append: the source does not tell here
+		}
+		if fun.Sel.Name == "Error" {
 			names = append(names, "error")
 		} else if len(call.Args) == 0 {
 			continue // such as NameField

@@ -59,7 +59,9 @@ func Metrics(t *testing.T, admin int) string {
 // Load gives the running Caddy another configuration.
 func Load(t *testing.T, admin int, caddyfile string) {
 	t.Helper()
-	resp, err := http.Post(fmt.Sprintf("http://localhost:%d/load", admin), "text/caddyfile", strings.NewReader(caddyfile))
+	// Each load replaces the admin API's server, and closes its idle connections.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Post(fmt.Sprintf("http://localhost:%d/load", admin), "text/caddyfile", strings.NewReader(caddyfile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,11 +45,11 @@ func init() {
 // (405, 413 or 415 if only the method, the length or the type is wrong), a line
 // in the handler's own log, bounded under a flood, and none in the access log.
 //
-// The bot's answer goes back byte for byte, but for three things that Telegram
-// would misunderstand: 1xx answers are held back, a 410 becomes a 503, and a bot
-// that cannot be reached is answered for with 503 and Retry-After. Errors of the
-// handlers behind this one are answered and logged here; handle_errors does not
-// see them.
+// The bot's answer goes back byte for byte, but for what Telegram would
+// misunderstand: 1xx answers and trailers are held back, a 410 becomes a 503, and
+// a bot that cannot be reached is answered for with 503 and Retry-After. Errors of
+// the handlers behind this one are answered and logged here; handle_errors does
+// not see them.
 //
 // Put nothing but the bot on its site, or in its handle block: what else leads
 // to the same bot leads past the guard.
@@ -105,14 +105,14 @@ type Handler struct {
 	// not see the header.
 	ForwardSecret *string `json:"forward_secret,omitempty"`
 
-	// How many updates to remember, 1 to 1000000, so that the bot gets each once:
-	// an update_id that it has answered with 2xx is answered 200, with the method
-	// in that answer if it was at most 64 KiB, and one that it still works on
-	// waits for that. The bot goes on when Telegram hangs up after 60 seconds, for
-	// at most ten minutes more. It takes about 60 bytes an update, and at most
-	// 1 KiB with its answer. Default: 0, every update is passed on. In a Caddyfile
-	// the default count is 10000, the updates of at least two minutes, after which
-	// Telegram has sent an update again.
+	// How many updates to remember at least, 1 to 1000000, so that the bot gets
+	// each once: an update_id that it has answered with 2xx is answered 200, the
+	// first time with the bot's answer if that has at most 64 KiB, and one that it
+	// still works on is answered 503 with Retry-After. The bot goes on when Telegram
+	// hangs up after 60 seconds, for at most ten minutes more. It takes about 80
+	// bytes for each of these, and at most 2 KiB with the answers. Default: 0, every
+	// update is passed on. In a Caddyfile the default count is 10000, the updates of
+	// at least two minutes, after which Telegram has sent an update again.
 	Dedupe int `json:"dedupe,omitempty"`
 
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
@@ -131,6 +131,7 @@ type Handler struct {
 	answers  deliver.Rules
 	refused  *boundedlog.Log
 	failed   *boundedlog.Log
+	repeated *boundedlog.Log
 }
 
 // CaddyModule returns the Caddy module information.
@@ -166,6 +167,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.webhook.NameField, resultNames()...)
 	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.webhook.NameField, deliver.Kinds...)
+	h.repeated = boundedlog.New(h.logger, zap.InfoLevel, "update sent more than once", h.webhook.NameField, deliver.Kinds...)
 	h.warn(ctx)
 	return nil
 }
@@ -229,6 +231,7 @@ func (*Handler) Gate() {}
 func (h *Handler) Cleanup() error {
 	h.refused.Close()
 	h.failed.Close()
+	h.repeated.Close()
 	return nil
 }
 

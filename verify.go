@@ -32,9 +32,8 @@ const (
 	tooLarge
 )
 
-// results has for each result its name in logs and metrics, the status that a
-// refused request gets, and whether it may be a forgery, which the listener wrapper
-// counts.
+// results has for each result its name in logs and metrics, the status of a refusal,
+// and whether it may be a forgery, which the listener wrapper counts.
 var results = []struct {
 	name      string
 	status    int
@@ -73,7 +72,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		result = h.verify(r, secrets, state) // another node may have made a new secret
 	}
 	if result != passed {
-		skipAccessLog(r)
 		h.refuse(w, r, result, secrets)
 		return nil
 	}
@@ -122,8 +120,7 @@ func (h *Handler) verifyForm(r *http.Request) result {
 	return passed
 }
 
-// isJSON reports whether the one Content-Type is application/json, with whatever
-// parameters.
+// isJSON reports whether the one Content-Type is application/json, parameters aside.
 func isJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false
@@ -143,6 +140,7 @@ func isForgery(r *http.Request, hasSecret bool) bool {
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
+	skipAccessLog(r)
 	telegramupdate.ProvideEmpty(r)
 	header := w.Header()
 	delete(header, "Server")
@@ -162,7 +160,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// net/http reads the rest of a body before it sends the answer, and a
 		// stranger may keep that back. If this cannot be set it waits longer.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
 	}
 	w.WriteHeader(results[why].status)
 	h.recordRefusal(r, why)
@@ -182,9 +180,6 @@ func (h *Handler) hsts(r *http.Request) string {
 	}
 	return ""
 }
-
-// drainTime is how long a refused request may take to send its body.
-const drainTime = time.Second
 
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
@@ -212,29 +207,32 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	default:
 		r.Header[telegram.SecretHeader] = secrets
 	}
-
-	read := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	update := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	if update == nil { // the length was not announced
+		h.refuse(w, r, tooLarge, secrets)
+		return
+	}
 	rules := h.answers
 	rules.HSTS = h.hsts(r)
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, h.webhook.Once(read, next))
+	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
-	if outcome.Kind == deliver.TooLarge {
-		h.recordRefusal(r, tooLarge)
+	h.webhook.Metrics().Count(int(passed))
+	h.webhook.Metrics().Delivered(outcome.Status, took)
+	log, kind := h.failed, outcome.Kind
+	switch {
+	case kind == deliver.Answered:
 		return
+	case kind == deliver.InFlight || kind == deliver.Repeated || kind == deliver.Closed && h.webhook.RegisteredRecently():
+		log = h.repeated
 	}
-	m := h.webhook.Metrics()
-	m.Count(int(passed))
-	m.Delivered(outcome.Status, took)
-	if outcome.Kind != deliver.Answered {
-		h.failed.Add(int(outcome.Kind), func() []zap.Field {
-			return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
-		})
-	}
+	log.Add(int(kind), func() []zap.Field {
+		return append(h.describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
+	})
 }
 
 // describe says who asked for what.

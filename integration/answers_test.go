@@ -8,10 +8,12 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
 // TestAnswers sends updates through the real reverse_proxy to bots that do each
@@ -184,7 +186,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 		t.Errorf("got %d, want none", resp.StatusCode)
 		resp.Body.Close()
 	}
-	c.Out.Wait(t, `"reason":"abandoned"`)
+	c.Out.Wait(t, `"reason":"closed"`)
 	for _, want := range []string{
 		`requests_total{name="bot",result="passed"} 2`,
 		`delivery_duration_seconds_count{code="499",name="bot"} 1`,
@@ -193,6 +195,79 @@ func TestAnswersThatBreakOff(t *testing.T) {
 		if metrics := caddytest.Metrics(t, admin); !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)
 		}
+	}
+}
+
+// TestTrailers has a bot that sends trailers, announced and not. Telegram, which knows
+// none, reads each answer.
+func TestTrailers(t *testing.T) {
+	t.Parallel()
+	var got atomic.Int64
+	bot := caddytest.StartBot(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		name := http.TrailerPrefix + "X-Late"
+		if got.Add(1)%2 == 0 {
+			name = "X-Announced"
+			w.Header().Set("Trailer", name)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, caddytest.MethodBody)
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set(name, "1")
+	})
+	port := caddytest.FreePort(t)
+	c := caddytest.Start(t, caddytest.Globals()+fmt.Sprintf("https://localhost:%d {\n%s%s}\n", port,
+		handle("/plain", "telegram_webhook {env.TELEGRAM_SECRET}", "reverse_proxy "+bot),
+		handle("/dedupe", "telegram_webhook {env.TELEGRAM_SECRET} {", "\tdedupe", "}", "reverse_proxy "+bot)))
+	const updates = 20
+	for _, path := range []string{"plain", "dedupe"} {
+		got.Store(0)
+		telegram := telegramtest.NewSender(telegramtest.Webhook{
+			URL: fmt.Sprintf("https://localhost:%d/%s", port, path), Secret: caddytest.RightSecret, RootCAs: c.Roots(), MaxConnections: 1,
+		}, telegramtest.Options{})
+		defer telegram.Close()
+		for id := range int64(updates) {
+			telegram.Send(telegramtest.Message(id, id, "hello"))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := telegram.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if stats := telegram.Stats(); stats.Failed > 0 || stats.Calls != updates || got.Load() != updates {
+			t.Errorf("%s: the bot has got %d updates of %d: %+v", path, got.Load(), updates, stats)
+		}
+	}
+}
+
+// TestRegistrationCutsRequests renews the secret while the bot works. Telegram drops its
+// connections then, which is no fault of the bot's.
+func TestRegistrationCutsRequests(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client has gone
+		arrived <- struct{}{}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	c := caddytest.Start(t, keptSite(port, address, bot, fmt.Sprintf("admin localhost:%d", admin), "name bot"))
+	c.Out.Wait(t, "webhook registered")
+	api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
+	caddytest.Within(t, "the bot has the update", arrived)
+	untilTaken(t, api)
+	if code, body := operate(t, admin, http.MethodPost, "bot/rotate"); code != http.StatusOK {
+		t.Fatalf("rotate: got %d %s", code, body)
+	}
+	c.Out.Wait(t, `"msg":"update sent more than once"`)
+	caddytest.Within(t, "the update comes again", arrived)
+	close(release)
+	if out := c.Out.String(); strings.Contains(out, "update not delivered") {
+		t.Errorf("a failure is logged:\n%s", out)
 	}
 }
 

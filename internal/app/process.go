@@ -31,7 +31,7 @@ var process = struct {
 // bot is what this process knows of a bot.
 type bot struct {
 	secrets    secret.Memory
-	updates    deliver.Table // with dedupe
+	updates    *deliver.Table // with dedupe
 	leadership registrar.Leadership
 }
 
@@ -41,7 +41,9 @@ func (*bot) Destruct() error { return nil }
 // useBot returns what is known of the bot of that key. Each call is matched by one
 // of releaseBot.
 func useBot(key string) *bot {
-	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) { return new(bot), nil })
+	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) {
+		return &bot{updates: deliver.NewTable()}, nil
+	})
 	return value.(*bot)
 }
 

@@ -122,5 +122,9 @@ func (w *Webhook) HidePath(path string) string { return w.settings.Registration.
 // Suspect is called when a request from Telegram's own addresses was refused.
 func (w *Webhook) Suspect() { w.registrar.Load().Suspect() }
 
+// RegisteredRecently reports whether this process has called setWebhook a moment ago:
+// Telegram drops its connections then.
+func (w *Webhook) RegisteredRecently() bool { return w.registrar.Load().CalledRecently() }
+
 // Interface guard
 var _ registrar.Webhook = (*Webhook)(nil)

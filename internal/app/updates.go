@@ -1,7 +1,6 @@
 package app
 
 import (
-	"net/http"
 	"strings"
 	"sync"
 
@@ -39,29 +38,27 @@ func (w *Webhook) rememberUpdates(server *caddyhttp.Server) {
 // name and server.
 func (w *Webhook) findTable() *deliver.Table {
 	if w.bot != nil {
-		return &w.bot.updates
+		return w.bot.updates
 	}
 	g, _ := w.main()
 	key := "updates of " + w.Name() + " on " + strings.Join(g.server.Listen, " ")
 	if err := w.app.claims.claimName(key, w); err != nil {
 		w.logger.Warn("updates are remembered only until the next reload", w.NameField(),
 			zap.String("remedy", `two webhooks with dedupe have the same name; set "name" on one of the two`))
-		return new(deliver.Table)
+		return deliver.NewTable()
 	}
-	return &w.use(key).updates
+	return w.use(key).updates
 }
 
-// Once returns a handler that hands each update to next once; next itself without
-// dedupe. A request without an update_id is handed on as it is.
-func (w *Webhook) Once(read func() update.Update, next caddyhttp.Handler) caddyhttp.Handler {
+// Once returns what the bot is to get once: nil without dedupe, or if the request has no
+// update_id.
+func (w *Webhook) Once(read func() update.Update) *deliver.Once {
 	if w.updates.count == 0 {
-		return next
+		return nil
 	}
-	return caddyhttp.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) error {
-		id := read().ID
-		if id == 0 {
-			return next.ServeHTTP(rw, r)
-		}
-		return w.updates.table().Deliver(rw, r, next, id, w.updates.count)
-	})
+	id := read().ID
+	if id == 0 {
+		return nil
+	}
+	return &deliver.Once{Table: w.updates.table(), ID: id, Count: w.updates.count}
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // TestDeadBot has a bot that never answers what it gets first. After ten minutes
@@ -55,22 +53,22 @@ func hanging() (*bot, *atomic.Int64) {
 // TestAbandonedAreBounded hangs up on more updates than a bot may work on.
 func TestAbandonedAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := new(Table)
+		table := NewTable()
 		hang, canceled := hanging()
 		client, hangUp := context.WithCancel(t.Context())
 		const more = 5
 		for id := range int64(maxAbandoned + more) {
 			go func() {
-				_, err := send(client, table, hang, id)
-				if he, ok := errors.AsType[caddyhttp.HandlerError](err); !ok || he.StatusCode != http.StatusServiceUnavailable {
-					t.Errorf("got %v, want a 503", err)
+				_, outcome := send(client, table, hang, id)
+				if outcome.Kind != Closed || !errors.Is(outcome.Err, errTooMany) && !errors.Is(outcome.Err, errTooLong) {
+					t.Errorf("got %+v", outcome)
 				}
 			}()
 		}
 		synctest.Wait()
 		hangUp()
 		synctest.Wait()
-		if n, goOn := canceled.Load(), table.figures().abandoned; n != more || goOn != maxAbandoned {
+		if n, goOn := canceled.Load(), len(table.abandoned); n != more || goOn != maxAbandoned {
 			t.Errorf("%d are canceled and %d go on, want %d and %d", n, goOn, more, maxAbandoned)
 		}
 		time.Sleep(patience)
@@ -78,8 +76,8 @@ func TestAbandonedAreBounded(t *testing.T) {
 		if n := canceled.Load(); n != maxAbandoned+more {
 			t.Errorf("in the end %d are canceled", n)
 		}
-		if f := table.figures(); f != (figures{}) {
-			t.Errorf("in the end there are %+v", f)
+		if f := table.figures(); f != (figures{}) || len(table.abandoned) > 0 {
+			t.Errorf("in the end there are %+v, and %d abandoned", f, len(table.abandoned))
 		}
 	})
 }
@@ -87,7 +85,7 @@ func TestAbandonedAreBounded(t *testing.T) {
 // TestClose cancels what nobody waits for when the process ends, and nothing else.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		table := new(Table)
+		table := NewTable()
 		hang, ended := hanging()
 		gone, hangUp := context.WithCancel(t.Context())
 		there, hangUpToo := context.WithCancel(t.Context())
@@ -100,6 +98,7 @@ func TestClose(t *testing.T) {
 			t.Errorf("%d are canceled before it ends", n)
 		}
 		table.Close()
+		table.Close() // each server of the configuration does
 		synctest.Wait()
 		if n := ended.Load(); n != 1 {
 			t.Errorf("%d are canceled, want the one that nobody waits for", n)

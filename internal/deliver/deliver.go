@@ -5,10 +5,12 @@
 //   - deliver.go: what becomes of a delivery
 //   - rules.go: what can be set
 //   - writer.go: the answer on its way back
-//   - once.go, table.go, reply.go: each update to the bot once
+//   - once.go, table.go: each update to the bot once
 package deliver
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,83 +25,79 @@ import (
 type Kind int
 
 const (
-	// Answered is the bot's own answer, whatever its status.
-	Answered Kind = iota
-	// Gone is the bot's 410, sent as 503: Telegram removes a webhook that
-	// answers 410 for a day.
-	Gone
-	// Unreachable is a bot that was not there, or had no status in time.
-	Unreachable
-	// Failed is any other failure after the bot was reached, or a failure of
-	// another handler. It has no Retry-After: the growing back-off is right for
-	// an update that crashes a bot.
-	Failed
-	// Unhandled is a route that ends without an answer. Caddy's 200 would make
-	// Telegram forget the update.
-	Unhandled
-	// TooLarge is a body of unannounced length that turned out too long.
-	TooLarge
-	// Broken is an answer that broke off, or a handler that panicked: Telegram
-	// saw the connection close.
-	Broken
-	// Abandoned is an answer that came too late: Telegram had closed the
-	// connection, which it does after 60 seconds.
-	Abandoned
+	Answered    Kind = iota // the bot has answered, whatever its status
+	Gone                    // its status was 410, sent as 503: Telegram removes a webhook that answers 410 for a day
+	Unreachable             // the bot was not there, or had no status in time
+	Failed                  // another failure; the growing back-off without Retry-After is right for an update that crashes a bot
+	Unhandled               // the route ended without an answer
+	Broken                  // the answer broke off, or a handler panicked: Telegram saw the connection close
+	Abandoned               // Telegram has closed the connection, which it does after 60 seconds
+	Closed                  // the connection was closed earlier, as Telegram does when a webhook is registered
+	InFlight                // the bot works on the update already
+	Repeated                // the bot has answered the update, and the answer was given again
 )
 
 // Kinds names the kinds, for logs.
-var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "too_large", "broken", "abandoned"}
+var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "broken", "abandoned", "closed", "in_flight", "repeated"}
 
 // Outcome is what became of a delivery.
 type Outcome struct {
 	Kind   Kind
 	Status int   // what Telegram was told; 0 if that is not known
-	Err    error // why there is no answer of the bot's; nil if there is one
+	Err    error // why the bot has not answered, or not in time; nil if it has
 }
 
-var (
-	errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
-	errAbandoned = errors.New("the connection was closed before the bot had answered; Telegram waits for 60 seconds")
-)
+var errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
 
 // clientClosed is the status that reverse_proxy gives a request whose client has
 // gone.
 const clientClosed = 499
 
-// Deliver hands r on to next and sees to it that w gets an answer by the rules.
-// The errors of next are answered here, so that none reaches Caddy's error log
-// and error routes.
-func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) Outcome {
+// tooSlow is the time after which Telegram, which waits for 60 seconds, closes a
+// connection for want of an answer and for no other reason.
+const tooSlow = 55 * time.Second
+
+// Deliver hands r on to next, once unless once is nil, and sees to it that w gets an
+// answer by the rules. The errors of next are answered here, so that none reaches
+// Caddy's error log and error routes.
+func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, once *Once) Outcome {
 	start, client := time.Now(), r.Context() // a handler may give r another one
-	body := limit(r, rules.MaxBody)
 	aw := newWriter(w, rules.HSTS)
-	err := next.ServeHTTP(aw, r)
-	if err == nil && !aw.wroteHeader {
-		// Caddy would send an empty 200, and Telegram would forget the update.
-		err = errUnhandled
+	closed, err := once.deliver(aw, r, next)
+	aw.dropTrailers()
+	if client.Err() != nil && (errors.Is(err, context.Canceled) || err == nil && aw.status == clientClosed) {
+		aw.WriteHeader(clientClosed)
+		return closedOutcome(cmp.Or(closed, time.Now()).Sub(start), err)
 	}
-	if err == nil {
-		if aw.status == clientClosed && client.Err() != nil {
-			return Outcome{Kind: Abandoned, Status: clientClosed, Err: errAbandoned}
-		}
+	if err == nil && aw.wroteHeader {
 		if limit := rules.WriteTimeout; limit > 0 && time.Since(start) >= limit {
 			return Outcome{Kind: Broken, Err: fmt.Errorf("the server's write timeout of %s ended before the bot had answered", limit)}
 		}
-		return Outcome{Kind: aw.kind(), Status: aw.status}
+		return Outcome{Kind: aw.kind, Status: aw.status}
 	}
-
 	kind, status := classify(err)
-	if body != nil && body.exceeded.Load() {
-		kind, status = TooLarge, http.StatusRequestEntityTooLarge
-	}
 	if !aw.wroteHeader {
 		w.Header().Del("Content-Length")
-		if kind == Unreachable || kind == Unhandled {
+		if kind == Unreachable || kind == Unhandled || kind == InFlight {
 			rules.SetRetryAfter(w.Header())
 		}
 		aw.WriteHeader(status)
 	}
-	return Outcome{Kind: kind, Status: aw.status, Err: err}
+	return Outcome{Kind: kind, Status: aw.status, Err: cmp.Or(err, errUnhandled)}
+}
+
+// closedOutcome is what became of an update if the connection was closed after that
+// time, and why the bot does not go on with it.
+func closedOutcome(after time.Duration, cause error) Outcome {
+	o := Outcome{Kind: Closed, Status: clientClosed}
+	if after >= tooSlow {
+		o.Kind = Abandoned
+	}
+	o.Err = fmt.Errorf("the connection was closed after %s, before the bot had answered", after.Round(time.Millisecond))
+	if cause != nil {
+		o.Err = fmt.Errorf("%w; %w", o.Err, cause)
+	}
+	return o
 }
 
 // SetRetryAfter tells Telegram when to come again.
@@ -109,19 +107,23 @@ func (rules Rules) SetRetryAfter(h http.Header) {
 	}
 }
 
-// classify says what an error of the handlers after ours means for Telegram.
+// classify says what an error of the handlers after ours means for Telegram. No error
+// is no answer: Caddy would send an empty 200, and Telegram would forget the update.
 func classify(err error) (Kind, int) {
-	if errors.Is(err, errUnhandled) {
+	switch {
+	case err == nil:
 		return Unhandled, http.StatusServiceUnavailable
-	}
-	if unreachable(err) {
+	case errors.Is(err, errRepeated):
+		return Repeated, http.StatusOK
+	case errors.Is(err, errInFlight):
+		return InFlight, http.StatusServiceUnavailable
+	case unreachable(err):
 		return Unreachable, http.StatusServiceUnavailable
 	}
-	status := http.StatusInternalServerError
 	if he, ok := errors.AsType[caddyhttp.HandlerError](err); ok && he.StatusCode >= 400 {
-		status = he.StatusCode
+		return Failed, he.StatusCode
 	}
-	return Failed, status
+	return Failed, http.StatusInternalServerError
 }
 
 // unreachable reports whether the bot has not seen the update, or gave no

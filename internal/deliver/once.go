@@ -5,71 +5,113 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-var (
-	errBroken  = errors.New("the delivery that this one has waited for broke off")
-	errTooLong = fmt.Errorf("the bot has not answered within %s after the connection was closed", patience)
-	errTooMany = fmt.Errorf("the connection was closed before the bot had answered, and it works on %d such updates already", maxAbandoned)
-	errClosing = errors.New("the connection was closed before the bot had answered, and Caddy is shutting down")
+const (
+	// maxAbandoned is how many updates a bot may work on after Telegram has hung
+	// up. Telegram tries at most twice as many at once as it opens connections, of
+	// which there are at most 100.
+	maxAbandoned = 200
+
+	// patience is how long the bot may work on one of them.
+	patience = 10 * time.Minute
 )
 
-// Deliver hands the update of that id to next, unless the bot has taken it or
-// works on it: then r gets the same answer. So many updates are remembered.
+var (
+	errInFlight = errors.New("the bot still works on this update, which Telegram has sent before")
+	errRepeated = errors.New("the bot has answered this update and the answer was sent twice; perhaps Telegram cannot read it")
+
+	errTooLong = fmt.Errorf("the bot has not answered within %s after that: %w", patience, context.Canceled)
+	errTooMany = fmt.Errorf("the bot works on %d such updates already: %w", maxAbandoned, context.Canceled)
+	errClosing = fmt.Errorf("Caddy is shutting down: %w", context.Canceled)
+)
+
+// Once is an update that the bot is to get once.
+type Once struct {
+	Table *Table
+	ID    int64
+	Count int // how many updates to remember
+}
+
+// deliver hands the update to next, unless the bot has answered it with 2xx or still
+// works on it. It returns when Telegram has hung up, if it has.
 //
-// The delivery does not end when r's client hangs up, as Telegram does after 60
-// seconds: the bot has the update and goes on with it, and Telegram comes again
-// for the answer. r has another context afterwards.
-func (t *Table) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, id int64, count int) error {
-	known, f, first := t.begin(id)
-	switch {
-	case known != nil:
-		return known.give(w)
-	case first:
-		return t.deliver(w, r, next, f, count)
+// The bot goes on with the update then. Telegram sends it again, is told to wait while
+// the bot works, and gets the answer when it is there. r has another context afterwards.
+func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) (closed time.Time, err error) {
+	if o == nil {
+		return closed, next.ServeHTTP(w, r)
 	}
-	select {
-	case <-f.done:
-		return f.reply.give(w)
-	case <-r.Context().Done():
-		w.WriteHeader(clientClosed)
-		return nil
+	known, err := o.Table.begin(o.ID)
+	if err != nil {
+		return closed, err
 	}
-}
+	if known != nil {
+		known.writeTo(w)
+		return closed, nil
+	}
+	w.client, w.answer = r.Context(), new(answer)
+	taken := false // also if next panics
+	defer func() { o.Table.end(o, w.answer, taken) }()
 
-// deliver hands the update to next, for all who wait for the flight.
-func (t *Table) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, f *flight, count int) error {
-	client := r.Context()
-	rec := &recorder{w: w}
-	err := t.fly(client, rec, r, next, f, count)
-	if err == nil && client.Err() != nil {
-		w.WriteHeader(clientClosed)
-		return nil
-	}
-	rec.handOn()
-	return err
-}
-
-// fly is the flight. It ends even if next panics.
-func (t *Table) fly(client context.Context, rec *recorder, r *http.Request, next caddyhttp.Handler, f *flight, count int) error {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(client))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(w.client))
 	defer cancel(nil)
-	f.cancel = cancel
-	result := brokenReply // unless next returns
-	defer func() { t.end(f, result, count) }()
-	defer context.AfterFunc(client, func() { t.abandon(f) })()
+	hungUp := make(chan time.Time, 1)
+	stop := context.AfterFunc(w.client, func() {
+		hungUp <- time.Now()
+		o.Table.abandon(ctx, cancel)
+	})
+	defer stop()
 
 	// It stays the same request, since Caddy's placeholders hold on to it. Its
 	// context is not put back: a transport may still read the request.
 	*r = *r.WithContext(ctx)
-	err := next.ServeHTTP(rec, r)
-	if cause := context.Cause(ctx); cause != nil && !rec.reply.taken() {
-		err = caddyhttp.HandlerError{StatusCode: http.StatusServiceUnavailable, Err: cause}
-		rec.reply = reply{}
+	err = next.ServeHTTP(w, r)
+	taken = err == nil && w.answer.taken()
+	if !stop() {
+		closed = <-hungUp
 	}
-	rec.reply.err = err
-	result = &rec.reply
-	return err
+	if cause := context.Cause(ctx); cause != nil && !taken {
+		err = cause
+	}
+	return closed, err
+}
+
+// answer is as much of a bot's answer as Telegram reads.
+type answer struct {
+	status                       int
+	contentType, contentEncoding string
+	body                         []byte
+	tooLong                      bool // to be kept
+}
+
+// maxAnswer is the longest body that is kept. A message has at most 4,096 characters,
+// which are 48 KiB if each is escaped.
+const maxAnswer = 64 << 10
+
+// taken reports whether Telegram takes the update for delivered.
+func (a *answer) taken() bool { return 200 <= a.status && a.status <= 299 }
+
+// add adds to the body.
+func (a *answer) add(b []byte) {
+	if a.tooLong = a.tooLong || len(a.body)+len(b) > maxAnswer; a.tooLong {
+		a.body = nil
+	} else {
+		a.body = append(a.body, b...)
+	}
+}
+
+// writeTo answers a request with it.
+func (a *answer) writeTo(w http.ResponseWriter) {
+	if a.contentType != "" {
+		w.Header().Set("Content-Type", a.contentType)
+		if a.contentEncoding != "" {
+			w.Header().Set("Content-Encoding", a.contentEncoding)
+		}
+	}
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(a.body)
 }

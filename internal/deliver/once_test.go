@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -29,8 +30,9 @@ func (b *bot) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 // says is a bot that gives the same answer always.
 func says(status int, contentType, body string) *bot {
 	return &bot{answer: func(_ int64, w http.ResponseWriter, _ *http.Request) error {
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Retry-After", "7")
+		if contentType != "" {
+			w.Header().Set("Content-Type", contentType)
+		}
 		w.Header().Set("X-Other", "of the first answer")
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(status)
@@ -49,104 +51,100 @@ func (b *bot) wantCalls(t *testing.T, want int64) {
 
 const someID, someCount = 471961782, 100
 
+var someRules = Rules{RetryAfter: "5"}
+
 // send delivers an update with that context.
-func send(ctx context.Context, table *Table, b caddyhttp.Handler, id int64) (*httptest.ResponseRecorder, error) {
+func send(ctx context.Context, table *Table, b caddyhttp.Handler, id int64) (*httptest.ResponseRecorder, Outcome) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
-	return w, table.Deliver(w, r, b, id, someCount)
+	return w, someRules.Deliver(w, r, b, &Once{table, id, someCount})
 }
 
-// TestAgain sends an update again after each kind of answer.
+// TestAgain sends an update again twice after each kind of answer.
 func TestAgain(t *testing.T) {
+	long := strings.Repeat("x", maxAnswer)
 	for name, tc := range map[string]struct {
-		bot        *bot
-		wantStatus int
-		wantBody   string
-		again      bool // goes to the bot
+		bot   *bot
+		body  string // of the answer that is given again
+		taken bool
 	}{
-		"a method":              {says(200, "application/json", methodBody), 200, methodBody, false},
-		"nothing":               {says(200, "", ""), 200, "", false},
-		"201 is a 2xx":          {says(201, "application/json", methodBody), 200, methodBody, false},
-		"204 is a 2xx":          {says(204, "", ""), 200, "", false},
-		"299 is a 2xx":          {says(299, "", ""), 200, "", false},
-		"as long as may be":     {says(200, "application/json", strings.Repeat("x", maxBody)), 200, strings.Repeat("x", maxBody), false},
-		"too long":              {says(200, "application/json", strings.Repeat("x", maxBody+1)), 200, "", false},
-		"300 is none":           {says(300, "", ""), 300, "", true},
-		"500 is none":           {says(500, "text/plain", "page"), 500, "page", true},
-		"410 is none":           {says(410, "text/plain", "page"), 410, "page", true},
-		"a status that is none": {says(99, "", ""), 99, "", true},
+		"a method":         {says(200, "application/json", methodBody), methodBody, true},
+		"nothing":          {says(200, "", ""), "", true},
+		"without a type":   {says(200, "", methodBody), "", true},
+		"201 is a 2xx":     {says(201, "application/json", methodBody), methodBody, true},
+		"204 is a 2xx":     {says(204, "", ""), "", true},
+		"299 is a 2xx":     {says(299, "", ""), "", true},
+		"as long as kept":  {says(200, "application/json", long), long, true},
+		"too long to keep": {says(200, "application/json", long+"x"), "", true},
+		"300 is none":      {says(300, "", ""), "", false},
+		"500 is none":      {says(500, "text/plain", "page"), "page", false},
+		"410 is none":      {says(410, "text/plain", "page"), "page", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := new(Table)
-			first := new(unchecked)
-			r := httptest.NewRequest(http.MethodPost, "/", nil)
-			if err := table.Deliver(first, r.Clone(t.Context()), tc.bot, someID, someCount); err != nil {
-				t.Fatal(err)
+			table := NewTable()
+			first, _ := send(t.Context(), table, tc.bot, someID)
+			if got := first.Header().Get("X-Other"); got == "" {
+				t.Error("the first answer is not the bot's")
 			}
-			again := new(unchecked)
-			if err := table.Deliver(again, r, tc.bot, someID, someCount); err != nil {
-				t.Fatal(err)
+			again, outcome := send(t.Context(), table, tc.bot, someID)
+			if again.Body.String() != tc.body || outcome.Kind == Repeated {
+				t.Errorf("again: got %+v, %.100q, want %.100q", outcome, again.Body.String(), tc.body)
 			}
-			if again.status != tc.wantStatus || again.body.String() != tc.wantBody {
-				t.Errorf("again: got %d %.100q, want %d %.100q", again.status, again.body.String(), tc.wantStatus, tc.wantBody)
-			}
-			if tc.again {
+			if !tc.taken {
 				tc.bot.wantCalls(t, 2)
 				return
 			}
-			tc.bot.wantCalls(t, 1)
-			if v := again.Header().Get("X-Other"); v != "" {
-				t.Errorf("again: X-Other is %q", v)
+			if again.Code != 200 || outcome != (Outcome{Status: 200}) || again.Header().Get("X-Other") != "" {
+				t.Errorf("again: got %d, %+v, %v", again.Code, outcome, again.Header())
 			}
-			if tc.wantBody != "" && again.Header().Get("Content-Type") != "application/json" {
+			if tc.body != "" && again.Header().Get("Content-Type") != "application/json" {
 				t.Errorf("again: Content-Type is %q", again.Header().Get("Content-Type"))
 			}
+			for range 3 {
+				bare, outcome := send(t.Context(), table, tc.bot, someID)
+				if bare.Code != 200 || bare.Body.Len() > 0 || len(bare.Header()) > 0 || outcome.Kind != Repeated || outcome.Status != 200 {
+					t.Errorf("from then on: got %d, %+v, %v", bare.Code, outcome, bare)
+				}
+			}
+			tc.bot.wantCalls(t, 1)
 		})
 	}
 }
 
-// unchecked is a client that takes any status, and counts the final ones.
-type unchecked struct {
-	header http.Header
-	status int
-	body   strings.Builder
-}
-
-func (u *unchecked) Header() http.Header {
-	if u.header == nil {
-		u.header = make(http.Header)
+// TestGzip gives an encoded answer again as such.
+func TestGzip(t *testing.T) {
+	table := NewTable()
+	b := &bot{answer: func(_ int64, w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Encoding", "gzip")
+		return answerMethod(w)
+	}}
+	for range 2 {
+		if w, _ := send(t.Context(), table, b, someID); w.Header().Get("Content-Encoding") != "gzip" || w.Body.String() != methodBody {
+			t.Errorf("got %v %q", w.Header(), w.Body)
+		}
 	}
-	return u.header
+	b.wantCalls(t, 1)
 }
-
-func (u *unchecked) WriteHeader(status int) {
-	if u.status != 0 {
-		panic("a second status")
-	}
-	u.status = status
-}
-
-func (u *unchecked) Write(b []byte) (int, error) { return u.body.Write(b) }
 
 // TestNoAnswer sends an update again that failed without an answer.
 func TestNoAnswer(t *testing.T) {
 	refused := errors.New("connection refused")
 	for name, tc := range map[string]struct {
-		answer  func(n int64, w http.ResponseWriter, r *http.Request) error
-		want    error
-		written int
+		answer func(n int64, w http.ResponseWriter, r *http.Request) error
+		want   error
+		status int
 	}{
-		"an error":                  {func(int64, http.ResponseWriter, *http.Request) error { return refused }, refused, 0},
-		"no answer, no error":       {func(int64, http.ResponseWriter, *http.Request) error { return nil }, nil, 0},
+		"an error":                  {func(int64, http.ResponseWriter, *http.Request) error { return refused }, refused, 500},
+		"no answer, no error":       {func(int64, http.ResponseWriter, *http.Request) error { return nil }, errUnhandled, 503},
 		"an error after the status": {func(_ int64, w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(502); return refused }, refused, 502},
+		"an error after a 200":      {func(_ int64, w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(200); return refused }, refused, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table, b := new(Table), &bot{answer: tc.answer}
+			table, b := NewTable(), &bot{answer: tc.answer}
 			for range 2 {
-				w := new(unchecked)
-				err := table.Deliver(w, httptest.NewRequest(http.MethodPost, "/", nil), b, someID, someCount)
-				if !errors.Is(err, tc.want) || w.status != tc.written {
-					t.Errorf("got %d, %v, want %d, %v", w.status, err, tc.written, tc.want)
+				w, outcome := send(t.Context(), table, b, someID)
+				if !errors.Is(outcome.Err, tc.want) || w.Code != tc.status {
+					t.Errorf("got %d, %v, want %d, %v", w.Code, outcome.Err, tc.status, tc.want)
 				}
 			}
 			b.wantCalls(t, 2)
@@ -154,41 +152,87 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
+// TestInFlight sends an update again that the bot works on. Telegram is told at once to
+// come later, and other updates pass.
+func TestInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table, release := NewTable(), make(chan struct{})
+		b := &bot{answer: func(_ int64, w http.ResponseWriter, _ *http.Request) error {
+			<-release
+			return answerMethod(w)
+		}}
+		first := make(chan *httptest.ResponseRecorder, 1)
+		go func() {
+			w, _ := send(t.Context(), table, b, someID)
+			first <- w
+		}()
+		synctest.Wait()
+		for range 3 {
+			w, outcome := send(t.Context(), table, b, someID)
+			if w.Code != 503 || w.Header().Get("Retry-After") != "5" || outcome.Kind != InFlight {
+				t.Errorf("again: got %d, Retry-After %q, %+v", w.Code, w.Header().Get("Retry-After"), outcome)
+			}
+		}
+		if w, _ := send(t.Context(), table, says(200, "", ""), someID+1); w.Code != 200 {
+			t.Errorf("another update: got %d", w.Code)
+		}
+		if w, _ := send(t.Context(), NewTable(), says(200, "", ""), someID); w.Code != 200 {
+			t.Errorf("another bot: got %d", w.Code)
+		}
+		close(release)
+		if w := <-first; w.Code != 200 || w.Body.String() != methodBody {
+			t.Errorf("got %d %q", w.Code, w.Body)
+		}
+		b.wantCalls(t, 1)
+	})
+}
+
+// TestClientThatTakesNothing has a connection that breaks while the answer is written.
+// The bot is not told, and the answer is kept whole.
+func TestClientThatTakesNothing(t *testing.T) {
+	table := NewTable()
+	b := &bot{answer: func(_ int64, w http.ResponseWriter, _ *http.Request) error {
+		return errors.Join(answerMethod(w), http.NewResponseController(w).Flush())
+	}}
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	outcome := someRules.Deliver(broken{httptest.NewRecorder()}, r, b, &Once{table, someID, someCount})
+	if outcome.Kind != Answered {
+		t.Errorf("got %+v", outcome)
+	}
+	if w, _ := send(t.Context(), table, b, someID); w.Body.String() != methodBody {
+		t.Errorf("again: got %q", w.Body)
+	}
+	b.wantCalls(t, 1)
+}
+
+type broken struct{ http.ResponseWriter }
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func (broken) FlushError() error { return io.ErrClosedPipe }
+
 // TestPanic leaves no update under way for ever.
 func TestPanic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		table, release := new(Table), make(chan struct{})
-		b := &bot{answer: func(n int64, w http.ResponseWriter, _ *http.Request) error {
-			if n == 1 {
-				w.WriteHeader(http.StatusOK)
-				<-release
-				panic(http.ErrAbortHandler) // as reverse_proxy does when the bot breaks off
-			}
-			w.WriteHeader(http.StatusOK)
-			return nil
-		}}
-		go func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("the panic is swallowed")
-				}
-			}()
-			_, _ = send(t.Context(), table, b, someID)
-		}()
-		synctest.Wait()
-		go func() {
-			if _, err := send(t.Context(), table, b, someID); !errors.Is(err, errBroken) {
-				t.Errorf("who has waited gets %v", err)
-			}
-		}()
-		synctest.Wait()
-		close(release)
-		synctest.Wait()
-		if w, err := send(t.Context(), table, b, someID); w.Code != 200 || err != nil {
-			t.Errorf("again: got %d, %v", w.Code, err)
+	table := NewTable()
+	b := &bot{answer: func(n int64, w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusOK)
+		if n == 1 {
+			panic(http.ErrAbortHandler) // as reverse_proxy does when the bot breaks off
 		}
-		b.wantCalls(t, 2)
-	})
+		return nil
+	}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is swallowed")
+			}
+		}()
+		_, _ = send(t.Context(), table, b, someID)
+	}()
+	if _, outcome := send(t.Context(), table, b, someID); outcome != (Outcome{Status: 200}) {
+		t.Errorf("again: got %+v", outcome)
+	}
+	b.wantCalls(t, 2)
 }
 
 // TestSameRequest hands the bot the request that came, with a context that does
@@ -208,20 +252,91 @@ func TestSameRequest(t *testing.T) {
 		if got.Context().Value(key{}) != "value" {
 			t.Error("its context has lost its values")
 		}
-		got.Method = "CHANGED"
 		cancel()
 		if err := got.Context().Err(); err != nil {
 			t.Errorf("when the client has hung up: %v", err)
 		}
-		w.WriteHeader(http.StatusOK)
-		return nil
+		return answerMethod(w)
 	}}
-	w := httptest.NewRecorder()
-	if err := new(Table).Deliver(w, r, b, someID, someCount); err != nil || w.Code != clientClosed {
-		t.Fatalf("got %d, %v", w.Code, err)
+	table, w := NewTable(), httptest.NewRecorder()
+	outcome := someRules.Deliver(w, r, b, &Once{table, someID, someCount})
+	if w.Code != clientClosed || outcome.Kind != Closed {
+		t.Fatalf("got %d, %+v", w.Code, outcome)
 	}
 	<-read
-	if r.Context().Value(key{}) != "value" || r.Context().Err() == nil || r.Method != "CHANGED" {
-		t.Errorf("afterwards its context has ended: %v, and its method is %s", r.Context().Err() != nil, r.Method)
+	if r.Context().Value(key{}) != "value" || r.Context().Err() == nil {
+		t.Error("afterwards its context has lost its values, or goes on")
+	}
+	if w, _ := send(t.Context(), table, b, someID); w.Code != 200 || w.Body.String() != methodBody {
+		t.Errorf("again: got %d %q", w.Code, w.Body)
+	}
+}
+
+// TestClosedConnection tells a bot that is slower than Telegram waits from a connection
+// that was closed for another reason, with and without dedupe.
+func TestClosedConnection(t *testing.T) {
+	for name, tc := range map[string]struct {
+		closed time.Duration
+		kind   Kind
+		err    string
+	}{
+		"a registration": {50 * time.Millisecond, Closed, "the connection was closed after 50ms, before the bot had answered"},
+		"a slow bot":     {time.Minute, Abandoned, "the connection was closed after 1m0s, before the bot had answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for _, once := range []*Once{nil, {NewTable(), someID, someCount}} {
+					ctx, cancel := context.WithTimeout(t.Context(), tc.closed)
+					defer cancel()
+					b := &bot{answer: func(_ int64, w http.ResponseWriter, r *http.Request) error {
+						select {
+						case <-time.After(2 * time.Minute):
+							return answerMethod(w)
+						case <-r.Context().Done():
+							w.WriteHeader(clientClosed) // as reverse_proxy does
+							return nil
+						}
+					}}
+					w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil)
+					outcome := someRules.Deliver(w, r, b, once)
+					if outcome.Kind != tc.kind || outcome.Status != clientClosed || !strings.HasPrefix(outcome.Err.Error(), tc.err) {
+						t.Errorf("dedupe %v: got %+v", once != nil, outcome)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestTrailers drops the trailers of the bot's answer, those that are announced and
+// those that come late.
+func TestTrailers(t *testing.T) {
+	b := &bot{answer: func(_ int64, w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Trailer", "X-Announced")
+		w.Header().Set(http.TrailerPrefix+"X-Early", "1")
+		err := answerMethod(w)
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set("X-Announced", "1")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "1")
+		return err
+	}}
+	for name, once := range map[string]*Once{"without dedupe": nil, "with dedupe": {NewTable(), someID, someCount}} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_ = someRules.Deliver(w, r, b, once)
+			}))
+			defer server.Close()
+			resp, err := http.Post(server.URL, "application/json", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if body, err := io.ReadAll(resp.Body); string(body) != methodBody || err != nil {
+				t.Errorf("got %q, %v", body, err)
+			}
+			if len(resp.Trailer) > 0 || resp.Header.Get("Trailer") != "" {
+				t.Errorf("got the trailers %v", resp.Trailer)
+			}
+		})
 	}
 }

@@ -19,42 +19,40 @@ import (
 // may be faked.
 type standIn struct {
 	*telegramtest.Sender
-	table Table
+	table *Table
 
 	mu       sync.Mutex
 	attempts []telegramtest.Attempt
 	got      map[int64]int // how often the bot got which update
 
-	cut atomic.Bool // connections break before an answer is read
+	cuts atomic.Int64 // how many connections break before an answer is read
 }
 
-// newTelegram sends to a bot that is behind a Table.
+// newTelegram sends to a bot that gets each update once.
 func newTelegram(t *testing.T, connections int, bot func(n int, w http.ResponseWriter, r *http.Request) error) *standIn {
-	tg := &standIn{got: make(map[int64]int)}
+	tg := &standIn{table: NewTable(), got: make(map[int64]int)}
 	rules, err := NewRules("off", 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	once := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := updateID(t, r)
-		return tg.table.Deliver(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		rules.Deliver(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			tg.mu.Lock()
 			tg.got[id]++
 			n := tg.got[id]
 			tg.mu.Unlock()
 			return bot(n, w, r)
-		}), id, DefaultCount)
+		}), &Once{tg.table, id, DefaultCount})
 	})
 	l := listener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rules.Deliver(w, r, once)
-	})}
+	server := &http.Server{Handler: handler}
 	go func() { _ = server.Serve(l) }()
 	tg.Sender = telegramtest.NewSender(telegramtest.Webhook{URL: "http://bot.example.com/", MaxConnections: connections}, telegramtest.Options{
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			near, far := net.Pipe()
 			l.conns <- far
-			return cuttable{near, &tg.cut}, nil
+			return cuttable{near, &tg.cuts}, nil
 		},
 		OnAttempt: func(a telegramtest.Attempt) {
 			tg.mu.Lock()
@@ -102,15 +100,15 @@ func (l listener) Close() error {
 
 func (listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// cuttable is a connection that breaks when an answer comes, if it shall.
+// cuttable is a connection that breaks when an answer comes, the first times.
 type cuttable struct {
 	net.Conn
-	cut *atomic.Bool
+	cuts *atomic.Int64
 }
 
 func (c cuttable) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if err == nil && c.cut.Load() {
+	if err == nil && c.cuts.Add(-1) >= 0 {
 		_ = c.Close()
 		return 0, io.ErrUnexpectedEOF
 	}
@@ -128,8 +126,9 @@ func (tg *standIn) deliver(t *testing.T, ids ...int64) {
 	}
 }
 
-// wantOnce checks that the bot has got each update once and Telegram one answer.
-func (tg *standIn) wantOnce(t *testing.T, updates int) {
+// wantOnce checks that the bot has got each update once, and that Telegram has executed
+// so many methods.
+func (tg *standIn) wantOnce(t *testing.T, updates, calls int) {
 	t.Helper()
 	tg.mu.Lock()
 	defer tg.mu.Unlock()
@@ -138,8 +137,8 @@ func (tg *standIn) wantOnce(t *testing.T, updates int) {
 			t.Errorf("the bot has got update %d %d times", id, n)
 		}
 	}
-	if stats := tg.Stats(); len(tg.got) != updates || stats.Delivered != updates || stats.Calls != updates {
-		t.Errorf("%d updates have reached the bot, %d are delivered, with %d calls in their answers; want %d", len(tg.got), stats.Delivered, stats.Calls, updates)
+	if stats := tg.Stats(); len(tg.got) != updates || stats.Delivered != updates || stats.Calls != calls {
+		t.Errorf("%d updates have reached the bot, %d are delivered, with %d calls in their answers; want %d with %d", len(tg.got), stats.Delivered, stats.Calls, updates, calls)
 	}
 }
 

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -12,7 +13,7 @@ const (
 	// others: this many only at 80 a second.
 	DefaultCount = 10_000
 
-	// MaxCount is about 60 MB, not counting the answers.
+	// MaxCount takes at most 75 MB, not counting the answers.
 	MaxCount = 1_000_000
 )
 
@@ -24,133 +25,92 @@ func CheckCount(n int) error {
 	return nil
 }
 
-// Table is what is known of one bot's updates: those that are under way, and the
-// last ones that the bot has taken. The zero value is empty.
+// Table is what is known of one bot's updates: those that the bot works on, and the
+// last ones that it has answered with 2xx.
 type Table struct {
-	mu      sync.Mutex
-	flights map[int64]*flight
-	taken   map[int64]*reply
+	closing   context.Context // ends with the process
+	close     context.CancelFunc
+	abandoned chan struct{} // holds one for each update that Telegram has hung up on
 
-	order []int64 // the ids in taken, the oldest first, from head on
-	head  int
-	bare  int // those before this one have no body any more
-	bytes int // of all bodies
-
-	abandoned int // flights that nobody may be waiting for
-	closing   bool
+	mu       sync.Mutex
+	inFlight map[int64]bool
+	newer    map[int64]*answer // the last answers
+	older    map[int64]*answer // those before them
+	size     int               // of the newer answers, in bytes
 }
 
-// flight is an update that the bot has, and has not answered.
-type flight struct {
-	id        int64
-	cancel    func(cause error)
-	abandoned *time.Timer // ends it; nil while Telegram waits for it
+// given stands for an answer that was given again, and bare for one without a method.
+var given, bare = new(answer), new(answer)
 
-	done  chan struct{}
-	reply *reply // once done
+// NewTable makes an empty table.
+func NewTable() *Table {
+	t := &Table{abandoned: make(chan struct{}, maxAbandoned), inFlight: make(map[int64]bool), newer: make(map[int64]*answer)}
+	t.closing, t.close = context.WithCancel(context.Background())
+	return t
 }
 
-// begin finds out what is known of an update. It returns the answer, or the
-// flight to wait for, or a new flight, that is the caller's to end.
-func (t *Table) begin(id int64) (known *reply, f *flight, first bool) {
+// Close cancels what Telegram has hung up on, now and from now on: Telegram does not
+// come to this process again.
+func (t *Table) Close() { t.close() }
+
+// begin finds out what is known of an update. It returns the answer to give, or an
+// error if there is none; without either, the bot gets the update. An answer is given
+// again once: it would come back for ever if Telegram cannot read it.
+func (t *Table) begin(id int64) (*answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if known := t.taken[id]; known != nil {
-		return known, nil, false
+	known := t.newer[id]
+	if known == nil {
+		known = t.older[id]
 	}
-	if f := t.flights[id]; f != nil {
-		return nil, f, false
-	}
-	if t.flights == nil {
-		t.flights, t.taken = make(map[int64]*flight), make(map[int64]*reply)
-	}
-	f = &flight{id: id, done: make(chan struct{})}
-	t.flights[id] = f
-	return nil, f, true
-}
-
-// end tells those who wait for the flight what came of it. An update that the
-// bot has taken is remembered, with so many others; any other may be sent again.
-func (t *Table) end(f *flight, r *reply, count int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.flights, f.id)
-	if f.abandoned != nil {
-		f.abandoned.Stop()
-		t.abandoned--
-	}
-	if r.taken() {
-		t.remember(f.id, r.remembered(), count)
-	}
-	f.reply = r
-	close(f.done)
-}
-
-// remember puts an update at the end of the order, and forgets the oldest ones.
-func (t *Table) remember(id int64, r *reply, count int) {
-	t.taken[id] = r
-	t.order = append(t.order, id)
-	t.bytes += len(r.body)
-	for len(t.order)-t.head > count {
-		oldest := t.order[t.head]
-		t.bytes -= len(t.taken[oldest].body)
-		delete(t.taken, oldest)
-		t.head++
-	}
-	t.bare = max(t.bare, t.head)
-	for t.bytes > bodiesFor(count) {
-		t.bytes -= len(t.taken[t.order[t.bare]].body)
-		t.taken[t.order[t.bare]] = bareReply
-		t.bare++
-	}
-	if t.head > count {
-		t.order = t.order[:copy(t.order, t.order[t.head:])]
-		t.bare -= t.head
-		t.head = 0
-	}
-}
-
-// bodiesFor is how many bytes the answers to so many updates may have together:
-// 1 KiB each, which is a long message, and room for a single one of the longest.
-// The oldest are then remembered without their bodies.
-func bodiesFor(count int) int { return maxBody + count<<10 }
-
-const (
-	// maxAbandoned is how many updates a bot may work on although Telegram has
-	// hung up. Telegram tries twice as many at once as it opens connections, of
-	// which there are at most 100.
-	maxAbandoned = 200
-
-	// patience is how long it may take for one of them.
-	patience = 10 * time.Minute
-)
-
-// abandon lets the bot go on with an update although Telegram has hung up: it
-// will ask again. What is too much is canceled, as it is without a Table.
-func (t *Table) abandon(f *flight) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	switch {
-	case f.reply != nil:
-	case t.closing:
-		f.cancel(errClosing)
-	case t.abandoned == maxAbandoned:
-		f.cancel(errTooMany)
-	default:
-		t.abandoned++
-		f.abandoned = time.AfterFunc(patience, func() { f.cancel(errTooLong) })
+	case known == given:
+		return nil, errRepeated
+	case known != nil:
+		t.newer[id] = given
+		return known, nil
+	case t.inFlight[id]:
+		return nil, errInFlight
 	}
+	t.inFlight[id] = true
+	return nil, nil
 }
 
-// Close cancels what Telegram has hung up on, now and from now on: a process
-// that ends will not be asked again.
-func (t *Table) Close() {
+// end remembers an update that the bot has taken, and forgets the older half of the
+// others when there are too many or their answers are too long: longer than 1 KiB
+// each. An update that the bot has not taken may be sent again.
+func (t *Table) end(o *Once, a *answer, taken bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.closing = true
-	for _, f := range t.flights {
-		if f.abandoned != nil {
-			f.cancel(errClosing)
-		}
+	delete(t.inFlight, o.ID)
+	if !taken {
+		return
+	}
+	if len(t.newer) >= o.Count || t.size+cap(a.body) > max(maxAnswer, o.Count<<10) {
+		t.newer, t.older, t.size = make(map[int64]*answer), t.newer, 0
+	}
+	if len(a.body) == 0 || a.contentType == "" { // Telegram looks into no body without a type
+		a = bare
+	}
+	t.newer[o.ID] = a
+	t.size += cap(a.body)
+}
+
+// abandon lets the bot go on with an update that Telegram has hung up on, until ctx
+// ends. It cancels what is too much.
+func (t *Table) abandon(ctx context.Context, cancel context.CancelCauseFunc) {
+	select {
+	case t.abandoned <- struct{}{}:
+		defer func() { <-t.abandoned }()
+	default:
+		cancel(errTooMany)
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(patience):
+		cancel(errTooLong)
+	case <-t.closing.Done():
+		cancel(errClosing)
 	}
 }

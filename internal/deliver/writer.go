@@ -2,25 +2,26 @@ package deliver
 
 import (
 	"bufio"
-	"errors"
-	"io"
+	"context"
 	"net"
 	"net/http"
-	"sync/atomic"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"strings"
 )
 
 const hstsHeader = "Strict-Transport-Security"
 
 // writer passes an answer through byte for byte, but for what Telegram would
-// misunderstand: it holds 1xx back, turns 410 into 503, and adds HSTS.
+// misunderstand: it holds back 1xx and trailers, turns 410 into 503, and adds HSTS.
 type writer struct {
-	caddyhttp.ResponseWriterWrapper
+	http.ResponseWriter
 	hsts        string
+	kind        Kind
 	status      int
-	gone        bool
 	wroteHeader bool
+
+	// With these the answer is kept too, even if the client has gone.
+	client context.Context
+	answer *answer
 }
 
 func newWriter(w http.ResponseWriter, hsts string) *writer {
@@ -28,14 +29,7 @@ func newWriter(w http.ResponseWriter, hsts string) *writer {
 	if site := w.Header().Get(hstsHeader); site != "" && hsts != "" {
 		hsts = site
 	}
-	return &writer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, hsts: hsts}
-}
-
-func (w *writer) kind() Kind {
-	if w.gone {
-		return Gone
-	}
-	return Answered
+	return &writer{ResponseWriter: w, hsts: hsts}
 }
 
 // WriteHeader holds back 1xx: Telegram takes one as the final, failed answer,
@@ -45,35 +39,46 @@ func (w *writer) WriteHeader(status int) {
 		return
 	}
 	w.wroteHeader = true
+	header := w.Header()
+	if w.answer != nil {
+		w.answer.status, w.answer.contentType, w.answer.contentEncoding = status, header.Get("Content-Type"), header.Get("Content-Encoding")
+	}
 	switch {
+	case w.client != nil && w.client.Err() != nil:
+		status = clientClosed
 	case status == http.StatusGone:
-		w.gone = true
-		status = http.StatusServiceUnavailable
+		w.kind, status = Gone, http.StatusServiceUnavailable
 	case status < 100 || status > 999:
 		status = http.StatusBadGateway // no status at all, which the server would panic over
 	}
 	w.status = status
+	w.dropTrailers()
 	if w.hsts != "" {
-		w.Header().Set(hstsHeader, w.hsts) // one value, whatever the bot has set
+		header.Set(hstsHeader, w.hsts) // one value, whatever the bot has set
 	}
-	w.ResponseWriterWrapper.WriteHeader(status)
+	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write does not fail if the answer is kept: Telegram comes again for it.
 func (w *writer) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	return w.ResponseWriterWrapper.Write(b)
+	n, err := w.ResponseWriter.Write(b)
+	if w.answer != nil {
+		w.answer.add(b)
+		return len(b), nil
+	}
+	return n, err
 }
 
-// ReadFrom keeps the server's way of copying a body without a buffer of ours.
-func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.ResponseWriterWrapper.ReadFrom(r)
-}
-
-// FlushError flushes what was written, the status first.
+// FlushError flushes what was written, the status first. Like Write, it does not fail if
+// the answer is kept.
 func (w *writer) FlushError() error {
 	w.WriteHeader(http.StatusOK)
-	return http.NewResponseController(w.ResponseWriter).Flush()
+	err := http.NewResponseController(w.ResponseWriter).Flush()
+	if w.answer != nil {
+		return nil
+	}
+	return err
 }
 
 // Hijack is refused: a bot that answers 101 unasked would get the connection, and
@@ -82,41 +87,17 @@ func (*writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, http.ErrNotSupported
 }
 
-var errTooLarge = errors.New("request body too large")
+// Unwrap serves http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// limited is a request body that ends with an error where it gets too long.
-type limited struct {
-	io.ReadCloser
-	left     int64
-	exceeded atomic.Bool // read by the handler while the transport still reads
-}
-
-// limit bounds the body of r if its length was not announced. A longer announced
-// one has been refused already.
-func limit(r *http.Request, maximum int64) *limited {
-	if r.ContentLength >= 0 {
-		return nil
+// dropTrailers takes away those that are announced, and those that were added since:
+// Telegram takes a trailer for the start of the next answer.
+func (w *writer) dropTrailers() {
+	header := w.Header()
+	delete(header, "Trailer")
+	for name := range header {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			delete(header, name)
+		}
 	}
-	l := &limited{ReadCloser: r.Body, left: maximum}
-	r.Body = l
-	return l
 }
-
-func (l *limited) Read(b []byte) (int, error) {
-	if l.exceeded.Load() {
-		return 0, errTooLarge
-	}
-	n, err := l.ReadCloser.Read(b)
-	l.left -= int64(n)
-	if l.left < 0 {
-		l.exceeded.Store(true)
-		return 0, errTooLarge
-	}
-	return n, err
-}
-
-// Interface guards
-var (
-	_ http.ResponseWriter = (*writer)(nil)
-	_ io.ReaderFrom       = (*writer)(nil)
-)

@@ -88,7 +88,9 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	}
 	longer, cancel := withGrace(ctx)
 	defer cancel()
+	a.called.Store(time.Now().UnixNano())
 	err := a.API.SetWebhook(longer, a.want, a.order != nil && a.order.drop)
+	a.called.Store(time.Now().UnixNano())
 	if err != nil {
 		a.status.Result = "unreachable"
 		if refusal, ok := errors.AsType[*botapi.Error](err); ok {

@@ -61,6 +61,7 @@ type Registrar struct {
 	wakeup     chan struct{} // filled to begin an attempt, unless the registrar waits after an error
 	suspicious atomic.Bool   // Telegram may have another secret
 	suspicion  rate.Sometimes
+	called     atomic.Int64 // when setWebhook was, in Unix nanoseconds
 
 	// What follows belongs to the goroutine that makes the attempts.
 	hasTurn        bool          // to call for a bot that may be new to Telegram
@@ -155,6 +156,11 @@ func (r *Registrar) Suspect() {
 			r.wake()
 		})
 	}
+}
+
+// CalledRecently reports whether setWebhook was called a moment ago.
+func (r *Registrar) CalledRecently() bool {
+	return r != nil && time.Since(time.Unix(0, r.called.Load())) < 5*time.Second
 }
 
 // wake begins an attempt at once, unless the registrar waits after an error.

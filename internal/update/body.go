@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// read reads a request's body ahead and returns the function that parses it. The
-// handlers behind the gate get the same bytes, followed by the error of a body
-// that broke off. A body longer than longest, or one that broke off, is no update.
+// read reads a request's body ahead and returns the function that parses it, or nil
+// for a body longer than longest. The handlers behind the gate get the same bytes,
+// followed by the error of a body that broke off, which is no update.
 //
 // It is read ahead because placeholders can be used at any time: log_append uses
 // them when the bot has read the body and answered.
@@ -19,19 +19,15 @@ func read(r *http.Request, longest int64) func() Update {
 	defer buffers.Put(buf)
 	buf.Reset()
 	n, err := buf.ReadFrom(io.LimitReader(r.Body, longest+1))
-	content := buf.String()
-
-	ahead := io.Reader(strings.NewReader(content))
-	switch {
-	case err != nil:
-		ahead = io.MultiReader(ahead, failed{err})
-	case n > longest:
-		ahead = io.MultiReader(ahead, r.Body)
+	if n > longest {
+		return nil
 	}
-	r.Body = io.NopCloser(ahead) // net/http closes the original
-	if err != nil || n > longest {
+	content := buf.String()
+	if err != nil {
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(content), failed{err}))
 		return func() Update { return Update{} }
 	}
+	r.Body = io.NopCloser(strings.NewReader(content)) // net/http closes the original
 	return sync.OnceValue(func() Update { return Parse(content) })
 }
 

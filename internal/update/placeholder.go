@@ -18,13 +18,15 @@ type Webhook struct {
 	BotID string // empty if it is not known
 }
 
-// Provide reads the request's body ahead, up to longest, gives the request the
-// placeholders, and returns a function that returns the update. The update is
-// parsed when that function is called or a placeholder of it is used, and only
-// once.
+// Provide reads the request's body ahead, gives the request the placeholders, and
+// returns a function that returns the update; nil if the body is longer than longest.
+// The update is parsed when that function is called or a placeholder of it is used,
+// and only once.
 func Provide(r *http.Request, webhook Webhook, longest int64) func() Update {
 	update := read(r, longest)
-	provide(r, webhook, update)
+	if update != nil {
+		provide(r, webhook, update)
+	}
 	return update
 }
 

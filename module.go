@@ -167,7 +167,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.webhook.NameField, resultNames()...)
 	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.webhook.NameField, deliver.Kinds...)
-	h.repeated = boundedlog.New(h.logger, zap.InfoLevel, "repeated update not passed on", h.webhook.NameField, deliver.Kinds...)
+	h.repeated = boundedlog.New(h.logger, zap.InfoLevel, "update sent more than once", h.webhook.NameField, deliver.Kinds...)
 	h.warn(ctx)
 	return nil
 }

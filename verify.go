@@ -224,23 +224,18 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
-	m := h.webhook.Metrics()
-	m.Count(int(passed))
-	m.Delivered(outcome.Status, took)
-	if outcome.Kind == deliver.Answered {
+	h.webhook.Metrics().Count(int(passed))
+	h.webhook.Metrics().Delivered(outcome.Status, took)
+	log, kind := h.failed, outcome.Kind
+	switch {
+	case kind == deliver.Answered:
 		return
+	case kind == deliver.InFlight || kind == deliver.Repeated || kind == deliver.Closed && h.webhook.RegisteredRecently():
+		log = h.repeated
 	}
-	fields := func() []zap.Field {
+	log.Add(int(kind), func() []zap.Field {
 		return append(h.webhook.Describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
-	}
-	switch kind := outcome.Kind; {
-	case kind == deliver.InFlight || kind == deliver.Repeated:
-		h.repeated.Add(int(kind), fields)
-	case kind == deliver.Closed && h.webhook.RegisteredRecently():
-		h.logger.Info("connection closed by the registration of the webhook", append(fields(), h.webhook.NameField())...)
-	default:
-		h.failed.Add(int(kind), fields)
-	}
+	})
 }
 
 // skipAccessLog keeps the request out of the site's access log.

@@ -263,7 +263,7 @@ func TestRegistrationCutsRequests(t *testing.T) {
 	if code, body := operate(t, admin, http.MethodPost, "bot/rotate"); code != http.StatusOK {
 		t.Fatalf("rotate: got %d %s", code, body)
 	}
-	c.Out.Wait(t, `"msg":"connection closed by the registration of the webhook"`)
+	c.Out.Wait(t, `"msg":"update sent more than once"`)
 	caddytest.Within(t, "the update comes again", arrived)
 	close(release)
 	if out := c.Out.String(); strings.Contains(out, "update not delivered") {

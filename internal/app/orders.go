@@ -24,7 +24,7 @@ func (w *Webhook) Register(ctx context.Context, drop bool) error {
 		return errUnmanaged
 	}
 	for {
-		err := running.Register(ctx, drop)
+		err := running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderRegister, Drop: drop})
 		// Telegram takes one setWebhook a second for each bot.
 		refusal, ok := errors.AsType[*botapi.Error](err)
 		if !ok || refusal.Code != http.StatusTooManyRequests || refusal.RetryAfter > maxRetryAfter {
@@ -48,7 +48,7 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if running == nil {
 		return errUnmanaged
 	}
-	if err := withRemedy(running.Delete(ctx, drop)); err != nil {
+	if err := withRemedy(running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderDelete, Drop: drop})); err != nil {
 		return fmt.Errorf("%w; what Telegram has is as it was", err)
 	}
 	return nil
@@ -65,10 +65,10 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 		return errUnmanaged
 	}
 	// A webhook that cannot be registered now is not to get a new secret later.
-	if err := checkRegistered(running, running.Check(ctx)); err != nil {
+	if err := checkRegistered(running, running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderCheck})); err != nil {
 		return err
 	}
-	err := checkRegistered(running, running.Rotate(ctx))
+	err := checkRegistered(running, running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderRotate}))
 	if err != nil && w.Secrets.Status().Rotating {
 		return fmt.Errorf("%w; the rotation has begun, and goes on by itself: see status", err)
 	}
@@ -80,7 +80,8 @@ func withRemedy(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w (remedy: %s)", err, registrar.Remedy(err))
+	remedy, _ := registrar.Remedy(err)
+	return fmt.Errorf("%w (remedy: %s)", err, remedy)
 }
 
 // checkRegistered returns the error of an attempt, or of one after which the webhook

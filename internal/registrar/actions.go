@@ -11,45 +11,10 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// do carries out an action.
-func (a *attempt) do(ctx context.Context, action action) error {
-	switch action {
-	case renewSecret:
-		return a.renewSecret(ctx)
-	case getWebhookInfo:
-		return a.getWebhookInfo(ctx)
-	case setWebhook:
-		return a.setWebhook(ctx)
-	case repair:
-		a.noticeLoss()
-		a.rec.Repairs = append(a.rec.Repairs, time.Now())
-		return a.setWebhook(ctx)
-	case leaveContested:
-		a.noticeLoss()
-		a.rec.Contested = a.foundURL()
-		return a.saveRecord(ctx, a.rec)
-	case keep:
-		a.reportedLoss, a.rec.Contested = "", ""
-		a.rec.see(a.status.Info)
-		return a.saveRecord(ctx, a.rec)
-	case deleteWebhook:
-		return a.deleteWebhook(ctx)
-	}
-	return nil
-}
-
-// noticeLoss notices that somebody else has changed the webhook, once for what is found.
-func (a *attempt) noticeLoss() {
-	if found := a.foundURL(); found != a.reportedLoss {
-		a.reportedLoss, a.status.lost = found, found
-	}
-}
-
-func (a *attempt) foundURL() string { return cmp.Or(a.status.Info.URL, "no webhook at all") }
-
-// renewSecret finds out which secret is to be registered.
+// renewSecret takes the next step of a rotation, if one is due, and finds out which
+// secret is to be registered.
 func (a *attempt) renewSecret(ctx context.Context) error {
-	a.want.Secret, a.secretDue, a.secretErr = a.Secrets.Advance(ctx, a.order.is(orderRotate))
+	a.want.Secret, a.status.secretDue, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate)
 	if a.want.Secret == "" {
 		return a.secretErr
 	}
@@ -75,7 +40,7 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	refused := info.LastErrorDate.After(rec.RegisteredAt) && strings.Contains(info.LastErrorMessage, "403")
 	a.add(asked, true)
 	a.add(changed, !rec.unchanged(info, a.want))
-	a.add(repairedOften, rec.repairedOften(repairWindow(a.Interval)))
+	a.add(repairedOften, rec.repairedOften(a.Interval))
 	a.add(suspected, refused && !within(rec.RegisteredAt, suspicionInterval))
 	return nil
 }
@@ -89,7 +54,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	longer, cancel := withGrace(ctx)
 	defer cancel()
 	a.called.Store(time.Now().UnixNano())
-	err := a.API.SetWebhook(longer, a.want, a.order != nil && a.order.drop)
+	err := a.API.SetWebhook(longer, a.want, a.order.Drop)
 	a.called.Store(time.Now().UnixNano())
 	if err != nil {
 		a.status.Result = "unreachable"
@@ -101,26 +66,53 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	}
 	a.status.Result = "ok"
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
-	a.rec.markRegistered(a.want.URL, a.fingerprint, a.secretFingerprint, a.Node)
+	rec := &a.rec
+	rec.Fingerprint, rec.Secret, rec.URL = a.fingerprint, a.secretFingerprint, a.want.URL
+	rec.RegisteredAt, rec.RegisteredBy = time.Now(), a.Node.Process
+	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
+	rec.markChecked(a.Node)
 	if info, err := a.API.GetWebhookInfo(ctx); err == nil && info.URL == a.want.URL {
-		a.rec.see(info)
-		a.status.setInfo(info, &a.rec)
+		rec.see(info)
+		a.status.setInfo(info, rec)
 	}
+	return a.saveRecord(ctx, *rec)
+}
+
+// repair registers the webhook again after somebody else has changed it.
+func (a *attempt) repair(ctx context.Context) error {
+	a.noticeLoss()
+	a.rec.Repairs = append(a.rec.Repairs, time.Now())
+	return a.setWebhook(ctx)
+}
+
+// leaveContested leaves the webhook to somebody else for a while.
+func (a *attempt) leaveContested(ctx context.Context) error {
+	a.rec.Contested = a.noticeLoss()
 	return a.saveRecord(ctx, a.rec)
 }
 
-// confirmSecret ends the rotation of a secret that Telegram now has.
-func (a *attempt) confirmSecret(ctx context.Context) (err error) {
-	ctx, cancel := withGrace(ctx)
-	defer cancel()
-	a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
-	return err
+// noticeLoss returns what somebody else has put in the webhook's place. It is news
+// only once.
+func (a *attempt) noticeLoss() (found string) {
+	found = cmp.Or(a.status.Info.URL, "no webhook at all")
+	if found != a.reportedLoss {
+		a.reportedLoss, a.status.lost = found, found
+	}
+	return found
+}
+
+// keep records that Telegram has what it is to have.
+func (a *attempt) keep(ctx context.Context) error {
+	a.reportedLoss, a.rec.Contested = "", ""
+	a.rec.see(a.status.Info)
+	return a.saveRecord(ctx, a.rec)
 }
 
 // deleteWebhook deletes the webhook, for all nodes.
 func (a *attempt) deleteWebhook(ctx context.Context) error {
-	if err := a.API.DeleteWebhook(ctx, a.order.drop); err != nil {
-		return deletionError{err}
+	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
+		a.status.undeleted = true
+		return err
 	}
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
 	a.rec.Fingerprint, a.rec.Deleted, a.rec.URL, a.rec.Seen = a.fingerprint, true, "", nil

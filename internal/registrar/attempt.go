@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,17 +51,13 @@ func (r *Registrar) pause(ctx context.Context, wait time.Duration, wakeup <-chan
 	return false
 }
 
-// attemptTimeout bounds one attempt: waiting for the lock, storage and Telegram.
-const attemptTimeout = 2 * time.Minute
-
 // tryOnce makes an attempt, and reports what has come of it. It returns when to make
 // the next, 0 for never, and whether this one has succeeded.
 func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // for the lock, storage and Telegram together
 	defer cancel()
 	status, err := r.attempt(ctx)
-	_, undeleted := errors.AsType[deletionError](err)
-	ended := errors.Is(ctx.Err(), context.Canceled) || !r.Leadership.Leads(r)
+	ended := errors.Is(ctx.Err(), context.Canceled) || r.Leadership.Leader() != r
 	switch {
 	case ended && (err != nil || status.Result == ""):
 		if err != nil || status.State != Deleted {
@@ -68,19 +65,20 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 		}
 		r.setStatus(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
 		wait, ok = jitter(r.Interval), true
-	case undeleted:
+	case status.undeleted:
 		r.Logger.Error("webhook not deleted", zap.Error(err))
-		wait = r.backoff.after(err)
+		wait = r.retryAfter(err)
 	case err != nil:
-		status.State, status.Detail, status.Remedy = Failing, err.Error(), Remedy(err)
-		r.report(status, err)
-		wait = r.backoff.after(err)
+		status.State, status.Detail = Failing, err.Error()
+		status.Remedy, _ = Remedy(err)
+		r.report(status)
+		wait = r.retryAfter(err)
 	default:
-		r.report(status, nil)
-		r.backoff = backoff{}
+		r.report(status)
+		r.backoff = 0
 		wait, ok = jitter(r.Interval), true
-		if r.secretDue > 0 && (wait == 0 || r.secretDue < wait) {
-			wait = r.secretDue
+		if status.secretDue > 0 && (wait == 0 || status.secretDue < wait) {
+			wait = status.secretDue
 		}
 	}
 	r.answerOrders(err, status.State)
@@ -104,13 +102,12 @@ type attempt struct {
 func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	a := &attempt{Registrar: r, status: r.Status()}
 	a.status.Detail, a.status.Remedy, a.status.Result, a.status.news = "", "", "", news{}
-	r.secretDue = 0
 	defer func() {
 		if recover() != nil { // its value may hold a secret
 			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
-			err = errPanic
+			err = errors.New("the registrar has panicked; the entry before has the stack")
 		}
-		if err != nil && a.knows(suspected) && a.status.Result != "ok" {
+		if err != nil && a.facts&suspected != 0 && a.status.Result != "ok" {
 			r.suspicious.Store(true)
 		}
 		status = a.status
@@ -133,22 +130,23 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	a.gatherFacts()
 	for state := State(""); state == ""; {
 		row := next(a.facts)
-		if err := a.do(ctx, row.action); err != nil {
-			return status, err
+		if row.action != nil {
+			if err := row.action(a, ctx); err != nil {
+				return status, err
+			}
 		}
 		if state = row.state; state != "" {
 			a.status.enter(state, &a.rec)
 		}
 	}
-	if a.knows(secretKnown) {
-		err = a.confirmSecret(ctx)
+	if a.facts&secretKnown != 0 { // and Telegram has it: that may end a rotation
+		ctx, cancel := withGrace(ctx)
+		defer cancel()
+		a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
 	}
 	return status, cmp.Or(err, a.secretErr)
 }
 
-func (a *attempt) knows(some facts) bool { return a.facts&some == some }
-
-// add adds facts if they hold.
 func (a *attempt) add(some facts, hold bool) {
 	if hold {
 		a.facts |= some
@@ -162,18 +160,18 @@ func (a *attempt) gatherFacts() {
 		a.status.Info, a.status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
 	}
 	isOurs := rec.Fingerprint == a.fingerprint
-	a.add(replaced, !a.Leadership.Leads(a.Registrar))
-	a.add(deleteOrdered, a.order.is(orderDelete))
-	a.add(registerOrdered, a.order.is(orderRegister))
+	a.add(replaced, a.Leadership.Leader() != a.Registrar)
+	a.add(deleteOrdered, a.order.Kind == OrderDelete)
+	a.add(registerOrdered, a.order.Kind == OrderRegister)
 	a.add(ours, isOurs)
 	a.add(deleted, rec.Deleted)
 	a.add(superseded, !isOurs && a.isSuperseded())
 	a.add(contested, rec.Contested != "")
 	byOther := rec.Process != a.Node.Process || a.inherited
-	a.add(newBot, a.Pace != nil && a.order == nil && !a.hasAsked && !a.hasTurn && rec.CheckedAt.IsZero())
+	a.add(newBot, a.Pace != nil && a.order == Order{} && !a.hasAsked && !a.hasTurn && rec.CheckedAt.IsZero())
 	a.add(askedLately, a.hasAsked && byOther && within(rec.CheckedAt, a.Interval/5*4))
 	// Another configuration may have another secret: that is no reason to suspect it.
-	a.add(suspected, a.suspicious.Swap(false) && !a.knows(superseded) && !within(rec.RegisteredAt, suspicionInterval))
+	a.add(suspected, a.suspicious.Swap(false) && a.facts&superseded == 0 && !within(rec.RegisteredAt, suspicionInterval))
 	a.inherited, a.hasTurn = false, false
 	if isOurs {
 		a.ownFingerprint = a.fingerprint
@@ -190,5 +188,5 @@ func (a *attempt) isSuperseded() bool {
 	}
 	// After a restart or reload only the record knows. It is not believed for
 	// ever: the nodes with the newer configuration may be gone for good.
-	return wasOurs || a.rec.had(a.Node, a.fingerprint) && within(a.rec.CheckedAt, 2*a.Interval)
+	return wasOurs || slices.Contains(a.rec.Nodes, participant{a.Node.Name, a.fingerprint}) && within(a.rec.CheckedAt, 2*a.Interval)
 }

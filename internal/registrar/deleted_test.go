@@ -13,7 +13,7 @@ func TestNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
 		api.failWith(refusal(502, "Bad Gateway", ""))
-		if err := n.Delete(context.Background(), false); err == nil {
+		if err := n.CarryOut(context.Background(), Order{Kind: OrderDelete}); err == nil {
 			t.Error("no error")
 		}
 		n.want(t, Registered)
@@ -35,7 +35,7 @@ func TestDeletedByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, a := alone(t, time.Second)
 		b := a.beside(t, "b", newer)
-		if err := b.Delete(context.Background(), false); err != nil {
+		if err := b.CarryOut(context.Background(), Order{Kind: OrderDelete}); err != nil {
 			t.Fatal(err)
 		}
 		settle(2 * interval)

@@ -11,7 +11,6 @@ import (
 
 var (
 	errStopped = errors.New("this configuration has ended, since Caddy stops or another one has taken its place; what had begun may have been carried out all the same")
-	errPanic   = errors.New("the registrar has panicked; the entry before has the stack")
 
 	// errNewer is a record that is left to the nodes that understand it.
 	errNewer = errors.New("in storage is from a newer version of telegram_webhook, to whose nodes the registration is left")
@@ -22,20 +21,9 @@ type configurationError struct{ error }
 
 func (e configurationError) Unwrap() error { return e.error }
 
-// deletionError is the error of a webhook that was not deleted on demand.
-type deletionError struct{ error }
-
-func (e deletionError) Unwrap() error { return e.error }
-
-// Remedy says what a person can do about an error.
-func Remedy(err error) string {
-	remedy, _ := classify(err)
-	return remedy
-}
-
-// classify returns what a person can do about an error, and whether nothing but that
+// Remedy returns what a person can do about an error, and whether nothing but that
 // will resolve it.
-func classify(err error) (remedy string, lasting bool) {
+func Remedy(err error) (remedy string, lasting bool) {
 	refusal, refused := errors.AsType[*botapi.Error](err)
 	_, misconfigured := errors.AsType[configurationError](err)
 	switch {
@@ -55,24 +43,19 @@ func classify(err error) (remedy string, lasting bool) {
 	return "correct what Telegram complains about and reload; it is tried again rarely", true
 }
 
-const (
-	firstBackoff   = time.Second
-	lastBackoff    = 5 * time.Minute
-	lastingBackoff = 15 * time.Minute
-)
+// lastBackoff is how long attempts that fail are apart at most, unless the error lasts.
+const lastBackoff = 5 * time.Minute
 
-// backoff is how long to wait after an error.
-type backoff struct{ last time.Duration }
-
-func (b *backoff) after(err error) time.Duration {
+// retryAfter returns how long to wait after an error.
+func (r *Registrar) retryAfter(err error) time.Duration {
 	if refusal, ok := errors.AsType[*botapi.Error](err); ok && refusal.RetryAfter > 0 {
 		return refusal.RetryAfter + jitter(time.Second)
 	}
-	if _, lasting := classify(err); lasting {
-		return jitter(lastingBackoff)
+	if _, lasting := Remedy(err); lasting {
+		return jitter(15 * time.Minute)
 	}
-	b.last = min(max(2*b.last, firstBackoff), lastBackoff)
-	return jitter(b.last)
+	r.backoff = min(max(2*r.backoff, time.Second), lastBackoff)
+	return jitter(r.backoff)
 }
 
 // jitter spreads what many nodes do at the same time over a fifth of it.

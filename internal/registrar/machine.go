@@ -1,34 +1,35 @@
 package registrar
 
+import "context"
+
 // An attempt walks through the table: it takes the first row whose facts fit,
 // carries out the action, and repeats that with the facts which are known then,
 // until a row leads to a state. An action that fails leads to Failing instead;
 // only a deletion that fails leaves everything as it was.
 var table = []row{
 	// {all of these facts, none of these, action, state after it}
-	{replaced, 0, nothing, Superseded},                              // the newer configuration works
-	{deleteOrdered, 0, deleteWebhook, Deleted},                      // a person decides
-	{ours | deleted, registerOrdered, nothing, Deleted},             // it stays deleted
-	{superseded, registerOrdered, nothing, Superseded},              // it never calls
-	{newBot, suspected, nothing, Pending},                           // it waits for its turn
-	{0, secretKnown, renewSecret, ""},                               // before it is compared with the record
-	{current | askedLately | contested, urgent, nothing, Contested}, // as another node has found
-	{current | askedLately, urgent, nothing, Registered},            // as another node has found
-	{0, asked, getWebhookInfo, ""},                                  // before setWebhook too: if this fails, so would that, half-way perhaps
-	{registerOrdered, 0, setWebhook, Registered},                    // a person decides
-	{0, ours, setWebhook, Registered},                               // a new configuration
-	{0, sameSecret, setWebhook, Registered},                         // a renewed secret
-	{changed | repairedOften, 0, leaveContested, Contested},         // a repair would be the next move in a fight
-	{changed, 0, repair, Registered},                                // by somebody else
-	{suspected, 0, setWebhook, Registered},                          // Telegram does not tell which secret it has
-	{0, 0, keep, Registered},                                        // all is as it was
+	{replaced, 0, nil, Superseded},                                     // the newer configuration works
+	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted},              // a person decides
+	{ours | deleted, registerOrdered, nil, Deleted},                    // it stays deleted
+	{superseded, registerOrdered, nil, Superseded},                     // it never calls
+	{newBot, suspected, nil, Pending},                                  // it waits for its turn
+	{0, secretKnown, (*attempt).renewSecret, ""},                       // before it is compared with the record
+	{current | askedLately | contested, urgent, nil, Contested},        // as another node has found
+	{current | askedLately, urgent, nil, Registered},                   // as another node has found
+	{0, asked, (*attempt).getWebhookInfo, ""},                          // before setWebhook too: if this fails, so would that, half-way perhaps
+	{registerOrdered, 0, (*attempt).setWebhook, Registered},            // a person decides
+	{0, ours, (*attempt).setWebhook, Registered},                       // a new configuration
+	{0, sameSecret, (*attempt).setWebhook, Registered},                 // a renewed secret
+	{changed | repairedOften, 0, (*attempt).leaveContested, Contested}, // a repair would be the next move in a fight
+	{changed, 0, (*attempt).repair, Registered},                        // by somebody else
+	{suspected, 0, (*attempt).setWebhook, Registered},                  // Telegram does not tell which secret it has
+	{0, 0, (*attempt).keep, Registered},                                // all is as it was
 }
 
-// row is a row of the table.
 type row struct {
 	all, none facts
-	action    action
-	state     State // empty if the walk goes on
+	action    func(*attempt, context.Context) error // nil to do nothing
+	state     State                                 // empty if the walk goes on
 }
 
 // facts is a set of what is known in an attempt.
@@ -53,20 +54,6 @@ const (
 
 	current = ours | sameSecret
 	urgent  = registerOrdered | suspected
-)
-
-// action is what an attempt does.
-type action int
-
-const (
-	nothing        action = iota
-	renewSecret           // take the next step of a rotation, if one is due
-	getWebhookInfo        // ask Telegram what it has
-	setWebhook            // register the webhook
-	repair                // register it again after somebody else has changed it
-	leaveContested        // leave it to somebody else for a while
-	keep                  // record that Telegram has what it is to have
-	deleteWebhook         // delete the webhook
 )
 
 // next returns the row for a set of facts. The last row fits all.

@@ -154,6 +154,14 @@ func (n *node) want(t *testing.T, state State) {
 	}
 }
 
+// wake begins an attempt at once, unless the registrar waits after an error.
+func (n *node) wake() {
+	select {
+	case n.wakeup <- struct{}{}:
+	default:
+	}
+}
+
 // settle lets everything that is under way come to rest.
 func settle(d time.Duration) {
 	time.Sleep(d)

@@ -7,49 +7,35 @@ import (
 	"sync/atomic"
 )
 
-// order is what a person asks for. It is carried out at once, whatever the
+// Order is what a person asks for. It is carried out at once, whatever the
 // registrar waits for, and whoever else has registered the bot.
-type order struct {
-	kind   orderKind
-	drop   bool        // throw away the updates that wait
+type Order struct {
+	Kind OrderKind
+	Drop bool // throw away the updates that wait
+}
+
+// OrderKind is what an order asks for.
+type OrderKind int
+
+// The kinds of orders. The zero value is none.
+const (
+	OrderCheck    OrderKind = iota + 1 // see whether there is something to do
+	OrderRegister                      // call setWebhook, whatever Telegram has
+	OrderDelete                        // call deleteWebhook, and register nothing on any node until a person asks for it or the configuration changes
+	OrderRotate                        // renew the secret, or wait for the rotation that is under way
+)
+
+// placedOrder is an order that somebody waits for.
+type placedOrder struct {
+	Order
 	closed atomic.Bool // carried out or withdrawn, whichever came first
 	answer chan error
 }
 
-// orderKind is what an order asks for.
-type orderKind int
-
-const (
-	orderCheck    orderKind = iota // see whether there is something to do
-	orderRegister                  // call setWebhook
-	orderDelete                    // call deleteWebhook, and register nothing until a person asks for it
-	orderRotate                    // renew the secret, over as many attempts as that takes
-)
-
-// is reports whether an order is of that kind; no order is of none.
-func (o *order) is(kind orderKind) bool { return o != nil && o.kind == kind }
-
-// Check makes an attempt now.
-func (r *Registrar) Check(ctx context.Context) error { return r.carryOut(ctx, orderCheck, false) }
-
-// Register registers the webhook now, whatever Telegram has.
-func (r *Registrar) Register(ctx context.Context, drop bool) error {
-	return r.carryOut(ctx, orderRegister, drop)
-}
-
-// Delete deletes the webhook. It stays deleted, for all nodes, until Register is
-// called or another configuration is registered.
-func (r *Registrar) Delete(ctx context.Context, drop bool) error {
-	return r.carryOut(ctx, orderDelete, drop)
-}
-
-// Rotate renews the secret, and returns when Telegram has the new one. Whoever asks
-// while a rotation is under way waits for that one.
-func (r *Registrar) Rotate(ctx context.Context) error { return r.carryOut(ctx, orderRotate, false) }
-
-// carryOut places an order, and returns what came of it.
-func (r *Registrar) carryOut(ctx context.Context, kind orderKind, drop bool) error {
-	o := &order{kind: kind, drop: drop, answer: make(chan error, 1)}
+// CarryOut places an order, and returns what came of it: that of a rotation when
+// Telegram has the new secret.
+func (r *Registrar) CarryOut(ctx context.Context, order Order) error {
+	o := &placedOrder{Order: order, answer: make(chan error, 1)}
 	for orders := r.orders; ; orders = nil {
 		select {
 		case orders <- o:
@@ -68,8 +54,8 @@ func (r *Registrar) carryOut(ctx context.Context, kind orderKind, drop bool) err
 }
 
 // enqueue has an order wait for an attempt, or for the rotation that is under way.
-func (r *Registrar) enqueue(o *order) {
-	if o.kind == orderRotate && len(r.rotations) > 0 {
+func (r *Registrar) enqueue(o *placedOrder) {
+	if o.Kind == OrderRotate && len(r.rotations) > 0 {
 		r.rotations = append(r.rotations, o)
 	} else {
 		r.waiting = append(r.waiting, o)
@@ -87,18 +73,18 @@ func (r *Registrar) takeOrders() {
 			more = false
 		}
 	}
-	r.order, r.orderers = nil, nil
-	for len(r.waiting) > 0 && r.order == nil {
+	r.order, r.orderers = Order{}, nil
+	for len(r.waiting) > 0 && len(r.orderers) == 0 {
 		first := r.waiting[0]
-		r.waiting = slices.DeleteFunc(r.waiting, func(o *order) bool {
-			same := o.kind == first.kind && o.drop == first.drop
+		r.waiting = slices.DeleteFunc(r.waiting, func(o *placedOrder) bool {
+			same := o.Order == first.Order
 			if same && o.closed.CompareAndSwap(false, true) {
-				r.order, r.orderers = o, append(r.orderers, o)
+				r.order, r.orderers = o.Order, append(r.orderers, o)
 			}
 			return same
 		})
 	}
-	if r.order.is(orderRotate) {
+	if r.order.Kind == OrderRotate {
 		r.rotations, r.orderers = r.orderers, nil
 	}
 }

@@ -24,7 +24,7 @@ func TestSharedOrders(t *testing.T) {
 		ask := func(times int, drop bool) {
 			for range times {
 				go func() {
-					if err := n.Register(t.Context(), drop); err != nil {
+					if err := n.CarryOut(t.Context(), Order{OrderRegister, drop}); err != nil {
 						t.Error(err)
 					}
 					answered.Add(1)
@@ -61,14 +61,14 @@ func TestWithdrawnOrder(t *testing.T) {
 				api, n := alone(t, time.Minute)
 				api.slow(20 * time.Second)
 				asked := api.comparisons()
-				go func() { _ = n.Register(t.Context(), false) }()
+				go func() { _ = n.CarryOut(t.Context(), Order{Kind: OrderRegister}) }()
 				synctest.Wait()
 				if shared {
-					go func() { _ = n.Delete(t.Context(), false) }()
+					go func() { _ = n.CarryOut(t.Context(), Order{Kind: OrderDelete}) }()
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if err := n.Delete(ctx, false); err == nil {
+				if err := n.CarryOut(ctx, Order{Kind: OrderDelete}); err == nil {
 					t.Error("no error")
 				}
 				settle(2 * time.Minute)
@@ -90,12 +90,12 @@ func TestWithdrawnBehindAnother(t *testing.T) {
 		api, n := alone(t, time.Minute)
 		api.slow(20 * time.Second)
 		for _, drop := range []bool{false, true} {
-			go func() { _ = n.Register(t.Context(), drop) }()
+			go func() { _ = n.CarryOut(t.Context(), Order{OrderRegister, drop}) }()
 			synctest.Wait()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		if err := n.Delete(ctx, false); err == nil {
+		if err := n.CarryOut(ctx, Order{Kind: OrderDelete}); err == nil {
 			t.Error("no error")
 		}
 		settle(2 * time.Minute)
@@ -117,7 +117,7 @@ func TestOrderOfAnotherConfiguration(t *testing.T) {
 			return &telegramtest.Fault{Delay: time.Second, Cut: true}
 		})
 		answer := make(chan error, 1)
-		go func() { answer <- n.Register(t.Context(), false) }()
+		go func() { answer <- n.CarryOut(t.Context(), Order{Kind: OrderRegister}) }()
 		synctest.Wait()
 		n.Leadership.Lead(new(Registrar))
 		if err := <-answer; !errors.Is(err, errStopped) {
@@ -136,9 +136,9 @@ func TestStopWhileOrdersWait(t *testing.T) {
 			n := run(t, "a", api, storagetest.NewMemory(), wanted)
 			answers := make(chan error, 6)
 			for range 2 {
-				go func() { answers <- n.Check(t.Context()) }()
-				go func() { answers <- n.Register(t.Context(), true) }()
-				go func() { answers <- n.Rotate(t.Context()) }()
+				go func() { answers <- n.CarryOut(t.Context(), Order{Kind: OrderCheck}) }()
+				go func() { answers <- n.CarryOut(t.Context(), Order{OrderRegister, true}) }()
+				go func() { answers <- n.CarryOut(t.Context(), Order{Kind: OrderRotate}) }()
 			}
 			synctest.Wait()
 			before := time.Now()
@@ -152,7 +152,7 @@ func TestStopWhileOrdersWait(t *testing.T) {
 			if took := time.Since(before); took > 0 {
 				t.Errorf("it took %s", took)
 			}
-			if err := n.Register(t.Context(), false); !errors.Is(err, errStopped) {
+			if err := n.CarryOut(t.Context(), Order{Kind: OrderRegister}); !errors.Is(err, errStopped) {
 				t.Errorf("after the end: got %v, want %v", err, errStopped)
 			}
 		})

@@ -26,9 +26,6 @@ func NewPace() *Pace {
 	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1)}
 }
 
-// waitingForTurn is the detail of a status meanwhile.
-const waitingForTurn = "Telegram takes only so many new bots at a time from one address, and others are before this one"
-
 // awaitTurn waits until a bot that may be new to Telegram may be called for. It
 // reports whether that is so: it also returns when a person gives an order, or when
 // Telegram must know the bot since it sends updates for it. Only one registrar at a

@@ -98,29 +98,14 @@ func (rec *record) markChecked(by Node) {
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
 
-// markRegistered records a registration.
-func (rec *record) markRegistered(url, fingerprint, secretFingerprint string, by Node) {
-	rec.Fingerprint, rec.Secret, rec.URL = fingerprint, secretFingerprint, url
-	rec.RegisteredAt, rec.RegisteredBy = time.Now(), by.Process
-	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
-	rec.markChecked(by)
-}
-
-// had reports whether that was the last registration that the node had a part in.
-func (rec *record) had(node Node, fingerprint string) bool {
-	return slices.Contains(rec.Nodes, participant{node.Name, fingerprint})
-}
-
 // maxRepairs is how many repairs within a window are a fight, which loses updates:
 // somebody else registers the bot too.
 const maxRepairs = 3
 
-// repairWindow is longer if the interval is, since repairs are an interval apart.
-func repairWindow(interval time.Duration) time.Duration { return max(10*time.Minute, 4*interval) }
-
 // repairedOften reports whether another repair would be part of a fight. Once there
 // is one, the webhook is left alone until the last repair is that long ago.
-func (rec *record) repairedOften(window time.Duration) bool {
+func (rec *record) repairedOften(interval time.Duration) bool {
+	window := max(10*time.Minute, 4*interval) // repairs are an interval apart
 	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, window) })
 	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }

@@ -57,28 +57,28 @@ type Registrar struct {
 	done    chan struct{}   // closed when the last attempt has ended
 	late    chan struct{}   // closed when that takes too long after Stop
 
-	orders     chan *order
+	orders     chan *placedOrder
 	wakeup     chan struct{} // filled to begin an attempt, unless the registrar waits after an error
 	suspicious atomic.Bool   // Telegram may have another secret
 	suspicion  rate.Sometimes
 	called     atomic.Int64 // when setWebhook was, in Unix nanoseconds
 
 	// What follows belongs to the goroutine that makes the attempts.
-	hasTurn        bool          // to call for a bot that may be new to Telegram
-	hasAsked       bool          // Telegram has answered getWebhookInfo, at least once
-	inherited      bool          // it was the registrar before this one that asked
-	ownFingerprint string        // of this configuration, as last seen in the record
-	unsaved        *record       // what storage did not take
-	order          *order        // the order that this attempt carries out, if any
-	orderers       []*order      // all that wait for that
-	rotations      []*order      // those that wait for the rotation that is under way
-	waiting        []*order      // those whose attempts have not begun
-	secretDue      time.Duration // until the next step of a rotation; 0 for none
-	backoff        backoff
+	hasTurn        bool           // to call for a bot that may be new to Telegram
+	hasAsked       bool           // Telegram has answered getWebhookInfo, at least once
+	inherited      bool           // it was the registrar before this one that asked
+	ownFingerprint string         // of this configuration, as last seen in the record
+	unsaved        *record        // what storage did not take
+	order          Order          // which this attempt carries out, if any
+	orderers       []*placedOrder // all that wait for that
+	rotations      []*placedOrder // those that wait for the rotation that is under way
+	waiting        []*placedOrder // those whose attempts have not begun
+	backoff        time.Duration  // after the last error
 
-	reportedDamage bool   // of the record
-	reportedLoss   string // what was found in the webhook's place, and logged
-	reportedError  reportedError
+	reportedDamage bool      // of the record
+	reportedLoss   string    // what was found in the webhook's place, and logged
+	reportedError  Status    // the one whose error was logged last
+	reportedAt     time.Time // when that was
 
 	mu     sync.Mutex
 	status Status
@@ -96,7 +96,7 @@ func Start(config Config, webhook Webhook) *Registrar {
 		done:      make(chan struct{}),
 		late:      make(chan struct{}),
 		suspicion: rate.Sometimes{Interval: suspicionInterval},
-		orders:    make(chan *order),
+		orders:    make(chan *placedOrder),
 		wakeup:    make(chan struct{}, 1),
 		status:    Status{State: Pending, Since: time.Now()},
 	}
@@ -153,7 +153,10 @@ func (r *Registrar) Suspect() {
 	if r != nil {
 		r.suspicion.Do(func() {
 			r.suspicious.Store(true)
-			r.wake()
+			select {
+			case r.wakeup <- struct{}{}:
+			default:
+			}
 		})
 	}
 }
@@ -161,14 +164,6 @@ func (r *Registrar) Suspect() {
 // CalledRecently reports whether setWebhook was called a moment ago.
 func (r *Registrar) CalledRecently() bool {
 	return r != nil && time.Since(time.Unix(0, r.called.Load())) < 5*time.Second
-}
-
-// wake begins an attempt at once, unless the registrar waits after an error.
-func (r *Registrar) wake() {
-	select {
-	case r.wakeup <- struct{}{}:
-	default:
-	}
 }
 
 // Leadership remembers which registrar of this process works for a bot: that of the
@@ -203,6 +198,3 @@ func (l *Leadership) Leader() *Registrar {
 	}
 	return l.registrars[len(l.registrars)-1]
 }
-
-// Leads reports whether r is the leader.
-func (l *Leadership) Leads(r *Registrar) bool { return l.Leader() == r }

@@ -88,7 +88,7 @@ func TestContestedUnhurried(t *testing.T) {
 			t.Errorf("told %d times", told)
 		}
 		// The other has given up: it is taken back when the window is over.
-		settle(repairWindow(interval))
+		settle(4 * interval)
 		n.want(t, Registered)
 		wantCalls(t, api, 2+maxRepairs, "after the fight")
 	})

@@ -12,7 +12,6 @@ import (
 // State is how a registration stands.
 type State string
 
-// The states of a registration.
 const (
 	Pending    State = "pending"    // no attempt has ended yet
 	Registered State = "registered" // Telegram has what is wanted
@@ -42,10 +41,12 @@ type Status struct {
 
 // news is what an attempt has found or done, to be reported after it.
 type news struct {
-	found         string // in the place of a contested webhook
-	lost          string // the same, when somebody else has just changed it
-	rotated       bool   // a rotation of the secret has ended
-	deliveryError bool   // Telegram has met an error that no node has reported yet
+	found         string        // in the place of a contested webhook
+	lost          string        // the same, when somebody else has just changed it
+	rotated       bool          // a rotation of the secret has ended
+	undeleted     bool          // the webhook was not deleted, though a person has ordered that
+	deliveryError bool          // Telegram has met an error that no node has reported yet
+	secretDue     time.Duration // until the next step of a rotation; 0 for none
 }
 
 // setInfo records Telegram's answer, for this node and all others.
@@ -59,7 +60,7 @@ func (s *Status) enter(state State, rec *record) {
 	s.State = state
 	switch {
 	case state == Pending:
-		s.Detail = waitingForTurn
+		s.Detail = "Telegram takes only so many new bots at a time from one address, and others are before this one"
 	case state == Contested:
 		s.found = rec.Contested
 		s.Detail = "somebody else registers this bot with " + s.found
@@ -84,12 +85,10 @@ func (r *Registrar) setStatus(status Status) (previous Status) {
 }
 
 // report sets the status and tells everybody what is new.
-func (r *Registrar) report(status Status, err error) {
+func (r *Registrar) report(status Status) {
 	previous := r.setStatus(status)
 	r.webhook.Observe(status)
-	if status.deliveryError {
-		r.reportDelivery(previous.Info, status.Info)
-	}
+	r.reportDelivery(previous.Info, status)
 	if status.lost != "" {
 		r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", status.URL), zap.String("found", status.lost))
 		r.webhook.Emit("lost", map[string]any{"url": status.URL, "found": status.lost})
@@ -101,57 +100,41 @@ func (r *Registrar) report(status Status, err error) {
 	if status.rotated {
 		r.webhook.Emit("rotated", map[string]any{})
 	}
-	if err != nil {
-		r.reportError(err)
+	if status.State == Failing {
+		r.reportError(status)
 		return
 	}
-	r.reportedError = reportedError{}
-	if status.State != previous.State {
-		r.reportState(status)
-	}
-}
-
-// reportState logs a new state.
-func (r *Registrar) reportState(status Status) {
-	switch status.State {
-	case Registered:
-		if status.Result == "" {
-			r.Logger.Info("webhook as configured; nothing to register", zap.String("url", status.URL))
-		}
-	case Contested:
+	r.reportedError = Status{}
+	switch {
+	case status.State == previous.State || status.Result == "ok": // logged already, if at all
+	case status.State == Registered:
+		r.Logger.Info("webhook as configured; nothing to register", zap.String("url", status.URL))
+	case status.State == Contested:
 		r.Logger.Error("webhook contested", zap.String("found", status.found),
 			zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
 		r.webhook.Emit("contested", map[string]any{"found": status.found})
-	case Deleted:
+	case status.State == Deleted:
 		r.Logger.Warn("webhook deleted on demand; it is not registered until that is asked for")
-	case Superseded:
+	case status.State == Superseded:
 		r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
 	}
 }
 
-// reportedError is the error that was logged last.
-type reportedError struct {
-	text, remedy string
-	at           time.Time
-}
-
-// repeatAfter is how soon an error is logged again that differs in its text
-// alone: there may be a port or a number of seconds in it that is never the same.
-const repeatAfter = 10 * time.Minute
-
-// reportError logs an error once.
-func (r *Registrar) reportError(err error) {
-	now, last := reportedError{err.Error(), Remedy(err), time.Now()}, r.reportedError
-	if now.remedy == last.remedy && (now.text == last.text || within(last.at, repeatAfter)) {
+// reportError logs an error once. One that differs in its text alone is logged again
+// after a while: there may be a port or a number of seconds in it that is never the same.
+func (r *Registrar) reportError(status Status) {
+	last := r.reportedError
+	if status.Remedy == last.Remedy && (status.Detail == last.Detail || within(r.reportedAt, 10*time.Minute)) {
 		return
 	}
-	r.reportedError = now
-	r.Logger.Error("webhook not registered", zap.String("error", now.text), zap.String("remedy", now.remedy))
+	r.reportedError, r.reportedAt = status, time.Now()
+	r.Logger.Error("webhook not registered", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
 }
 
 // reportDelivery logs an error that Telegram has met since it was asked before.
-func (r *Registrar) reportDelivery(previous, now botapi.WebhookInfo) {
-	if !now.LastErrorDate.After(previous.LastErrorDate) || !within(now.LastErrorDate, time.Hour) {
+func (r *Registrar) reportDelivery(previous botapi.WebhookInfo, status Status) {
+	now := status.Info
+	if !status.deliveryError || !now.LastErrorDate.After(previous.LastErrorDate) || !within(now.LastErrorDate, time.Hour) {
 		return
 	}
 	r.Logger.Warn("Telegram cannot deliver updates",

@@ -116,8 +116,8 @@ func TestLeadership(t *testing.T) {
 	leadership, older, newer := new(Leadership), new(Registrar), new(Registrar)
 	leads := func(want *Registrar) {
 		t.Helper()
-		if leadership.Leader() != want || leadership.Leads(older) != (want == older) || leadership.Leads(newer) != (want == newer) {
-			t.Errorf("the older one leads: %v, the newer one: %v", leadership.Leads(older), leadership.Leads(newer))
+		if leader := leadership.Leader(); leader != want {
+			t.Errorf("the older one leads: %v, the newer one: %v", leader == older, leader == newer)
 		}
 	}
 	leads(nil)

@@ -32,7 +32,7 @@ func TestAsConfigured(t *testing.T) {
 		if n.logged(message) != 2 {
 			t.Errorf("told %d times after a fault has passed, want once more", n.logged(message))
 		}
-		go func() { _ = n.Delete(context.Background(), false) }()
+		go func() { _ = n.CarryOut(context.Background(), Order{Kind: OrderDelete}) }()
 		settle(3 * interval)
 		n.Stop()
 		n = n.beside(t, "b", wanted)

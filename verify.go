@@ -44,7 +44,7 @@ var results = []struct {
 	wrongSource:    {"wrong_source", http.StatusForbidden, true},
 	noSecret:       {"no_secret", http.StatusForbidden, true},
 	wrongSecret:    {"wrong_secret", http.StatusForbidden, true},
-	redactedSecret: {"redacted", http.StatusForbidden, false},
+	redactedSecret: {"redacted", http.StatusForbidden, true},
 	notReady:       {"not_ready", http.StatusServiceUnavailable, false}, // Telegram sends the update again
 	wrongMethod:    {"wrong_method", http.StatusMethodNotAllowed, false},
 	wrongType:      {"wrong_type", http.StatusUnsupportedMediaType, false},

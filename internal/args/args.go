@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/dustin/go-humanize"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // One reads a field that takes exactly one argument.
@@ -47,7 +49,7 @@ func Number(d *caddyfile.Dispenser, field, what string, least, most int) (int, e
 	}
 	n, err := strconv.Atoi(arg)
 	if err != nil || n < least || n > most {
-		return 0, d.Errf("%s: %q is not a %s from %d to %d", field, arg, what, least, most)
+		return 0, d.Errf("%s: %s is not a %s from %d to %d", field, telegram.Quote(arg), what, least, most)
 	}
 	return n, nil
 }
@@ -60,7 +62,7 @@ func Size(d *caddyfile.Dispenser, field string) (int64, error) {
 	}
 	size, err := humanize.ParseBytes(arg)
 	if err != nil || size == 0 || size > math.MaxInt64 {
-		return 0, d.Errf("%s: %q is not a size such as 1MiB", field, arg)
+		return 0, d.Errf("%s: %s is not a size such as 1MiB", field, telegram.Quote(arg))
 	}
 	return int64(size), nil
 }
@@ -92,7 +94,7 @@ func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error)
 	}
 	wait, err := caddy.ParseDuration(arg)
 	if err != nil || wait <= 0 {
-		return 0, d.Errf("%s: %q is neither \"off\" nor a duration such as 5s", field, arg)
+		return 0, d.Errf("%s: %s is neither \"off\" nor a duration such as 5s", field, telegram.Quote(arg))
 	}
 	return caddy.Duration(wait), nil
 }

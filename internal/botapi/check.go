@@ -97,7 +97,7 @@ func checkAddress(addr netip.Addr) error {
 func (w Webhook) checkAllowedUpdates() error {
 	for _, name := range w.AllowedUpdates {
 		if !telegram.IsUpdateType(name) {
-			return fmt.Errorf("%q is not the name of a type of update, such as message; name each by itself", name)
+			return fmt.Errorf("%s is not the name of a type of update, such as message; name each by itself", telegram.Quote(name))
 		}
 	}
 	return nil
@@ -109,7 +109,7 @@ func (w Webhook) checkIPAddress(local bool) error {
 	}
 	addr, err := netip.ParseAddr(w.IPAddress)
 	if err != nil || !addr.Is4() {
-		return fmt.Errorf("%q is not an IPv4 address, and Telegram uses no other", w.IPAddress)
+		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", telegram.Quote(w.IPAddress))
 	}
 	if local {
 		return nil

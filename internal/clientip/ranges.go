@@ -34,7 +34,7 @@ func Parse(args ...string) (Ranges, error) {
 		}
 		prefix, err := parsePrefix(arg)
 		if err != nil {
-			return nil, fmt.Errorf("%q is neither %q nor an address range such as 203.0.113.0/24 or 2001:db8::/32", arg, Keyword)
+			return nil, fmt.Errorf("%s is neither %q nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg), Keyword)
 		}
 		ranges = append(ranges, prefix)
 	}

@@ -26,7 +26,7 @@ var (
 
 	errTooLong = fmt.Errorf("the bot has not answered within %s after that: %w", patience, context.Canceled)
 	errTooMany = fmt.Errorf("the bot works on %d such updates already: %w", maxAbandoned, context.Canceled)
-	errClosing = fmt.Errorf("Caddy is shutting down: %w", context.Canceled)
+	errClosing = fmt.Errorf("shutdown of Caddy: %w", context.Canceled)
 )
 
 // Once is an update that the bot is to get once.

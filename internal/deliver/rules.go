@@ -65,7 +65,7 @@ func CheckHSTS(value string) error {
 	if value == "" || value == "off" || validHSTS.MatchString(value) {
 		return nil
 	}
-	return fmt.Errorf(`%q is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`, value)
+	return fmt.Errorf(`%s is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`, telegram.Quote(value))
 }
 
 // CheckRetryAfter checks a pause that Telegram is asked for.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // UnmarshalCaddyfile sets up the wrapper from Caddyfile tokens. Syntax, in the
@@ -56,14 +57,14 @@ func (p *Penalty) unmarshal(d *caddyfile.Dispenser) (err error) {
 		return nil
 	}
 	if p.Count, err = strconv.Atoi(d.Val()); err != nil || p.Count < 1 {
-		return d.Errf("penalty: %q is not a number of refused requests", d.Val())
+		return d.Errf("penalty: %s is not a number of refused requests", telegram.Quote(d.Val()))
 	}
 	for _, field := range []*caddy.Duration{&p.Window, &p.Duration} {
 		if !d.NextArg() {
 			return nil
 		}
 		if *field, err = args.ParseDuration(d, "penalty"); err != nil || *field == args.Off {
-			return d.Errf("penalty: %q is not a duration such as 1m", d.Val())
+			return d.Errf("penalty: %s is not a duration such as 1m", telegram.Quote(d.Val()))
 		}
 	}
 	return args.None(d, "penalty")

@@ -24,6 +24,7 @@ const (
 type hosts struct {
 	all       bool            // a gate whose place cannot be told counts for every host
 	patterns  map[string]bool // whether a gate serves the hosts of a pattern; "" stands for routes without one
+	wildcards []string        // those of the patterns that are not a single name
 	redirects bool            // Caddy has added redirects to HTTPS
 	others    []*hosts        // of the other servers, for the redirects
 }
@@ -54,10 +55,11 @@ func newHosts(routes caddyhttp.RouteList, gates int) *hosts {
 		}
 		outer := narrow([]string{""}, route)
 		found += t.addGates(route, outer)
-		// A route without a gate decides for its hosts only if no gate comes before it.
+		// A route without a gate decides for its hosts only if every request for them
+		// ends there, and no gate comes before it.
 		for _, pattern := range outer {
-			if _, known := t.patterns[pattern]; !known && !t.serves(pattern) {
-				t.patterns[pattern] = false
+			if _, known := t.patterns[pattern]; !known && isWholeSite(route) && !t.serves(pattern) {
+				t.add(pattern, false)
 			}
 		}
 	}
@@ -73,7 +75,7 @@ func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 		case site.Gate:
 			found++
 			for _, pattern := range patterns {
-				t.patterns[pattern] = true
+				t.add(pattern, true)
 				t.all = t.all || strings.Contains(pattern, "{")
 			}
 		case *caddyhttp.Subroute:
@@ -83,6 +85,21 @@ func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 		}
 	}
 	return found
+}
+
+func (t *hosts) add(pattern string, gated bool) {
+	if _, known := t.patterns[pattern]; !known && strings.Contains(pattern, "*") {
+		t.wildcards = append(t.wildcards, pattern)
+	}
+	t.patterns[pattern] = gated
+}
+
+// isWholeSite reports whether a route takes all requests for its hosts, as the route
+// of a site in a Caddyfile does.
+func isWholeSite(route caddyhttp.Route) bool {
+	return route.Terminal && !slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
+		return len(set) != 1
+	})
 }
 
 // narrow returns the host patterns of a route: its own, if each of its matcher sets
@@ -135,13 +152,15 @@ func (t *hosts) serves(host string) bool {
 	return t.all || known && t.patterns[pattern]
 }
 
-// pattern returns the most exact pattern for a host.
+// pattern returns the most exact pattern for a host. Of two wildcards as exact as
+// each other, one with a gate counts: Caddy takes the first route.
 func (t *hosts) pattern(host string) (pattern string, known bool) {
 	if _, ok := t.patterns[host]; ok {
 		return host, true
 	}
-	for p := range t.patterns {
-		if matches(p, host) && (pattern == "" || strings.Count(p, "*") < strings.Count(pattern, "*") || strings.Count(p, "*") == strings.Count(pattern, "*") && p < pattern) {
+	for _, p := range t.wildcards {
+		stars := strings.Count(p, "*") - strings.Count(pattern, "*")
+		if matches(p, host) && (!known || stars < 0 || stars == 0 && t.patterns[p]) {
 			pattern, known = p, true
 		}
 	}
@@ -154,9 +173,6 @@ func (t *hosts) pattern(host string) (pattern string, known bool) {
 // matches reports whether a wildcard pattern matches a host, label by label as
 // Caddy's host matcher does.
 func matches(pattern, host string) bool {
-	if !strings.Contains(pattern, "*") {
-		return false
-	}
 	labels, wanted := strings.Split(host, "."), strings.Split(pattern, ".")
 	return slices.EqualFunc(labels, wanted, func(label, want string) bool { return want == "*" || label == want })
 }

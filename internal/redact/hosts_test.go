@@ -25,7 +25,7 @@ func hostSet(names ...string) caddyhttp.MatcherSet {
 }
 
 func route(h caddyhttp.MiddlewareHandler, sets ...caddyhttp.MatcherSet) caddyhttp.Route {
-	return caddyhttp.Route{MatcherSets: sets, Handlers: []caddyhttp.MiddlewareHandler{h}}
+	return caddyhttp.Route{MatcherSets: sets, Handlers: []caddyhttp.MiddlewareHandler{h}, Terminal: true}
 }
 
 func below(routes ...caddyhttp.Route) *caddyhttp.Subroute { return &caddyhttp.Subroute{Routes: routes} }
@@ -85,6 +85,25 @@ func TestHosts(t *testing.T) {
 		"a host or anything": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com"), caddyhttp.MatcherSet{&path})},
 			map[string]place{"a.example.com": gated, "b.example.com": gated},
+		},
+		"a path of a host before a wildcard": {
+			[]caddyhttp.Route{route(other, append(hostSet("a.example.com"), &path)), route(gate, hostSet("*.example.com"))},
+			map[string]place{"a.example.com": gated},
+		},
+		"a route that goes on": {
+			[]caddyhttp.Route{{MatcherSets: caddyhttp.MatcherSets{hostSet("a.example.com")}, Handlers: []caddyhttp.MiddlewareHandler{other}}, route(gate)},
+			map[string]place{"a.example.com": gated},
+		},
+		"a wider host below a narrower one": {
+			[]caddyhttp.Route{
+				route(other, append(hostSet("a.example.com"), &path)),
+				route(below(route(gate, hostSet("*.example.com"))), hostSet("a.example.com")),
+			},
+			map[string]place{"a.example.com": gated},
+		},
+		"two wildcards as exact as each other": {
+			[]caddyhttp.Route{route(gate, hostSet("a.*.com")), route(other, hostSet("*.example.com"))},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched, "a.b.com": gated},
 		},
 		"a placeholder": {
 			[]caddyhttp.Route{route(gate, hostSet("{env.HOST}")), route(other, hostSet("b.example.com"))},

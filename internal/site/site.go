@@ -52,6 +52,7 @@ func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFron
 			switch h := h.(type) {
 			case Gate:
 				found(h, place)
+				place.InFront = append(slices.Clip(place.InFront), h)
 			case *caddyhttp.Subroute:
 				place.InFront = walk(h.Routes, place, found)
 			case *caddyauth.Authentication, *reverseproxy.Handler, *caddyhttp.StaticResponse:

@@ -59,15 +59,14 @@ func Metrics(t *testing.T, admin int) string {
 // Load gives the running Caddy another configuration.
 func Load(t *testing.T, admin int, caddyfile string) {
 	t.Helper()
-	// Each load replaces the admin API's server, and closes its idle connections.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Post(fmt.Sprintf("http://localhost:%d/load", admin), "text/caddyfile", strings.NewReader(caddyfile))
+	r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://localhost:%d/load", admin), strings.NewReader(caddyfile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("the configuration was not loaded: %s", resp.Status)
+	r.Header.Set("Content-Type", "text/caddyfile")
+	// Each load replaces the admin API's server, too.
+	if resp := Do(t, http.DefaultClient, r); resp.Status != http.StatusOK {
+		t.Fatalf("the configuration was not loaded: %d %s", resp.Status, resp.Body)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestCertificateFile(t *testing.T) {
 }
 
 // selfSigned writes a certificate for localhost and its key.
-func selfSigned(t *testing.T, cert, key string) {
+func selfSigned(t testing.TB, cert, key string) {
 	t.Helper()
 	private := newKey(t)
 	template := certificateFor("localhost")
@@ -122,7 +122,7 @@ func selfSigned(t *testing.T, cert, key string) {
 }
 
 // signed writes a certificate for localhost, its key, and the root that signs it.
-func signed(t *testing.T, cert, key, root string) {
+func signed(t testing.TB, cert, key, root string) {
 	t.Helper()
 	authority, private := newKey(t), newKey(t)
 	ca := certificateFor("Test CA")
@@ -142,7 +142,7 @@ func certificateFor(name string) *x509.Certificate {
 }
 
 // create makes a certificate for a key, signed by the issuer's.
-func create(t *testing.T, template, issuer *x509.Certificate, key, signer *ecdsa.PrivateKey) []byte {
+func create(t testing.TB, template, issuer *x509.Certificate, key, signer *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.CreateCertificate(cryptorand.Reader, template, issuer, key.Public(), signer)
 	if err != nil {
@@ -151,7 +151,7 @@ func create(t *testing.T, template, issuer *x509.Certificate, key, signer *ecdsa
 	return der
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
 	if err != nil {
@@ -160,7 +160,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func writeKey(t *testing.T, name string, key *ecdsa.PrivateKey) {
+func writeKey(t testing.TB, name string, key *ecdsa.PrivateKey) {
 	t.Helper()
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
@@ -169,7 +169,7 @@ func writeKey(t *testing.T, name string, key *ecdsa.PrivateKey) {
 	writePEM(t, name, "PRIVATE KEY", pkcs8)
 }
 
-func writePEM(t *testing.T, name, kind string, content []byte) {
+func writePEM(t testing.TB, name, kind string, content []byte) {
 	t.Helper()
 	if err := caddytest.WriteFile(name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))); err != nil {
 		t.Fatal(err)

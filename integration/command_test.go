@@ -17,7 +17,7 @@ import (
 
 // gated starts a Caddy with a bot behind the gate at /telegram and returns the
 // webhook's url.
-func gated(t *testing.T, bot http.HandlerFunc) (c *caddytest.Process, url string) {
+func gated(t testing.TB, bot http.HandlerFunc) (c *caddytest.Process, url string) {
 	t.Helper()
 	address := fmt.Sprintf("localhost:%d", caddytest.FreePort(t))
 	c = caddytest.Start(t, caddytest.Globals()+fmt.Sprintf(`
@@ -174,7 +174,7 @@ type operated struct {
 	admin, port int
 }
 
-func startOperated(t *testing.T) *operated {
+func startOperated(t testing.TB) *operated {
 	t.Helper()
 	api, address := caddytest.StartTelegram(t)
 	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})

@@ -27,7 +27,7 @@ type countingBot struct {
 	got map[int64]int
 }
 
-func startCountingBot(t *testing.T) *countingBot {
+func startCountingBot(t testing.TB) *countingBot {
 	b := &countingBot{before: func(*http.Request) {}, got: make(map[int64]int)}
 	b.address = caddytest.StartBot(t, func(w http.ResponseWriter, r *http.Request) {
 		var u struct {

@@ -19,7 +19,7 @@ import (
 
 // replica is a bot that remembers in which order it got which updates.
 type replica struct {
-	t       *testing.T
+	t       testing.TB
 	address string
 	server  *http.Server
 
@@ -27,7 +27,7 @@ type replica struct {
 	got []int64
 }
 
-func startReplica(t *testing.T) *replica {
+func startReplica(t testing.TB) *replica {
 	b := &replica{t: t, address: fmt.Sprintf("127.0.0.1:%d", caddytest.FreePort(t))}
 	b.start()
 	t.Cleanup(b.stop)
@@ -74,12 +74,12 @@ func (b *replica) has(id int64) (bool, int) {
 // example runs one of the examples, with the bots in the place of the upstreams
 // that it has, and a Telegram that sends to it.
 type example struct {
-	t        *testing.T
+	t        testing.TB
 	telegram *telegramtest.Sender
 	next     int64
 }
 
-func startExample(t *testing.T, name string, bots map[string]*replica, change ...string) *example {
+func startExample(t testing.TB, name string, bots map[string]*replica, change ...string) *example {
 	t.Helper()
 	content, err := os.ReadFile("../examples/" + name)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // fleet is some Caddy processes on one storage that all register one bot with one
 // address, as replicas behind a load balancer do.
 type fleet struct {
-	t           *testing.T
+	t           testing.TB
 	api         *telegramtest.API
 	address     string // of the stand-in
 	storage     string
@@ -34,7 +34,7 @@ type fleetNode struct {
 }
 
 // startFleet starts three nodes at once, with the same lines in the directive.
-func startFleet(t *testing.T, lines ...string) *fleet {
+func startFleet(t testing.TB, lines ...string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, storage: t.TempDir(), port: caddytest.FreePort(t)}
 	t.Cleanup(func() {

@@ -16,7 +16,7 @@ import (
 
 // startSeeingBot is a bot, and what tells the secret in the last request that has
 // come to it since that was asked before.
-func startSeeingBot(t *testing.T) (address string, secretSeen func() string) {
+func startSeeingBot(t testing.TB) (address string, secretSeen func() string) {
 	var seen atomic.Pointer[string]
 	address = caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		values := strings.Join(r.Header[caddytest.SecretHeader], "|")

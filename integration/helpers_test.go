@@ -75,7 +75,7 @@ func (testError) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler
 }
 
 // operate asks the gate's part of the admin API.
-func operate(t *testing.T, admin int, method, path string) (code int, body string) {
+func operate(t testing.TB, admin int, method, path string) (code int, body string) {
 	t.Helper()
 	return caddytest.AskAdmin(t, admin, method, "/telegram_webhook/"+path)
 }
@@ -94,7 +94,7 @@ type webhookState struct {
 }
 
 // state reads the state of a webhook.
-func state(t *testing.T, admin int, name string) (s webhookState) {
+func state(t testing.TB, admin int, name string) (s webhookState) {
 	t.Helper()
 	code, body := operate(t, admin, http.MethodGet, name)
 	if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
@@ -104,7 +104,7 @@ func state(t *testing.T, admin int, name string) (s webhookState) {
 }
 
 // untilTaken waits until Telegram takes setWebhook again, once a second.
-func untilTaken(t *testing.T, api *telegramtest.API) {
+func untilTaken(t testing.TB, api *telegramtest.API) {
 	t.Helper()
 	calls := api.Calls("setWebhook")
 	caddytest.WaitUntil(t, "a second has passed", func() bool { return time.Since(calls[len(calls)-1].At) > time.Second+100*time.Millisecond })
@@ -115,7 +115,7 @@ func handle(path string, lines ...string) string {
 	return fmt.Sprintf("\thandle %s {\n\t\t%s\n\t}\n", path, strings.Join(lines, "\n\t\t"))
 }
 
-func reportSecrets(t *testing.T, where string, content []byte, secrets []string) {
+func reportSecrets(t testing.TB, where string, content []byte, secrets []string) {
 	t.Helper()
 	for _, s := range secrets {
 		if i := bytes.Index(content, []byte(s)); i >= 0 {
@@ -125,7 +125,7 @@ func reportSecrets(t *testing.T, where string, content []byte, secrets []string)
 }
 
 // configure calls Caddy's config API.
-func configure(t *testing.T, method string, admin int, path, body string) {
+func configure(t testing.TB, method string, admin int, path, body string) {
 	t.Helper()
 	r, err := http.NewRequest(method, fmt.Sprintf("http://localhost:%d%s", admin, path), strings.NewReader(body))
 	if err != nil {
@@ -193,7 +193,7 @@ https://localhost:%d {
 `, options, port, api, strings.Join(lines, "\n\t\t"), bot)
 }
 
-func wantSetWebhook(t *testing.T, api *telegramtest.API, n int, when string) {
+func wantSetWebhook(t testing.TB, api *telegramtest.API, n int, when string) {
 	t.Helper()
 	if got := len(api.Calls("setWebhook")); got != n {
 		t.Errorf("%s: %d calls of setWebhook, want %d", when, got, n)
@@ -216,7 +216,7 @@ func keptSite(port int, api, bot, options string, lines ...string) string {
 }
 
 // genuine is a request with that update.
-func genuine(t *testing.T, url string, body []byte) *http.Request {
+func genuine(t testing.TB, url string, body []byte) *http.Request {
 	t.Helper()
 	r := caddytest.Update(t, url, caddytest.RightSecret)
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))

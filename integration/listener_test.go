@@ -87,7 +87,7 @@ func wrapped(port int, bot, wrappers string, options ...string) string {
 		fmt.Sprintf("https://localhost:%d {\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n\treverse_proxy %s\n}\n", port, bot)
 }
 
-func okBot(t *testing.T) string {
+func okBot(t testing.TB) string {
 	return caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
 }
 
@@ -314,7 +314,7 @@ func adaptCaddyfile(source string) (string, error) {
 }
 
 // validateJSON does what `caddy validate` does with a configuration in JSON.
-func validateJSON(t *testing.T, source string) error {
+func validateJSON(t testing.TB, source string) error {
 	t.Helper()
 	var config caddy.Config
 	if err := json.Unmarshal([]byte(source), &config); err != nil {

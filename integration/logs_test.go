@@ -60,7 +60,7 @@ var (
 )
 
 // documentedLogs is the tables in docs/logs.md, without the field name.
-func documentedLogs(t *testing.T) (rows []logged) {
+func documentedLogs(t testing.TB) (rows []logged) {
 	t.Helper()
 	for _, row := range logRow.FindAllStringSubmatch(caddytest.ReadFile(t, "../docs/logs.md"), -1) {
 		fields := []string{}
@@ -76,7 +76,7 @@ func documentedLogs(t *testing.T) (rows []logged) {
 }
 
 // sourceLogs finds the calls of loggers in all files but tests and what serves them.
-func sourceLogs(t *testing.T) (entries []logged) {
+func sourceLogs(t testing.TB) (entries []logged) {
 	t.Helper()
 	files, err := filepath.Glob("../*.go")
 	if err != nil {
@@ -121,7 +121,7 @@ func sourceLogs(t *testing.T) (entries []logged) {
 var levels = map[string]string{"Debug": "DEBUG", "Info": "INFO", "Warn": "WARN", "Error": "ERROR"}
 
 // logsOf returns what a call logs: nothing, if it is none of a logger.
-func logsOf(t *testing.T, file *ast.File, call *ast.CallExpr) []logged {
+func logsOf(t testing.TB, file *ast.File, call *ast.CallExpr) []logged {
 	t.Helper()
 	fun, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

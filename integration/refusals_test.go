@@ -117,7 +117,7 @@ func TestBehindProxy(t *testing.T) {
 type refusal struct{ Reason, Host, Path string }
 
 // refuse sends a request with a wrong secret to a webhook that is registered.
-func refuse(t *testing.T, host, path string) (logged refusal) {
+func refuse(t testing.TB, host, path string) (logged refusal) {
 	t.Helper()
 	_, api := caddytest.StartTelegram(t)
 	port := caddytest.FreePort(t)

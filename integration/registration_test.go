@@ -180,7 +180,7 @@ func TestSuspicion(t *testing.T) {
 }
 
 // makeRecordOlder takes an hour off the times in the record in storage.
-func makeRecordOlder(t *testing.T, c *caddytest.Process) {
+func makeRecordOlder(t testing.TB, c *caddytest.Process) {
 	t.Helper()
 	name := c.File("data/caddy/telegram_webhook")
 	var files []string

@@ -61,7 +61,7 @@ type rotating struct {
 
 // startRotating starts a node with storage of its own below root, in which faults
 // can be had on command.
-func startRotating(t *testing.T) *rotating {
+func startRotating(t testing.TB) *rotating {
 	api, address := caddytest.StartTelegram(t)
 	r := &rotating{api: api, admin: caddytest.FreePort(t), port: caddytest.FreePort(t), root: t.TempDir()}
 	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})

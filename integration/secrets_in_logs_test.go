@@ -35,7 +35,7 @@ func TestNoSecretInAnyLog(t *testing.T) {
 	})
 }
 
-func searchLogs(t *testing.T, debug, plainSite string) {
+func searchLogs(t testing.TB, debug, plainSite string) {
 	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hangup" {
 			panic(http.ErrAbortHandler)
@@ -193,7 +193,7 @@ http://localhost:%d {
 
 // checkAccessLog looks for the entries of a site's own log: those that passed
 // are there, with the value replaced and what the site adds; refusals are not.
-func checkAccessLog(t *testing.T, path string, redirected int) {
+func checkAccessLog(t testing.TB, path string, redirected int) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -238,7 +238,7 @@ func checkAccessLog(t *testing.T, path string, redirected int) {
 	}
 }
 
-func checkPlainLog(t *testing.T, path string) {
+func checkPlainLog(t testing.TB, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -251,7 +251,7 @@ func checkPlainLog(t *testing.T, path string) {
 
 // rawRequest sends a request that no client would make, which Caddy refuses
 // before any handler sees it.
-func rawRequest(t *testing.T, client *http.Client, port int, head, secretValue string) {
+func rawRequest(t testing.TB, client *http.Client, port int, head, secretValue string) {
 	t.Helper()
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.ServerName = "localhost"

@@ -87,7 +87,7 @@ type patient struct {
 }
 
 // newPatient makes a stand-in for Telegram for one bot.
-func newPatient(t *testing.T, n int, name string, tr trouble) *patient {
+func newPatient(t testing.TB, n int, name string, tr trouble) *patient {
 	t.Helper()
 	p := &patient{trouble: tr, name: name, token: fmt.Sprintf("%d:test_token_for_loopback_only_0000%03d", 200000000+n, n)}
 	p.tokenFile = filepath.Join(t.TempDir(), "token")

@@ -51,20 +51,20 @@ const (
 
 // Process is a running Caddy with storage and configuration of its own.
 type Process struct {
-	T   *testing.T
+	T   testing.TB
 	Dir string
 	Cmd *exec.Cmd
 	Out *Output
 }
 
 // New is a Caddy that does not run: folders and commands.
-func New(t *testing.T) *Process {
+func New(t testing.TB) *Process {
 	return &Process{T: t, Dir: t.TempDir(), Out: NewOutput()}
 }
 
 // Start runs a Caddyfile and waits until it is served. TELEGRAM_SECRET holds
 // RightSecret in its environment.
-func Start(t *testing.T, caddyfile string) *Process {
+func Start(t testing.TB, caddyfile string) *Process {
 	t.Helper()
 	c := New(t)
 	if err := WriteFile(c.File("Caddyfile"), caddyfile); err != nil {

@@ -20,7 +20,7 @@ import (
 func WriteFile(name, content string) error { return os.WriteFile(name, []byte(content), 0o600) }
 
 // ReadFile reads a file.
-func ReadFile(t *testing.T, name string) string {
+func ReadFile(t testing.TB, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *faultyStorage) CertMagicStorage() (certmagic.Storage, error) {
 }
 
 // SecretRecord is the one record of kept secrets below a storage folder.
-func SecretRecord(t *testing.T, root string) string {
+func SecretRecord(t testing.TB, root string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "telegram_webhook/*/secret.json"))
 	if err != nil || len(files) != 1 {

@@ -19,14 +19,14 @@ import (
 )
 
 // Get asks Caddy's admin API, whatever the status.
-func Get(t *testing.T, admin int, path string) string {
+func Get(t testing.TB, admin int, path string) string {
 	t.Helper()
 	_, body := AskAdmin(t, admin, http.MethodGet, path)
 	return body
 }
 
 // AskAdmin makes a request to Caddy's admin API.
-func AskAdmin(t *testing.T, admin int, method, path string) (code int, body string) {
+func AskAdmin(t testing.TB, admin int, method, path string) (code int, body string) {
 	t.Helper()
 	r, err := http.NewRequest(method, fmt.Sprintf("http://localhost:%d%s", admin, path), nil)
 	if err != nil {
@@ -51,13 +51,13 @@ const SecretHeader = "X-Telegram-Bot-Api-Secret-Token"
 const MethodBody = "{\"method\":\"sendMessage\",\n \"chat_id\":1, \"text\":\"\\u043f\\u0440\\u0438\\u0432\\u0435\\u0442\"}"
 
 // Metrics is what Prometheus would get.
-func Metrics(t *testing.T, admin int) string {
+func Metrics(t testing.TB, admin int) string {
 	t.Helper()
 	return Get(t, admin, "/metrics")
 }
 
 // Load gives the running Caddy another configuration.
-func Load(t *testing.T, admin int, caddyfile string) {
+func Load(t testing.TB, admin int, caddyfile string) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://localhost:%d/load", admin), strings.NewReader(caddyfile))
 	if err != nil {
@@ -96,7 +96,7 @@ type Response struct {
 }
 
 // Update is a request as Telegram makes it, with the secrets given.
-func Update(t *testing.T, url string, secrets ...string) *http.Request {
+func Update(t testing.TB, url string, secrets ...string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(`{"update_id":1,"message":{"text":"hi"}}`))
 	if err != nil {
@@ -110,7 +110,7 @@ func Update(t *testing.T, url string, secrets ...string) *http.Request {
 // Do makes a request. A reload closes the listener that it replaces, and with it
 // connections that nobody has accepted yet, and those that wait for another
 // request: like Telegram it sends again at once then.
-func Do(t *testing.T, client *http.Client, r *http.Request) Response {
+func Do(t testing.TB, client *http.Client, r *http.Request) Response {
 	t.Helper()
 	r.Header["Idempotency-Key"] = []string{} // which is not sent: net/http may send again
 	resp, err := client.Do(r)
@@ -134,7 +134,7 @@ func Do(t *testing.T, client *http.Client, r *http.Request) Response {
 }
 
 // StartBot is a bot on a loopback port.
-func StartBot(t *testing.T, handler http.HandlerFunc) (address string) {
+func StartBot(t testing.TB, handler http.HandlerFunc) (address string) {
 	t.Helper()
 	bot := httptest.NewServer(handler)
 	t.Cleanup(bot.Close)
@@ -144,7 +144,7 @@ func StartBot(t *testing.T, handler http.HandlerFunc) (address string) {
 // FreePort is a port that nobody listens on. It is below the range from which
 // the system takes the ports of outgoing connections, so that none gets in between,
 // and it is given out once, since tests run side by side.
-func FreePort(t *testing.T) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 10000 + rand.IntN(20000)
@@ -170,7 +170,7 @@ const (
 
 // StartTelegram is a stand-in that takes webhooks on loopback. Its senders'
 // pauses are a hundredth of the real.
-func StartTelegram(t *testing.T) (api *telegramtest.API, address string) {
+func StartTelegram(t testing.TB) (api *telegramtest.API, address string) {
 	t.Helper()
 	api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{BotToken, OtherToken}, AllowPort: true, AllowReserved: true,

@@ -12,7 +12,7 @@ import (
 const Patience = time.Minute
 
 // WaitUntil asks again and again until something is so.
-func WaitUntil(t *testing.T, what string, is func() bool) {
+func WaitUntil(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	timeout, tick := time.After(Patience), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
@@ -26,7 +26,7 @@ func WaitUntil(t *testing.T, what string, is func() bool) {
 }
 
 // Within receives what must come.
-func Within[T any](t *testing.T, what string, from <-chan T) T {
+func Within[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
@@ -62,7 +62,7 @@ func (o *Output) String() string {
 }
 
 // Wait returns when the text has been written.
-func (o *Output) Wait(t *testing.T, text string) {
+func (o *Output) Wait(t testing.TB, text string) {
 	t.Helper()
 	timeout := time.After(Patience)
 	for {

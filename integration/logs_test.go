@@ -301,6 +301,7 @@ func TestWarnings(t *testing.T) {
 			`"handler":"http.handlers.authentication"`},
 		"forward_auth": {"", "forward_auth 127.0.0.1:1 {\n\t\turi /\n\t}\n\thandle /bot {\n\t\t" + gate + "\n\t}",
 			`"handler":"http.handlers.reverse_proxy"`},
+		"two gates": {"", gate + "\n\thandle /second {\n\t\t" + gate + "\n\t}", `"handler":"http.handlers.telegram_webhook"`},
 		"a proxy in a route": {"", "route {\n\t\treverse_proxy 127.0.0.1:1\n\t\t" + gate + "\n\t}",
 			`"handler":"http.handlers.reverse_proxy"`},
 		"write timeout": {"servers {\n\t\ttimeouts {\n\t\t\twrite 30s\n\t\t}\n\t}", gate,

@@ -188,6 +188,23 @@ func TestListenerWebPage(t *testing.T) {
 	}
 }
 
+// TestListenerPlaceholder has somebody forge with the very value that redacted
+// requests have in their header.
+func TestListenerPlaceholder(t *testing.T) {
+	t.Parallel()
+	port := caddytest.FreePort(t)
+	c := caddytest.Start(t, wrapped(port, okBot(t), "telegram_webhook {\npenalty 3\n}\ntls"))
+	forger := newPeer(t, c, "127.0.0.5", port)
+	for i := range 3 {
+		if status, closed := forger.post("REDACTED"); status != http.StatusForbidden || closed != (i == 2) {
+			t.Errorf("forgery %d: got %d, closed: %v", i+1, status, closed)
+		}
+	}
+	if status, _ := forger.post("REDACTED"); status != 0 {
+		t.Errorf("the forger is not barred: got %d", status)
+	}
+}
+
 // TestListenerRightSecret has genuine updates come from an address that source does
 // not accept. They are refused, but they are no forgeries.
 func TestListenerRightSecret(t *testing.T) {

@@ -336,6 +336,35 @@ http://localhost:%[6]d {
 	}
 }
 
+// TestRedactedBesideAPath has another site take some paths of a host that a gate
+// serves by a wildcard: the gate's requests are redacted all the same.
+func TestRedactedBesideAPath(t *testing.T) {
+	t.Parallel()
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	port := caddytest.FreePort(t)
+	c := caddytest.Start(t, caddytest.Globals("debug")+fmt.Sprintf(`http://a.localhost:%[1]d/foo* {
+	log
+	respond static
+}
+http://*.localhost:%[1]d {
+	log
+	uri strip_prefix /x
+	telegram_webhook /bot {env.TELEGRAM_SECRET} {
+		allow_http
+	}
+	reverse_proxy %[2]s
+}
+`, port, bot))
+	client := onLoopback(c.Client())
+	for _, path := range []string{"/bot", "/x/bot", "/foo", "/elsewhere"} {
+		for _, value := range []string{caddytest.RightSecret, caddytest.ForgedSecret} {
+			caddytest.Do(t, client, caddytest.Update(t, fmt.Sprintf("http://a.localhost:%d%s", port, path), value))
+		}
+	}
+	c.Out.Wait(t, "rewrote request")
+	searchAll(c, caddytest.RightSecret, caddytest.ForgedSecret)
+}
+
 // TestRedactedTwice has a gate that gets what another Caddy's gate has left.
 func TestRedactedTwice(t *testing.T) {
 	t.Parallel()

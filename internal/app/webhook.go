@@ -46,8 +46,10 @@ type Webhook struct {
 	gates    []gate
 	known    func() identity // once all routes are provisioned
 	updates  updates
-	bot      *bot     // nil without a bot token
-	held     []string // keys of the bots to release
+	bot      *bot // nil without a bot token
+
+	mu   sync.Mutex
+	held []string // keys of the bots to release
 
 	// The following is known once the configuration runs.
 	address   string
@@ -143,12 +145,16 @@ func (a *App) claim(w *Webhook) error {
 
 // use returns what this process knows of the bot of that key, until release.
 func (w *Webhook) use(key string) *bot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.held = append(w.held, key)
 	return useBot(key)
 }
 
 func (w *Webhook) release() {
 	w.registrar.Load().Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, key := range w.held {
 		releaseBot(key)
 	}

@@ -132,13 +132,8 @@ func configure(t testing.TB, method string, admin int, path, body string) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s: %s", method, path, resp.Status, answer)
+	if resp := caddytest.Do(t, http.DefaultClient, r); resp.Status != http.StatusOK {
+		t.Fatalf("%s %s: %d: %s", method, path, resp.Status, resp.Body)
 	}
 }
 

@@ -271,12 +271,7 @@ func TestFailedLoad(t *testing.T) {
 	c.Out.Wait(t, "webhook registered")
 	broken := strings.Replace(config, "certificate internal", "certificate internal\n\t\tmax_connections 7\n\t\turl /elsewhere", 1) +
 		fmt.Sprintf("http://localhost:%d {\n\ttelegram_webhook {env.UNSET_IN_TESTS}\n}\n", caddytest.FreePort(t))
-	resp, err := http.Post(fmt.Sprintf("http://localhost:%d/load", admin), "text/caddyfile", strings.NewReader(broken))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode == http.StatusOK {
+	if resp := caddytest.TryLoad(t, admin, broken); resp.Status == http.StatusOK {
 		t.Fatal("the broken configuration was loaded")
 	}
 	caddytest.Load(t, admin, config+"\n# the same again\n")

@@ -135,13 +135,7 @@ http://localhost:%d {
 	send(site+"/kept", kept())
 	searched := append([]string{first, kept()}, planted...)
 	for _, path := range []string{"/config/", "/metrics", "/debug/vars", "/reverse_proxy/upstreams"} {
-		resp, err := http.Get(fmt.Sprintf("http://localhost:%d%s", admin, path))
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		reportSecrets(t, "GET "+path, body, searched)
+		reportSecrets(t, "GET "+path, []byte(caddytest.Get(t, admin, path)), searched)
 	}
 	c.Stop()
 

@@ -32,16 +32,8 @@ func AskAdmin(t testing.TB, admin int, method, path string) (code int, body stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	content, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(content)
+	resp := Do(t, http.DefaultClient, r)
+	return resp.Status, resp.Body
 }
 
 // SecretHeader is the header with the webhook's secret.
@@ -59,15 +51,20 @@ func Metrics(t testing.TB, admin int) string {
 // Load gives the running Caddy another configuration.
 func Load(t testing.TB, admin int, caddyfile string) {
 	t.Helper()
+	if resp := TryLoad(t, admin, caddyfile); resp.Status != http.StatusOK {
+		t.Fatalf("the configuration was not loaded: %d %s", resp.Status, resp.Body)
+	}
+}
+
+// TryLoad is Load of a configuration that may be refused.
+func TryLoad(t testing.TB, admin int, caddyfile string) Response {
+	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://localhost:%d/load", admin), strings.NewReader(caddyfile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "text/caddyfile")
-	// Each load replaces the admin API's server, too.
-	if resp := Do(t, http.DefaultClient, r); resp.Status != http.StatusOK {
-		t.Fatalf("the configuration was not loaded: %d %s", resp.Status, resp.Body)
-	}
+	return Do(t, http.DefaultClient, r)
 }
 
 // Client speaks HTTPS as Telegram does: HTTP/1.1, and no redirects.

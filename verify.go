@@ -11,6 +11,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
@@ -60,8 +61,14 @@ func resultNames() []string {
 }
 
 // ServeHTTP lets a genuine update through to the next handler and refuses
-// anything else. It answers every request itself and returns no error.
+// anything else. It answers every request itself and returns no error. A trial of
+// the webhook's address ends here.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if site.EndTrial(r, h) {
+		skipAccessLog(r)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	secrets, state := redact.Values(r)
 	if state == redact.Exposed {
 		skipAccessLog(r)

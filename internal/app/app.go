@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -46,6 +47,7 @@ type App struct {
 	front    *redact.Front
 	places   func() map[site.Gate]site.Place // known once all routes are provisioned
 	webhooks []*Webhook
+	active   chan struct{} // closed when this configuration is the active one
 	wrappers map[*caddyhttp.Server]*listener.Wrapper
 	claims   claims
 }
@@ -69,7 +71,7 @@ func Of(ctx caddy.Context) (*App, error) {
 
 // Provision sets up the app.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.wrappers, a.claims = ctx, make(map[*caddyhttp.Server]*listener.Wrapper), newClaims()
+	a.ctx, a.active, a.wrappers, a.claims = ctx, make(chan struct{}), make(map[*caddyhttp.Server]*listener.Wrapper), newClaims()
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("getting events app: %w", err)
@@ -109,6 +111,25 @@ func (*App) Stop() error { return nil }
 func (a *App) startWebhooks() {
 	for _, w := range a.webhooks {
 		w.start()
+	}
+	go a.awaitActive()
+}
+
+// awaitActive closes the channel active when this configuration is the active one. A load
+// can still fail after the event "started", and Caddy has no event for its success.
+func (a *App) awaitActive() {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if app, err := caddy.ActiveContext().AppIfConfigured(moduleID); err == nil && app == a {
+			close(a.active)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-a.ctx.Done():
+			return
+		}
 	}
 }
 

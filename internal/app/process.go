@@ -1,6 +1,8 @@
 package app
 
 import (
+	"sync/atomic"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
@@ -30,9 +32,9 @@ var process = struct {
 
 // bot is what this process knows of a bot.
 type bot struct {
-	secrets    secret.Memory
-	updates    *deliver.Table // with dedupe
-	leadership registrar.Leadership
+	secrets secret.Memory
+	updates *deliver.Table                      // with dedupe
+	leader  atomic.Pointer[registrar.Registrar] // that of the latest configuration
 }
 
 // Destruct satisfies caddy.Destructor.

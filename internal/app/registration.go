@@ -52,22 +52,21 @@ func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, erro
 	return w, w.Check(r.Account.Local())
 }
 
-// startRegistrar takes over from the configuration before, if there is one, and
-// starts to work in the background.
-func (w *Webhook) startRegistrar() {
+// startRegistrar starts to work in the background, when the address is confirmed.
+func (w *Webhook) startRegistrar(confirmed <-chan struct{}) {
 	r := w.settings.Registration
-	w.address, w.fault = w.findAddress()
 	w.registrar.Store(registrar.Start(registrar.Config{
-		Secrets:    w.Secrets,
-		API:        botapi.NewClient(r.Account, nil),
-		Storage:    w.ctx.Storage(),
-		Prefix:     r.Account.Key(),
-		MACKey:     []byte(r.Account.Reveal()),
-		Node:       registrar.ThisNode(),
-		Interval:   r.Check,
-		Pace:       w.pace(),
-		Leadership: &w.bot.leadership,
-		Logger:     w.logger.With(w.NameField()),
+		Secrets:  w.Secrets,
+		API:      botapi.NewClient(r.Account, nil),
+		Storage:  w.ctx.Storage(),
+		Prefix:   r.Account.Key(),
+		MACKey:   []byte(r.Account.Reveal()),
+		Node:     registrar.ThisNode(),
+		Interval: r.Check,
+		Pace:     w.pace(),
+		Begin:    confirmed,
+		Leader:   &w.bot.leader,
+		Logger:   w.logger.With(w.NameField()),
 	}, w))
 }
 
@@ -80,32 +79,18 @@ func (w *Webhook) pace() *registrar.Pace {
 	return process.pace
 }
 
-// findAddress returns the webhook's public address. What the error quotes of the
-// routes may hold a token.
-func (w *Webhook) findAddress() (string, error) {
-	r := w.settings.Registration
-	g, place := w.main()
-	address, err := site.URL(g.server, place, r.URL)
-	if err != nil {
-		return "", errors.New("url: " + r.HidePath(err.Error()))
-	}
-	if err := w.app.claims.claimAddress(address, w); err != nil {
-		return address, errors.New(r.HidePath(err.Error()))
-	}
-	return address, nil
-}
-
 // Wanted satisfies registrar.Webhook.
 func (w *Webhook) Wanted() (botapi.Webhook, error) {
-	if w.fault != nil {
-		return botapi.Webhook{}, w.fault
+	found := w.location.Load()
+	if found.fault != nil {
+		return botapi.Webhook{}, found.fault
 	}
 	pem, err := certificate.Load(w.ctx, w.settings.Registration.Certificate)
 	if err != nil {
 		return botapi.Webhook{}, fmt.Errorf("certificate: %w", err)
 	}
-	w.uploads.Look(w.address, len(pem) > 0, w.logger.With(w.NameField()))
-	return w.settings.Registration.Webhook(w.address, pem)
+	w.uploads.Look(found.address, len(pem) > 0, w.logger.With(w.NameField()))
+	return w.settings.Registration.Webhook(found.address, pem)
 }
 
 // Observe satisfies registrar.Webhook.

@@ -74,10 +74,12 @@ func start(t *testing.T, node string, api standin, storage certmagic.Storage) *W
 		Memory: &known.secrets, Logger: zap.NewNop(), Rotated: func(string) {},
 	}
 	w := &Webhook{Secrets: kept}
+	begun := make(chan struct{})
+	close(begun)
 	w.registrar.Store(registrar.Start(registrar.Config{
 		Secrets: kept, API: botapi.NewClient(account, api), Storage: storage, Prefix: key, MACKey: []byte("token"),
 		Node: registrar.Node{Name: node, Process: node + "-1"}, Interval: 5 * time.Minute,
-		Leadership: &known.leadership, Logger: zap.NewNop(),
+		Begin: begun, Leader: &known.leader, Logger: zap.NewNop(),
 	}, hook{}))
 	t.Cleanup(w.stop)
 	time.Sleep(time.Second)

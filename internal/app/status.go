@@ -6,7 +6,6 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
-	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
@@ -22,7 +21,7 @@ var advice = map[string]string{
 // Status returns the state of the webhook.
 func (w *Webhook) Status() status.Webhook {
 	s := status.Webhook{
-		Name: w.Name(), Address: w.publicAddress(), State: status.Unmanaged,
+		Name: w.Name(), State: status.Unmanaged,
 		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
 	}
 	for _, g := range w.gates {
@@ -33,6 +32,15 @@ func (w *Webhook) Status() status.Webhook {
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
+	if found := w.location.Load(); found != nil {
+		s.Address = w.HidePath(found.address)
+		if s.Detail == "" {
+			s.Detail = found.doubt
+		}
+		if s.Detail == "" && s.State == status.Unmanaged && found.fault != nil && found.address != "" {
+			s.Detail = found.fault.Error()
+		}
+	}
 	if s.Advice == "" {
 		s.Advice = advice[s.State]
 	}
@@ -40,16 +48,6 @@ func (w *Webhook) Status() status.Webhook {
 		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."
 	}
 	return s
-}
-
-// publicAddress is where the webhook is; empty if the configuration does not tell.
-func (w *Webhook) publicAddress() string {
-	if w.settings.Registration != nil {
-		return w.address
-	}
-	g, place := w.main()
-	address, _ := site.URL(g.server, place, "")
-	return w.HidePath(address)
 }
 
 // addRegistration adds what the registrar knows.

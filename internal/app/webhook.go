@@ -52,8 +52,7 @@ type Webhook struct {
 	held []string // keys of the bots to release
 
 	// The following is known once the configuration runs.
-	address   string
-	fault     error // why there is no address
+	location  atomic.Pointer[location]
 	registrar atomic.Pointer[registrar.Registrar]
 	uploads   certificate.Watch
 }
@@ -126,7 +125,7 @@ func (a *App) claim(w *Webhook) error {
 	if err := a.claims.claimBot(w); err != nil {
 		return err
 	}
-	if site.IsAddress(r.URL) {
+	if site.IsAddress(r.URL) { // others are tried when the configuration runs
 		if err := a.claims.claimAddress(r.URL, w); err != nil {
 			return err
 		}
@@ -213,12 +212,16 @@ func (w *Webhook) start() {
 	}
 	w.warnOfPlaces()
 	w.updates.table()
+	found := w.findAddress()
+	w.location.Store(&found)
+	confirmed := make(chan struct{})
 	if w.settings.Registration != nil {
-		w.startRegistrar()
+		w.startRegistrar(confirmed)
 	}
+	go w.confirmAddress(confirmed)
 }
 
-// stop ends it. A later configuration has taken over by then.
+// stop ends it.
 func (w *Webhook) stop() { w.registrar.Load().Stop() }
 
 // warnOfPlaces warns of handlers that keep updates from the webhook, and of a token

@@ -15,6 +15,11 @@ import (
 // run makes attempts until the context ends.
 func (r *Registrar) run(ctx context.Context) {
 	defer close(r.done)
+	select {
+	case <-r.Begin:
+		r.takeOver()
+	case <-ctx.Done():
+	}
 	for ctx.Err() == nil {
 		r.takeOrders()
 		wait, ok := r.tryOnce(ctx)
@@ -26,6 +31,22 @@ func (r *Registrar) run(ctx context.Context) {
 		default:
 			r.pause(ctx, wait, r.wakeup)
 		}
+	}
+}
+
+// takeOver makes r the leader: the registrar of an older configuration falls silent at
+// once, even before it is stopped. What that has seen counts, if all was well: with many
+// bots, each change of the configuration would ask Telegram for all of them at once.
+func (r *Registrar) takeOver() {
+	before := r.Leader.Swap(r)
+	if before == nil {
+		return
+	}
+	if s := before.Status(); s.State == Registered && !s.InfoAt.IsZero() {
+		r.hasAsked, r.inherited = true, true
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
 	}
 }
 
@@ -57,7 +78,7 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // for the lock, storage and Telegram together
 	defer cancel()
 	status, err := r.attempt(ctx)
-	ended := errors.Is(ctx.Err(), context.Canceled) || r.Leadership.Leader() != r
+	ended := errors.Is(ctx.Err(), context.Canceled) || r.Leader.Load() != r
 	switch {
 	case ended && (err != nil || status.Result == ""):
 		if err != nil || status.State != Deleted {
@@ -160,7 +181,7 @@ func (a *attempt) gatherFacts() {
 		a.status.Info, a.status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
 	}
 	isOurs := rec.Fingerprint == a.fingerprint
-	a.add(replaced, a.Leadership.Leader() != a.Registrar)
+	a.add(replaced, a.Leader.Load() != a.Registrar)
 	a.add(deleteOrdered, a.order.Kind == OrderDelete)
 	a.add(registerOrdered, a.order.Kind == OrderRegister)
 	a.add(ours, isOurs)

@@ -73,6 +73,11 @@ const (
 
 var processes atomic.Int64
 
+// begun lets a registrar begin at once.
+var begun = make(chan struct{})
+
+func init() { close(begun) }
+
 // config is what a registrar of a process of its own works with.
 func config(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) Config {
 	t.Helper()
@@ -81,15 +86,16 @@ func config(t *testing.T, name string, api *telegram, storage certmagic.Storage,
 		t.Fatal(err)
 	}
 	return Config{
-		Secrets:    secrets,
-		API:        api.client(t, token),
-		Storage:    storage,
-		Prefix:     botKey,
-		MACKey:     []byte("token"),
-		Node:       Node{Name: name, Process: fmt.Sprint(name, "-", processes.Add(1))},
-		Interval:   interval,
-		Leadership: new(Leadership),
-		Logger:     zap.NewNop(),
+		Secrets:  secrets,
+		API:      api.client(t, token),
+		Storage:  storage,
+		Prefix:   botKey,
+		MACKey:   []byte("token"),
+		Node:     Node{Name: name, Process: fmt.Sprint(name, "-", processes.Add(1))},
+		Interval: interval,
+		Begin:    begun,
+		Leader:   new(atomic.Pointer[Registrar]),
+		Logger:   zap.NewNop(),
 	}
 }
 

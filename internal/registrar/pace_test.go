@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ func (w fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
 type crowd struct {
 	t       *testing.T
 	api     *telegram
-	leaders []*Leadership
+	leaders []*atomic.Pointer[Registrar]
 	storage []*storagetest.Memory
 	pace    *Pace
 	running []*Registrar
@@ -48,7 +49,7 @@ func newCrowd(t *testing.T, n int) *crowd {
 
 // add adds a bot that nobody knows.
 func (c *crowd) add() {
-	c.leaders = append(c.leaders, new(Leadership))
+	c.leaders = append(c.leaders, new(atomic.Pointer[Registrar]))
 	c.storage = append(c.storage, storagetest.NewMemory())
 }
 
@@ -63,7 +64,7 @@ func (c *crowd) start() (old []*Registrar) {
 			c.t.Fatal(err)
 		}
 		config.API = botapi.NewClient(account, fromOneAddress{c.api.API})
-		config.Node, config.Interval, config.Pace, config.Leadership = Node{"a", "a-1"}, c.interval, c.pace, leader
+		config.Node, config.Interval, config.Pace, config.Leader = Node{"a", "a-1"}, c.interval, c.pace, leader
 		hook := new(hook)
 		hook.wanted.Store(&wanted)
 		c.running = append(c.running, Start(config, hook))
@@ -84,7 +85,7 @@ func (c *crowd) restart() {
 	c.stop(c.running)
 	c.pace = NewPace()
 	for n := range c.leaders {
-		c.leaders[n] = new(Leadership)
+		c.leaders[n] = new(atomic.Pointer[Registrar])
 	}
 	c.start()
 }

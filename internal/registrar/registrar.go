@@ -5,7 +5,6 @@ package registrar
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,16 +34,17 @@ type Webhook interface {
 
 // Config is what a registrar works with.
 type Config struct {
-	Secrets    secret.Source
-	API        *botapi.Client
-	Storage    certmagic.Storage
-	Prefix     string // of the bot's keys in storage, and the name of its lock
-	MACKey     []byte // for fingerprints
-	Node       Node
-	Interval   time.Duration // between comparisons with getWebhookInfo; 0 for none
-	Pace       *Pace         // shared by all that call the same server; nil for none
-	Leadership *Leadership
-	Logger     *zap.Logger
+	Secrets  secret.Source
+	API      *botapi.Client
+	Storage  certmagic.Storage
+	Prefix   string // of the bot's keys in storage, and the name of its lock
+	MACKey   []byte // for fingerprints
+	Node     Node
+	Interval time.Duration              // between comparisons with getWebhookInfo; 0 for none
+	Pace     *Pace                      // shared by all that call the same server; nil for none
+	Begin    <-chan struct{}            // closed when the first attempt may begin
+	Leader   *atomic.Pointer[Registrar] // the one of this process that works for the bot
+	Logger   *zap.Logger
 }
 
 // Registrar keeps one webhook registered.
@@ -84,8 +84,8 @@ type Registrar struct {
 	status Status
 }
 
-// Start makes a registrar that works for its bot, in the place of any older one of
-// this process, in the background.
+// Start makes a registrar that works for its bot in the background. When it begins, it
+// takes the place of any older one of this process.
 func Start(config Config, webhook Webhook) *Registrar {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Registrar{
@@ -100,15 +100,6 @@ func Start(config Config, webhook Webhook) *Registrar {
 		wakeup:    make(chan struct{}, 1),
 		status:    Status{State: Pending, Since: time.Now()},
 	}
-	if before := r.Leadership.Leader(); before != nil {
-		// What that has seen counts, if all was well: with many bots, each change of the
-		// configuration would ask Telegram for all of them at once.
-		if s := before.Status(); s.State == Registered && !s.InfoAt.IsZero() {
-			r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
-			r.hasAsked, r.inherited = true, true
-		}
-	}
-	r.Leadership.Lead(r)
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })
 	go r.run(ctx)
 	return r
@@ -117,7 +108,6 @@ func Start(config Config, webhook Webhook) *Registrar {
 // Stop ends the work; another configuration continues it.
 func (r *Registrar) Stop() {
 	if r != nil {
-		r.Leadership.Yield(r)
 		r.cancel()
 	}
 }
@@ -164,37 +154,4 @@ func (r *Registrar) Suspect() {
 // CalledRecently reports whether setWebhook was called a moment ago.
 func (r *Registrar) CalledRecently() bool {
 	return r != nil && time.Since(time.Unix(0, r.called.Load())) < 5*time.Second
-}
-
-// Leadership remembers which registrar of this process works for a bot: that of the
-// latest configuration. The zero value is ready for use.
-type Leadership struct {
-	mu         sync.Mutex
-	registrars []*Registrar // the last one leads
-}
-
-// Lead makes r the leader: the registrar of an older configuration falls silent at
-// once, even before it is stopped.
-func (l *Leadership) Lead(r *Registrar) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.registrars = append(l.registrars, r)
-}
-
-// Yield takes back what Lead has done for r. If r led, the one before it leads
-// again: its configuration goes on when the newer one has failed to start.
-func (l *Leadership) Yield(r *Registrar) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.registrars = slices.DeleteFunc(l.registrars, func(other *Registrar) bool { return other == r })
-}
-
-// Leader returns the leader; nil if there is none.
-func (l *Leadership) Leader() *Registrar {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.registrars) == 0 {
-		return nil
-	}
-	return l.registrars[len(l.registrars)-1]
 }

@@ -60,9 +60,6 @@ func TestStop(t *testing.T) {
 		if took := time.Since(before); took > 0 {
 			t.Errorf("one that waits for the lock took %s to stop", took)
 		}
-		if n.Leadership.Leader() != n.Registrar {
-			t.Error("the one before does not lead again")
-		}
 
 		hang := hanging{hook: new(hook), until: make(chan struct{})}
 		one, another := Start(n.Config, hang), Start(n.Config, hang)
@@ -111,25 +108,29 @@ func TestEventsHoldNoLock(t *testing.T) {
 	})
 }
 
-// TestLeadership has one registrar take over from another.
-func TestLeadership(t *testing.T) {
-	leadership, older, newer := new(Leadership), new(Registrar), new(Registrar)
-	leads := func(want *Registrar) {
-		t.Helper()
-		if leader := leadership.Leader(); leader != want {
-			t.Errorf("the older one leads: %v, the newer one: %v", leader == older, leader == newer)
+// TestBegin has a configuration that is not active yet, and ends without having been.
+func TestBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Minute)
+		calls := len(api.Calls("setWebhook"))
+		begin := make(chan struct{})
+		changed := n.Config
+		changed.Begin = begin
+		for _, becomesActive := range []bool{false, true} {
+			other := start(t, changed, api, newer)
+			settle(time.Hour)
+			if got := len(api.Calls("setWebhook")); got != calls || n.Leader.Load() != n.Registrar {
+				t.Fatalf("before it is active: %d calls", got-calls)
+			}
+			if becomesActive {
+				close(begin)
+				settle(time.Second)
+				if n.Leader.Load() != other.Registrar || other.Status().State != Registered {
+					t.Errorf("when it is active: %+v", other.Status())
+				}
+			}
+			other.Stop()
+			other.Wait()
 		}
-	}
-	leads(nil)
-	leadership.Lead(older)
-	leads(older)
-	leadership.Lead(newer)
-	leads(newer)
-	leadership.Yield(newer) // its configuration has failed to start
-	leads(older)
-	leadership.Lead(newer)
-	leadership.Yield(older) // as every reload does
-	leads(newer)
-	leadership.Yield(newer)
-	leads(nil)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -16,7 +17,9 @@ import (
 // matchers on the way name them. Either may be empty.
 type Place struct {
 	Hosts []string
-	Paths []string
+	Paths []string // as a client writes them, with a prefix that the routes strip
+
+	prefix string // that was stripped so far
 
 	// InFront is the handlers that answer requests before they reach this one, such
 	// as basic_auth: Telegram's updates do not pass them.
@@ -48,6 +51,7 @@ func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFron
 	for _, route := range routes {
 		place := narrow(at, route.MatcherSets)
 		place.InFront = inFront
+		always := len(route.MatcherSets) == 0 && route.Group == "" // every request comes through this route
 		for _, h := range route.Handlers {
 			switch h := h.(type) {
 			case Gate:
@@ -55,12 +59,17 @@ func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFron
 				place.InFront = append(slices.Clip(place.InFront), h)
 			case *caddyhttp.Subroute:
 				place.InFront = walk(h.Routes, place, found)
+			case *rewrite.Rewrite:
+				place.prefix += h.StripPathPrefix
+				if always {
+					at.prefix = place.prefix
+				}
 			case *caddyauth.Authentication, *reverseproxy.Handler, *caddyhttp.StaticResponse:
 				place.InFront = append(slices.Clip(place.InFront), h)
 			}
 		}
-		if len(route.MatcherSets) == 0 && route.Group == "" {
-			inFront = place.InFront // every request comes through this route
+		if always {
+			inFront = place.InFront
 		}
 	}
 	return inFront
@@ -88,7 +97,10 @@ func narrow(at Place, sets caddyhttp.MatcherSets) Place {
 		at.Hosts = hosts
 	}
 	if len(paths) > 0 {
-		at.Paths = paths
+		at.Paths = nil
+		for _, path := range paths {
+			at.Paths = append(at.Paths, at.prefix+path)
+		}
 	}
 	return at
 }

@@ -30,14 +30,14 @@ func Canonical(address string) string {
 	return u.String()
 }
 
-// URL is the public address of a handler: as given, if that is a whole address,
+// URL returns the public address of a handler: as given, if that is a whole address,
 // or by its place in the server, with the given path if there is one. The place
 // may not tell; the error says what to set.
 func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 	if IsAddress(given) {
 		return given, nil
 	}
-	host, err := place.host(server)
+	host, err := place.host()
 	if err != nil {
 		return "", errors.New(err.Error() + "; set url to the webhook's whole public address")
 	}
@@ -47,14 +47,15 @@ func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 			return "", errors.New(err.Error() + "; set url to the path that Telegram is to use")
 		}
 	}
-	return "https://" + withPort(host, server.Listen) + path, nil
+	if len(server.TLSConnPolicies) == 0 {
+		return "http://" + withPort(host, "80", server.Listen) + path, nil
+	}
+	return "https://" + withPort(host, "443", server.Listen) + path, nil
 }
 
 // host is the one host name that leads here.
-func (p Place) host(server *caddyhttp.Server) (string, error) {
+func (p Place) host() (string, error) {
 	switch {
-	case len(server.TLSConnPolicies) == 0:
-		return "", errors.New("this site does not speak HTTPS itself")
 	case len(p.Hosts) == 0:
 		return "", errors.New("this site has no host name")
 	case len(p.Hosts) > 1:
@@ -78,15 +79,15 @@ func (p Place) path() (string, error) {
 	return p.Paths[0], nil
 }
 
-// withPort adds the port on which the server listens, unless it is https's own.
-func withPort(host string, listen []string) string {
+// withPort adds the port on which the server listens, unless it is the scheme's own.
+func withPort(host, own string, listen []string) string {
 	var ports []string
 	for _, address := range listen {
 		if a, err := caddy.ParseNetworkAddress(address); err == nil {
 			ports = append(ports, strconv.FormatUint(uint64(a.StartPort), 10))
 		}
 	}
-	if len(ports) == 0 || slices.Contains(ports, "443") {
+	if len(ports) == 0 || slices.Contains(ports, own) {
 		return host
 	}
 	return net.JoinHostPort(host, ports[0])

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
+)
+
+// A location says where the webhook is, and whether updates arrive there.
+type location struct {
+	address string
+	fault   error  // why nothing can be registered
+	doubt   string // why updates may not arrive; empty if they do
+}
+
+// confirmAddress waits until the configuration is the active one and sends a request to
+// the webhook's address inside the process, once for each load. Then it closes confirmed:
+// only an address that leads here is registered.
+func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
+	select {
+	case <-w.app.active:
+	case <-w.ctx.Done():
+		return
+	}
+	found := w.tryAddress(*w.location.Load())
+	if w.ctx.Err() != nil {
+		return
+	}
+	w.location.Store(&found)
+	if w.settings.Registration == nil && found.fault != nil && found.address != "" { // else the registrar tells
+		w.logger.Warn("webhook address leads elsewhere", w.NameField(), zap.Error(found.fault))
+	}
+	if found.doubt != "" {
+		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt),
+			zap.String("remedy", "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"))
+	}
+	close(confirmed)
+}
+
+// findAddress returns the webhook's public address. What the error quotes of the
+// routes may hold a token.
+func (w *Webhook) findAddress() (found location) {
+	g, place := w.main()
+	given, needsTLS := "", false
+	if r := w.settings.Registration; r != nil {
+		given, needsTLS = r.URL, !site.IsAddress(r.URL)
+	}
+	var err error
+	found.address, err = site.URL(g.server, place, given)
+	if err == nil && needsTLS && len(g.server.TLSConnPolicies) == 0 {
+		err = errors.New("this site does not speak HTTPS itself; set url to the webhook's whole public address")
+	}
+	if err != nil {
+		found = location{fault: errors.New("url: " + w.HidePath(err.Error()))}
+	}
+	return found
+}
+
+// tryAddress says where the address that was found leads.
+func (w *Webhook) tryAddress(found location) location {
+	target, err := telegram.ParseTarget(found.address)
+	if found.fault != nil || err != nil {
+		return found
+	}
+	g, _ := w.main()
+	server := w.app.serverOf(target.Port, g.server)
+	overTLS := len(server.TLSConnPolicies) > 0 && w.app.listenPort(target.Port) != cmp.Or(w.app.http.HTTPPort, caddyhttp.DefaultHTTPPort)
+	r, err := site.NewRequest(target, w.client(), overTLS, nil)
+	if err != nil {
+		return found // its head is too long, which keeps it from being registered
+	}
+	if !site.Serves(server, r) {
+		found.doubt = w.HidePath(fmt.Sprintf("no site of this Caddy has the host %s, so nobody knows here whether %s leads to this telegram_webhook", target.Host, target))
+		return found
+	}
+	answer := site.Try(w.ctx, server, r)
+	other := w.app.webhookOf(answer.Gate)
+	if other == w {
+		return found
+	}
+	problem := fmt.Sprintf("%s does not lead to this telegram_webhook: ", target)
+	lost := false
+	switch {
+	case other != nil:
+		problem += "it leads to another one, " + other.Name()
+	case answer.Err != nil:
+		problem += answer.Err.Error()
+	case answer.Status/100 == 2:
+		problem += fmt.Sprintf("something else answers with status %d, so that Telegram takes every update for delivered", answer.Status)
+		lost = true
+	default:
+		problem += fmt.Sprintf("something else answers with status %d", answer.Status)
+	}
+	problem = w.HidePath(problem)
+	// An address that is written out may lead here by way of another proxy.
+	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && other == nil && !lost {
+		found.doubt = problem
+	} else {
+		found.fault = errors.New("url: " + problem + "; set url to the address that leads here, or see which handler comes first")
+	}
+	return found
+}
+
+// client is an address from which updates come: there may be matchers for it.
+func (w *Webhook) client() netip.Addr {
+	if r := w.settings.Registration; r != nil && r.Account.Local() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return telegram.Ranges[0].Addr().Next()
+}
+
+// listenPort returns the port on which Caddy listens for that of an address.
+func (a *App) listenPort(port int) int {
+	switch {
+	case port == caddyhttp.DefaultHTTPSPort && a.http.HTTPSPort != 0:
+		return a.http.HTTPSPort
+	case port == caddyhttp.DefaultHTTPPort && a.http.HTTPPort != 0:
+		return a.http.HTTPPort
+	}
+	return port
+}
+
+// serverOf returns the server that listens on the port of an address: the gate's own if
+// that does, or if none does, since ports may be mapped.
+func (a *App) serverOf(port int, own *caddyhttp.Server) *caddyhttp.Server {
+	listens := func(server *caddyhttp.Server) bool {
+		return slices.ContainsFunc(server.Listen, func(listen string) bool {
+			address, err := caddy.ParseNetworkAddress(listen)
+			wanted := uint(a.listenPort(port))
+			return err == nil && address.StartPort <= wanted && wanted <= address.EndPort
+		})
+	}
+	if listens(own) {
+		return own
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.http.Servers)) {
+		if server := a.http.Servers[name]; listens(server) {
+			return server
+		}
+	}
+	return own
+}
+
+// webhookOf returns the webhook of a gate.
+func (a *App) webhookOf(g site.Gate) *Webhook {
+	for _, w := range a.webhooks {
+		if slices.ContainsFunc(w.gates, func(other gate) bool { return other.Gate == g }) {
+			return w
+		}
+	}
+	return nil
+}

@@ -61,7 +61,10 @@ var troubles = map[string]trouble{
 	"400_port":        badRequest("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"),
 	"400_reserved":    badRequest("bad webhook: IP address 10.0.0.1 is reserved"),
 	"400_ipv6":        badRequest("bad webhook: IPv6-only addresses are not allowed"),
-	"400_host":        badRequest("bad webhook: Failed to resolve host: Name or service not known"),
+	"400_host": {
+		method: "setWebhook", fault: refused(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known", ""), result: "400",
+		remedy: "see whether the host of the webhook has an A record",
+	},
 	"400_certificate": badRequest("bad webhook: Failed to set custom certificate file"),
 	"500":             {fault: refused(500, "Internal Server Error", ""), remedy: byItself},
 	"500_late":        {method: "setWebhook", fault: refused(500, "Internal Server Error", ""), result: "500", remedy: byItself},

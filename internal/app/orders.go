@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,8 +91,9 @@ func checkRegistered(running *registrar.Registrar, err error) error {
 	if err != nil {
 		return withRemedy(err)
 	}
-	if state := running.Status().State; state != registrar.Registered {
-		return impossible{errors.New("the webhook is " + string(state) + ", so its secret is not renewed. " + advice[string(state)])}
+	if s := running.Status(); s.State != registrar.Registered {
+		advice := cmp.Or(sentence(s.Remedy), advice[string(s.State)])
+		return impossible{errors.New("the webhook is " + string(s.State) + ", so its secret is not renewed. " + advice)}
 	}
 	return nil
 }

@@ -136,6 +136,26 @@ func TestManyRotate(t *testing.T) {
 	})
 }
 
+// TestRotateOftenerThanChecked has secrets that are renewed more often than the
+// registration is compared with what Telegram has.
+func TestRotateOftenerThanChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTelegram(t)
+		w := start(t, "a", api, storagetest.NewMemory())
+		kept := w.Secrets.(*secret.Kept)
+		kept.Every, kept.Grace = 10*time.Second, 5*time.Second
+		if err := w.Rotate(t.Context()); err != nil { // from which the new times count
+			t.Fatal(err)
+		}
+		_, before := api.calls()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, sets := api.calls(); sets-before < 5 || sets-before > 6 {
+			t.Errorf("%d rotations in a minute, want one every ten seconds", sets-before)
+		}
+	})
+}
+
 // TestRotateOnTwoNodes asks two nodes of one bot at once: they have one rotation.
 func TestRotateOnTwoNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 var advice = map[string]string{
 	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
 	string(registrar.Pending):    "Wait a moment, and look again.",
-	string(registrar.Contested):  "Find who else uses this bot token; if it has leaked, revoke it with @BotFather. Then register again.",
 	string(registrar.Superseded): "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
 	string(registrar.Deleted):    "Register it again when updates are to come.",
 }

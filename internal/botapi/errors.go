@@ -27,6 +27,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: refused with %d: %s", e.Method, e.Code, e.Description)
 }
 
+// IsUnresolved reports whether Telegram could not resolve the webhook's host. That comes
+// as 400 and is often over soon: a name may have been made a moment ago.
+func (e *Error) IsUnresolved() bool {
+	return strings.Contains(e.Description, "Failed to resolve host")
+}
+
 // failure is the error of a call that the Bot API did not answer.
 //
 // It has no Unwrap: errors of net/http hold the token, and those of a transport may.

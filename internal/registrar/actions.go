@@ -14,7 +14,7 @@ import (
 // renewSecret takes the next step of a rotation, if one is due, and finds out which
 // secret is to be registered.
 func (a *attempt) renewSecret(ctx context.Context) error {
-	a.want.Secret, a.status.secretDue, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate)
+	a.want.Secret, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate)
 	if a.want.Secret == "" {
 		return a.secretErr
 	}
@@ -78,7 +78,8 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	return a.saveRecord(ctx, *rec)
 }
 
-// repair registers the webhook again after somebody else has changed it.
+// repair registers the webhook again after somebody else has changed it, its address or
+// its secret.
 func (a *attempt) repair(ctx context.Context) error {
 	a.noticeLoss()
 	a.rec.Repairs = append(a.rec.Repairs, time.Now())
@@ -95,11 +96,18 @@ func (a *attempt) leaveContested(ctx context.Context) error {
 // only once.
 func (a *attempt) noticeLoss() (found string) {
 	found = cmp.Or(a.status.Info.URL, "no webhook at all")
+	if a.facts&changed == 0 {
+		found = sameAddress
+	}
 	if found != a.reportedLoss {
 		a.reportedLoss, a.status.lost = found, found
 	}
 	return found
 }
+
+// sameAddress is found when Telegram has the address that is wanted, and sends updates
+// with another secret.
+const sameAddress = "the same address with another secret"
 
 // keep records that Telegram has what it is to have.
 func (a *attempt) keep(ctx context.Context) error {

@@ -98,8 +98,8 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 		r.report(status)
 		r.backoff = 0
 		wait, ok = jitter(r.Interval), true
-		if status.secretDue > 0 && (wait == 0 || status.secretDue < wait) {
-			wait = status.secretDue
+		if step := time.Until(status.nextStep); !status.nextStep.IsZero() && (wait == 0 || step < wait) {
+			wait = max(step, time.Millisecond)
 		}
 	}
 	r.answerOrders(err, status.State)
@@ -157,6 +157,7 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 			}
 		}
 		if state = row.state; state != "" {
+			a.status.reason = row.reason
 			a.status.enter(state, &a.rec)
 		}
 	}
@@ -164,6 +165,7 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 		ctx, cancel := withGrace(ctx)
 		defer cancel()
 		a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
+		a.status.nextStep = a.Secrets.Status().NextStep
 	}
 	return status, cmp.Or(err, a.secretErr)
 }

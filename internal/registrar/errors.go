@@ -35,6 +35,8 @@ func Remedy(err error) (remedy string, lasting bool) {
 		return "update this node; or, if all have gone back to this version, delete the record from storage", false
 	case !refused || refusal.Code >= 500:
 		return "none at first: it is tried again; if it goes on, see whether this machine reaches the Bot API and Caddy's storage", false
+	case refusal.IsUnresolved():
+		return "see whether the host of the webhook has an A record; it is tried again soon", false
 	case refusal.Code == 401 || refusal.Code == 404:
 		return "check bot_token: Telegram does not know it", true
 	case refusal.Code == 429 || refusal.Code == 409:

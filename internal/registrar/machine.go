@@ -7,29 +7,31 @@ import "context"
 // until a row leads to a state. An action that fails leads to Failing instead;
 // only a deletion that fails leaves everything as it was.
 var table = []row{
-	// {all of these facts, none of these, action, state after it}
-	{replaced, 0, nil, Superseded},                                     // the newer configuration works
-	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted},              // a person decides
-	{ours | deleted, registerOrdered, nil, Deleted},                    // it stays deleted
-	{superseded, registerOrdered, nil, Superseded},                     // it never calls
-	{newBot, suspected, nil, Pending},                                  // it waits for its turn
-	{0, secretKnown, (*attempt).renewSecret, ""},                       // before it is compared with the record
-	{current | askedLately | contested, urgent, nil, Contested},        // as another node has found
-	{current | askedLately, urgent, nil, Registered},                   // as another node has found
-	{0, asked, (*attempt).getWebhookInfo, ""},                          // before setWebhook too: if this fails, so would that, half-way perhaps
-	{registerOrdered, 0, (*attempt).setWebhook, Registered},            // a person decides
-	{0, ours, (*attempt).setWebhook, Registered},                       // a new configuration
-	{0, sameSecret, (*attempt).setWebhook, Registered},                 // a renewed secret
-	{changed | repairedOften, 0, (*attempt).leaveContested, Contested}, // a repair would be the next move in a fight
-	{changed, 0, (*attempt).repair, Registered},                        // by somebody else
-	{suspected, 0, (*attempt).setWebhook, Registered},                  // Telegram does not tell which secret it has
-	{0, 0, (*attempt).keep, Registered},                                // all is as it was
+	// {all of these facts, none of these, action, state after it, reason}
+	{replaced, 0, nil, Superseded, "the newer configuration works"},
+	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted, "ordered"},
+	{ours | deleted, registerOrdered, nil, Deleted, "it stays deleted"},
+	{superseded, registerOrdered, nil, Superseded, "it never calls"},
+	{newBot, suspected, nil, Pending, "it waits for its turn"},
+	{0, secretKnown, (*attempt).renewSecret, "", "before it is compared with the record"},
+	{current | askedLately | contested, urgent, nil, Contested, "another node has found that"},
+	{current | askedLately, urgent, nil, Registered, "another node has found that"},
+	{0, asked, (*attempt).getWebhookInfo, "", "if this fails, so would setWebhook, half-way perhaps"},
+	{registerOrdered, 0, (*attempt).setWebhook, Registered, "ordered"},
+	{0, ours, (*attempt).setWebhook, Registered, "new configuration"},
+	{changed | repairedOften, 0, (*attempt).leaveContested, Contested, "a repair would be the next move in a fight"},
+	{suspected | repairedOften, 0, (*attempt).leaveContested, Contested, "a repair would be the next move in a fight"},
+	{0, sameSecret, (*attempt).setWebhook, Registered, "new secret"},
+	{changed, 0, (*attempt).repair, Registered, "changed by somebody else"},
+	{suspected, 0, (*attempt).repair, Registered, "updates refused for their secret"},
+	{0, 0, (*attempt).keep, Registered, "all is as it was"},
 }
 
 type row struct {
 	all, none facts
 	action    func(*attempt, context.Context) error // nil to do nothing
 	state     State                                 // empty if the walk goes on
+	reason    string                                // logged if it leads to a registration
 }
 
 // facts is a set of what is known in an attempt.

@@ -38,10 +38,11 @@ func TestTable(t *testing.T) {
 		{"Telegram was not asked yet", ours | sameSecret | secretKnown | askedLately | suspected, "getWebhookInfo", ""},
 		{"a person registers it", fresh | registerOrdered | deleted | askedLately, "setWebhook", Registered},
 		{"a new configuration", sameSecret | secretKnown | asked | changed | repairedOften, "setWebhook", Registered},
-		{"a new secret", ours | secretKnown | asked | changed | repairedOften, "setWebhook", Registered},
-		{"somebody else has changed it too often", fresh | changed | repairedOften | suspected, "leaveContested", Contested},
+		{"somebody else has changed it too often, whatever the secret", ours | secretKnown | asked | changed | repairedOften | suspected, "leaveContested", Contested},
+		{"updates are refused too often", fresh | suspected | repairedOften, "leaveContested", Contested},
+		{"a new secret", ours | secretKnown | asked | changed, "setWebhook", Registered},
 		{"somebody else has changed it", fresh | changed, "repair", Registered},
-		{"the secret may be out of step", fresh | suspected, "setWebhook", Registered},
+		{"the secret may be out of step", fresh | suspected, "repair", Registered},
 		{"all is as it was", fresh | contested, "keep", Registered},
 	}
 	if len(rows) != len(table) {

@@ -75,6 +75,7 @@ func TestErrors(t *testing.T) {
 		"401":             {refusal(401, "Unauthorized", ""), 10 * time.Minute, rarely},
 		"404":             {refusal(404, "Not Found", ""), 10 * time.Minute, rarely},
 		"400":             {refusal(400, "Bad Request: bad webhook: IP address 10.0.0.1 is reserved", ""), 10 * time.Minute, rarely},
+		"400, for DNS":    {refusal(400, "Bad Request: bad webhook: Failed to resolve host: Name or service not known", ""), 500 * time.Millisecond, soon},
 		"500":             {refusal(500, "Internal Server Error", ""), 500 * time.Millisecond, soon},
 		"502 with a page": {page(502), 500 * time.Millisecond, soon},
 		"200 with a page": {page(200), 500 * time.Millisecond, soon},

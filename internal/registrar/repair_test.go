@@ -36,6 +36,10 @@ func TestRepair(t *testing.T) {
 				if events := n.emitted(); events != "[registered lost registered]" {
 					t.Errorf("events: %s", events)
 				}
+				registered := n.logs.FilterMessage("webhook registered").All()
+				if why := registered[1].ContextMap()["reason"]; why != "changed by somebody else" {
+					t.Errorf("it was repaired for the reason %q", why)
+				}
 				settle(10 * interval)
 				wantCalls(t, api, 2, "after ten more")
 			})

@@ -41,12 +41,13 @@ type Status struct {
 
 // news is what an attempt has found or done, to be reported after it.
 type news struct {
-	found         string        // in the place of a contested webhook
-	lost          string        // the same, when somebody else has just changed it
-	rotated       bool          // a rotation of the secret has ended
-	undeleted     bool          // the webhook was not deleted, though a person has ordered that
-	deliveryError bool          // Telegram has met an error that no node has reported yet
-	secretDue     time.Duration // until the next step of a rotation; 0 for none
+	found         string    // in the place of a contested webhook
+	lost          string    // the same, when somebody else has just changed it
+	rotated       bool      // a rotation of the secret has ended
+	undeleted     bool      // the webhook was not deleted, though a person has ordered that
+	deliveryError bool      // Telegram has met an error that no node has reported yet
+	reason        string    // why the state was entered
+	nextStep      time.Time // of a rotation; zero for none
 }
 
 // setInfo records Telegram's answer, for this node and all others.
@@ -62,7 +63,7 @@ func (s *Status) enter(state State, rec *record) {
 	case state == Pending:
 		s.Detail = "Telegram takes only so many new bots at a time from one address, and others are before this one"
 	case state == Contested:
-		s.found = rec.Contested
+		s.found, s.Remedy = rec.Contested, rivals(rec.Contested)
 		s.Detail = "somebody else registers this bot with " + s.found
 	case state == Superseded && rec.Deleted:
 		s.Detail = fmt.Sprintf("node %s, which has another configuration, has deleted the webhook on demand", rec.Process)
@@ -90,11 +91,11 @@ func (r *Registrar) report(status Status) {
 	r.webhook.Observe(status)
 	r.reportDelivery(previous.Info, status)
 	if status.lost != "" {
-		r.Logger.Warn("webhook lost: somebody else has changed it", zap.String("url", status.URL), zap.String("found", status.lost))
+		r.Logger.Warn("webhook lost", zap.String("url", status.URL), zap.String("found", status.lost), zap.String("remedy", rivals(status.lost)))
 		r.webhook.Emit("lost", map[string]any{"url": status.URL, "found": status.lost})
 	}
 	if status.Result == "ok" {
-		r.Logger.Info("webhook registered", zap.String("url", status.URL))
+		r.Logger.Info("webhook registered", zap.String("url", status.URL), zap.String("reason", status.reason))
 		r.webhook.Emit("registered", map[string]any{"url": status.URL})
 	}
 	if status.rotated {
@@ -110,14 +111,22 @@ func (r *Registrar) report(status Status) {
 	case status.State == Registered:
 		r.Logger.Info("webhook as configured; nothing to register", zap.String("url", status.URL))
 	case status.State == Contested:
-		r.Logger.Error("webhook contested", zap.String("found", status.found),
-			zap.String("remedy", "find who else uses this bot token; if it has leaked, revoke it with @BotFather"))
+		r.Logger.Error("webhook contested", zap.String("found", status.found), zap.String("remedy", rivals(status.found)))
 		r.webhook.Emit("contested", map[string]any{"found": status.found})
 	case status.State == Deleted:
 		r.Logger.Warn("webhook deleted on demand; it is not registered until that is asked for")
 	case status.State == Superseded:
 		r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
 	}
+}
+
+// rivals returns who may have changed the webhook, the most likely first.
+func rivals(found string) string {
+	if found == sameAddress {
+		return "another installation registers this bot with a secret of its own: let both share Caddy's storage, or give both the same secret"
+	}
+	return "see whether the bot's framework calls setWebhook or polls when it starts, and turn that off; else find the other installation with this bot token; " +
+		"if the token has leaked, revoke it with @BotFather"
 }
 
 // reportError logs an error once. One that differs in its text alone is logged again

@@ -1,6 +1,8 @@
 package registrar
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,19 +11,35 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// TestSuspicion refuses requests from Telegram's addresses, in a flood.
+// TestSuspicion refuses requests from Telegram's addresses, in a flood: another
+// installation registers the same address with a secret of its own. That is repaired three
+// times, and then left alone for ten minutes.
 func TestSuspicion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, 2*time.Minute)
-		for range 60 {
-			for range 1000 {
-				n.Suspect()
+		flood := func(minutes int) {
+			for range 12 * minutes {
+				for range 1000 {
+					n.Suspect()
+				}
+				settle(5 * time.Second)
 			}
-			settle(5 * time.Second)
 		}
-		if calls := api.calls() - 1; calls < 4 || calls > 6 {
-			t.Errorf("%d registrations in 5 minutes of flood, want one a minute", calls)
+		flood(2)
+		wantCalls(t, api, 3, "after two minutes")
+		flood(8)
+		wantCalls(t, api, 4, "after ten minutes")
+		n.want(t, Contested)
+		contested := n.logs.FilterMessage("webhook contested").All()
+		if len(contested) != 1 || contested[0].ContextMap()["found"] != sameAddress || !strings.Contains(fmt.Sprint(contested[0].ContextMap()["remedy"]), "share Caddy's storage") {
+			t.Errorf("in the log: %v, want it once, with what to share", contested)
 		}
+		registered := n.logs.FilterMessage("webhook registered").All()
+		if why := registered[len(registered)-1].ContextMap()["reason"]; why != "updates refused for their secret" {
+			t.Errorf("the last registration was made for the reason %q", why)
+		}
+		settle(20 * time.Minute)
+		n.want(t, Registered)
 	})
 }
 

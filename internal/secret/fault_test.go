@@ -83,7 +83,7 @@ func TestReadOnlyStorage(t *testing.T) {
 		storage, value := given(t)
 		storage.Set(storagetest.Failing(errAway, "store"))
 		n := newNode(t, storage)
-		got, _, err := n.Advance(t.Context(), true)
+		got, err := n.Advance(t.Context(), true)
 		if got != value || !errors.Is(err, errAway) {
 			t.Errorf("registers %v and says %v, want the current one and that storage is away", got != value, err)
 		}
@@ -101,7 +101,7 @@ func TestReadOnlyStorage(t *testing.T) {
 		empty := storagetest.NewFaulty(storagetest.NewMemory())
 		empty.Set(storagetest.Failing(errAway, "store"))
 		n = newNode(t, empty)
-		if got, _, err := n.Advance(t.Context(), false); got != "" || !errors.Is(err, errAway) {
+		if got, err := n.Advance(t.Context(), false); got != "" || !errors.Is(err, errAway) {
 			t.Errorf("got %q and %v, want no secret and that storage is away", got, err)
 		}
 		n.want("whatever", "not ready")
@@ -179,7 +179,7 @@ func TestNewerRecord(t *testing.T) {
 	for _, content := range []string{newer, later} {
 		_ = storage.Store(t.Context(), recordKey, []byte(content))
 		for _, n := range []*node{knows, fresh} {
-			if _, _, err := n.Advance(t.Context(), false); !errors.Is(err, ErrNewer) {
+			if _, err := n.Advance(t.Context(), false); !errors.Is(err, ErrNewer) {
 				t.Errorf("%s: got %v, want %v", content, err, ErrNewer)
 			}
 		}

@@ -137,7 +137,8 @@ func (k *Kept) reportReading(err error) {
 // Status satisfies Source.
 func (k *Kept) Status() Status {
 	rec := k.Memory.latest()
-	return Status{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
+	_, next := k.plan(&rec, time.Now())
+	return Status{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil, NextStep: next}
 }
 
 func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }

@@ -45,7 +45,7 @@ func newNode(t *testing.T, storage certmagic.Storage) *node {
 // advance returns what is to be registered now.
 func (n *node) advance() string {
 	n.t.Helper()
-	value, _, err := n.Advance(n.t.Context(), false)
+	value, err := n.Advance(n.t.Context(), false)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func (n *node) advance() string {
 // rotate begins a rotation.
 func (n *node) rotate() {
 	n.t.Helper()
-	if _, _, err := n.Advance(n.t.Context(), true); err != nil {
+	if _, err := n.Advance(n.t.Context(), true); err != nil {
 		n.t.Fatal(err)
 	}
 	if !n.Status().Rotating {
@@ -120,7 +120,8 @@ func TestRotation(t *testing.T) {
 			t.Error("rotated too early")
 		}
 		time.Sleep(time.Nanosecond)
-		value, again, _ := n.Advance(t.Context(), false)
+		value, _ := n.Advance(t.Context(), false)
+		again := time.Until(n.Status().NextStep)
 		if value != first || again != settleTime {
 			t.Errorf("registered at once, or not looked at again in %s but in %s", settleTime, again)
 		}
@@ -145,7 +146,8 @@ func TestRotation(t *testing.T) {
 		if got := strings.Join(*n.results, " "); got != "failed ok" {
 			t.Errorf("rotations: %s, want failed ok", got)
 		}
-		if _, again, _ := n.Advance(t.Context(), false); again != grace {
+		_, _ = n.Advance(t.Context(), false)
+		if again := time.Until(n.Status().NextStep); again != grace {
 			t.Errorf("looks again in %s, want when the grace period is over", again)
 		}
 		time.Sleep(grace)
@@ -176,11 +178,13 @@ func TestRotateOnDemand(t *testing.T) {
 			}
 			n.want(v, want)
 		}
-		if _, again, _ := n.Advance(t.Context(), false); again > grace || again <= 0 {
+		_, _ = n.Advance(t.Context(), false)
+		if again := time.Until(n.Status().NextStep); again > grace || again <= 0 {
 			t.Errorf("looks again in %s, want when the first grace period is over", again)
 		}
 		time.Sleep(grace)
-		if _, again, _ := n.Advance(t.Context(), false); again != 0 {
+		_, _ = n.Advance(t.Context(), false)
+		if again := n.Status().NextStep; !again.IsZero() {
 			t.Errorf("looks again in %s, want never: rotation is off", again)
 		}
 	})

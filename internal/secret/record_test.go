@@ -134,7 +134,8 @@ func TestWrongNumbers(t *testing.T) {
 				if n.Accepted() == nil || len(n.Accepted().accepted) > maxPrevious+2 {
 					t.Fatal("too many secrets are accepted")
 				}
-				if _, again, _ := n.Advance(t.Context(), true); again > settleTime {
+				_, _ = n.Advance(t.Context(), true)
+				if again := time.Until(n.Status().NextStep); again > settleTime {
 					t.Errorf("goes on in %s, want %s at most", again, settleTime)
 				}
 				time.Sleep(settleTime)

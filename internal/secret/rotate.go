@@ -28,18 +28,18 @@ const settleTime = 2 * time.Second
 // Advance satisfies Source. It also makes the first secret, and forgets secrets
 // that are no longer accepted. If storage does not take the change, Advance returns
 // the secret in memory besides the error.
-func (k *Kept) Advance(ctx context.Context, rotate bool) (value string, wait time.Duration, err error) {
+func (k *Kept) Advance(ctx context.Context, rotate bool) (value string, err error) {
 	rec, err := k.latest(ctx)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	now := time.Now()
 	k.update(&rec, rotate, now)
 	if err = k.save(ctx, rec); err != nil {
 		rec = k.Memory.latest()
 	}
-	value, wait = k.plan(&rec, now)
-	return value, wait, err
+	value, _ = k.plan(&rec, now)
+	return value, err
 }
 
 // latest returns the latest record, of storage or of memory: storage that was lost
@@ -80,11 +80,10 @@ func (k *Kept) due(rec *record) time.Time {
 	return rec.Current.Made.Add(k.Every)
 }
 
-// plan returns the secret to register now, and how long to wait before the next
-// step; 0 for ever.
-func (k *Kept) plan(rec *record, now time.Time) (value string, wait time.Duration) {
-	value = rec.Current.Value
-	next := k.due(rec)
+// plan returns the secret to register now, and when the next step is to be taken; zero
+// for never.
+func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
+	value, next = rec.Current.Value, k.due(rec)
 	if rec.Next != nil {
 		next = rec.Next.Made.Add(settleTime)
 		if !now.Before(next) {
@@ -96,10 +95,7 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, wait time.Duratio
 			next = p.Until
 		}
 	}
-	if next.IsZero() {
-		return value, 0
-	}
-	return value, max(next.Sub(now), time.Millisecond)
+	return value, next
 }
 
 // Registered satisfies Source. It takes the last step of a rotation.

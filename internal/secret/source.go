@@ -24,9 +24,9 @@ type Source interface {
 	Refresh(context.Context) bool
 
 	// Advance begins a rotation if one is due or rotate is set. It returns the
-	// secret to register now, and how long to wait before the next call; 0 for
-	// ever. The caller of Advance and Registered holds the bot's lock.
-	Advance(ctx context.Context, rotate bool) (value string, wait time.Duration, err error)
+	// secret to register now. The caller of Advance and Registered holds the bot's
+	// lock.
+	Advance(ctx context.Context, rotate bool) (value string, err error)
 
 	// Registered takes the result of registering a value: failure is nil if
 	// Telegram has it. It may be called for the same value again. It reports
@@ -44,6 +44,7 @@ type Status struct {
 	Due      time.Time // when the next rotation is due; zero for never
 	Weak     bool      // the secret is short enough to be guessed
 	Rotating bool      // the next secret is accepted, but is not the current one yet
+	NextStep time.Time // when Advance is to be called again; zero for never
 }
 
 // Configured holds the secrets of a configuration.
@@ -76,8 +77,8 @@ func (c *Configured) Accepted() *Set { return c.set }
 func (*Configured) Refresh(context.Context) bool { return false }
 
 // Advance satisfies Source. Only another configuration has another secret.
-func (c *Configured) Advance(context.Context, bool) (string, time.Duration, error) {
-	return c.First, 0, nil
+func (c *Configured) Advance(context.Context, bool) (string, error) {
+	return c.First, nil
 }
 
 // Registered satisfies Source.

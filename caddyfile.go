@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -122,7 +123,9 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "allow_http":
 		h.AllowHTTP, err = true, args.None(d, option)
 	case "max_body":
-		h.MaxBody, err = args.Size(d, option)
+		if h.MaxBody, err = args.Size(d, option); err == nil {
+			err = args.At(d, option, deliver.CheckMaxBody(h.MaxBody))
+		}
 	case "retry_after":
 		if h.RetryAfter, err = args.Duration(d, option); err == nil && h.RetryAfter != args.Off {
 			err = args.At(d, option, deliver.CheckRetryAfter(time.Duration(h.RetryAfter)))
@@ -150,7 +153,13 @@ func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
 		return err
 	}
 	for _, s := range h.Secret {
-		if err := checkLiteral(s); err != nil {
+		if !secret.Literal(s) {
+			continue // it is checked when the placeholders are replaced
+		}
+		if err := secret.CheckAccepted(s); err != nil {
+			if word := args.Word(s); word != "" {
+				err = fmt.Errorf("%w; if this is a path, write /%s", err, word)
+			}
 			return args.At(d, "secret", err)
 		}
 	}
@@ -163,19 +172,12 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	*h.ForwardSecret = d.Val()
-	if err := checkLiteral(d.Val()); err != nil {
-		return args.At(d, "forward_secret", err)
+	if secret.Literal(d.Val()) {
+		if err := checkForwarded(d.Val()); err != nil {
+			return args.At(d, "forward_secret", err)
+		}
 	}
 	return args.None(d, "forward_secret")
-}
-
-// checkLiteral checks a secret that is written out. One that holds placeholders
-// can be checked only where it is used.
-func checkLiteral(configured string) error {
-	if secret.Literal(configured) {
-		return secret.Check(configured)
-	}
-	return nil
 }
 
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {

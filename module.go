@@ -15,7 +15,10 @@
 package telegramwebhook
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -54,13 +57,14 @@ func init() {
 // Put nothing but the bot on its site, or in its handle block: what else leads
 // to the same bot leads past the guard.
 type Handler struct {
-	// The accepted secrets, 1 to 256 characters of A-Z a-z 0-9 _ - each; the
+	// The accepted secrets, 16 to 256 characters of A-Z a-z 0-9 _ - each; the
 	// first is the one that is registered as the webhook's secret_token, others
 	// are accepted while one replaces another. May hold placeholders, which are
 	// read once, when the configuration loads: with {env.NAME} and {file.PATH}
 	// the secret itself is in no configuration. An empty or malformed secret
-	// keeps the configuration from loading; one that is shorter than 22
-	// characters, or written out, loads with a warning. Default: with bot_token,
+	// keeps the configuration from loading, and so does one that is shorter than
+	// 16 characters; one that is shorter than 22, or written out, loads with a
+	// warning. Default: with bot_token,
 	// a secret that is made by itself and kept in Caddy's storage, the same for
 	// all nodes that share it; without, the configuration does not load.
 	Secret []string `json:"secret,omitempty"`
@@ -88,8 +92,9 @@ type Handler struct {
 	// sends X-Forwarded-Proto: https. Default: false, plain HTTP gets 403.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
-	// The longest body in bytes; a longer one gets 413. Telegram's updates have
-	// at most 512 KiB. Default: 1048576 (1 MiB).
+	// The longest body in bytes; a longer one gets 413. Less than 524288
+	// (512 KiB) does not load, since Telegram's updates have up to that, and 26 bytes
+	// more. Default: 1048576 (1 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// The Retry-After that Telegram is given when the bot cannot be reached, in
@@ -189,12 +194,20 @@ func (h *Handler) provisionForward(*app.Settings) error {
 	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
 		return nil
 	}
-	value, err := secret.Resolve(*h.ForwardSecret, secret.Check)
+	value, err := secret.Resolve(*h.ForwardSecret, checkForwarded)
 	if err != nil {
 		return fmt.Errorf("forward_secret: %w", err)
 	}
 	h.forward = []string{value}
 	return nil
+}
+
+// checkForwarded checks the value that the bot gets in place of the secret.
+func checkForwarded(value string) error {
+	if slices.Contains([]string{"on", "off", "true", "false", "yes", "no"}, strings.ToLower(value)) {
+		return errors.New("takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none")
+	}
+	return secret.Check(value)
 }
 
 func (h *Handler) provisionSources(*app.Settings) (err error) {
@@ -214,6 +227,12 @@ func (h *Handler) warn(ctx caddy.Context) {
 	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegram.Timeout {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
 			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
+	}
+	for _, name := range h.AllowedUpdates {
+		if !slices.Contains(telegram.UpdateTypes, name) {
+			h.logger.Warn("unknown update type", zap.String("type", telegram.Quote(name)),
+				zap.String("remedy", "Telegram ignores types that it does not know; see whether allowed_updates has a typing error, or the type is new"))
+		}
 	}
 	if h.ForwardSecret == nil {
 		return

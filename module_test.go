@@ -69,10 +69,12 @@ func TestWrongJSON(t *testing.T) {
 	t.Setenv("TEST_EMPTY", "")
 	t.Setenv("TEST_SPACES", leak)
 	t.Setenv("TEST_LONG", strings.Repeat("x", 257))
+	t.Setenv("TEST_SHORT", strings.Repeat("x", 15))
+	t.Setenv("TEST_TOKEN", botToken)
 	for name, tc := range map[string]struct{ fields, want string }{
 		"no secret":                 {``, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty list":             {`"secret": []`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
-		"rotate, though configured": {`"secret": ["abc"], "rotate": 86400000000000`, `secret: is given, and rotate is for a kept secret; take one of the two out`},
+		"rotate, though configured": {`"secret": ["abcdefghijklmnop"], "rotate": 86400000000000`, `secret: is given, and rotate is for a kept secret; take one of the two out`},
 		"rotate too short":          {`"rotate": 1000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: 1s is less than 5s`},
 		"grace too long":            {`"rotate": 60000000000, "rotate_grace": 120000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: the grace period of 2m0s is longer than the 1m0s after which the secret changes`},
 		"an empty secret":           {`"secret": [""]`, `secret: is empty`},
@@ -81,7 +83,7 @@ func TestWrongJSON(t *testing.T) {
 		"an empty variable":         {`"secret": ["{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
 		"a malformed variable":      {`"secret": ["{env.TEST_SPACES}"]`, `secret: the value of {env.TEST_SPACES} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
 		"a long variable":           {`"secret": ["{env.TEST_LONG}"]`, `secret: the value of {env.TEST_LONG} has 257 characters; Telegram takes 1 to 256`},
-		"the second is wrong":       {`"secret": ["abc", "{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
+		"the second is wrong":       {`"secret": ["abcdefghijklmnop", "{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
 		"a missing file":            {`"secret": ["{file./nowhere/secret}"]`, `secret: {file./nowhere/secret} is empty or cannot be read; set it before Caddy starts`},
 		"an empty file":             {`"secret": ["{file.` + dir + `/empty}"]`, `secret: {file.` + dir + `/empty} is empty or cannot be read; set it before Caddy starts`},
 		"a file with a newline":     {`"secret": ["{file.` + dir + `/newline}"]`, `secret: {file.` + dir + `/newline} is empty or cannot be read; set it before Caddy starts`},
@@ -90,17 +92,20 @@ func TestWrongJSON(t *testing.T) {
 		"a secret in braces":        {`"secret": ["{` + leak + `}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
 		"a request's placeholder":   {`"secret": ["{http.request.host}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
 		"an open brace":             {`"secret": ["abc{def"]`, `secret: has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
-		"forward_secret malformed":  {`"secret": ["abc"], "forward_secret": "` + leak + `"`, `forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
-		"forward_secret unset":      {`"secret": ["abc"], "forward_secret": "{env.TEST_UNSET}"`, `forward_secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
-		"source":                    {`"secret": ["abc"], "source": ["everywhere"]`, `source: "everywhere" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
-		"an empty source":           {`"secret": ["abc"], "source": [""]`, `source: "" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
-		"hsts":                      {`"secret": ["abc"], "hsts": "yes"`, `hsts: "yes" is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`},
-		"max_body":                  {`"secret": ["abc"], "max_body": -1`, `max_body: is negative`},
-		"retry_after":               {`"secret": ["abc"], "retry_after": "90m"`, `retry_after: 1h30m0s is not in whole seconds from 1s to 1h, which is what Telegram honours`},
-		"retry_after, a number":     {`"secret": ["abc"], "retry_after": 5`, `retry_after: 5ns is not in whole seconds from 1s to 1h, which is what Telegram honours`},
-		"dedupe: negative":          {`"secret": ["abc"], "dedupe": -1`, `dedupe: -1 is not a number of updates from 1 to 1000000`},
-		"dedupe: too many":          {`"secret": ["abc"], "dedupe": 1000001`, `dedupe: 1000001 is not a number of updates from 1 to 1000000`},
-		"name":                      {`"secret": ["abc"], "name": "my bot"`, `name: "my bot" is not 1 to 64 characters of A-Z a-z 0-9 . _ -`},
+		"forward_secret malformed":  {`"secret": ["abcdefghijklmnop"], "forward_secret": "` + leak + `"`, `forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"forward_secret unset":      {`"secret": ["abcdefghijklmnop"], "forward_secret": "{env.TEST_UNSET}"`, `forward_secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"source":                    {`"secret": ["abcdefghijklmnop"], "source": ["everywhere"]`, `source: "everywhere" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
+		"an empty source":           {`"secret": ["abcdefghijklmnop"], "source": [""]`, `source: "" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
+		"hsts":                      {`"secret": ["abcdefghijklmnop"], "hsts": "yes"`, `hsts: "yes" is neither "off" nor a value such as "max-age=31536000; includeSubDomains"`},
+		"max_body":                  {`"secret": ["abcdefghijklmnop"], "max_body": -1`, `max_body: -1 bytes are less than 512KiB, which Telegram's longest update has`},
+		"a short secret":            {`"secret": ["{env.TEST_SHORT}"]`, `secret: the value of {env.TEST_SHORT} has 15 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret`},
+		"a token as secret":         {`"secret": ["{env.TEST_TOKEN}"]`, `secret: the value of {env.TEST_TOKEN} is a bot token; write it as bot_token, and take a secret that nobody else knows`},
+		"forward_secret true":       {`"secret": ["abcdefghijklmnop"], "forward_secret": "true"`, `forward_secret: takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none`},
+		"retry_after":               {`"secret": ["abcdefghijklmnop"], "retry_after": "90m"`, `retry_after: 1h30m0s is not in whole seconds from 1s to 1h, which is what Telegram honours`},
+		"retry_after, a number":     {`"secret": ["abcdefghijklmnop"], "retry_after": 5`, `retry_after: 5ns is not in whole seconds from 1s to 1h, which is what Telegram honours`},
+		"dedupe: negative":          {`"secret": ["abcdefghijklmnop"], "dedupe": -1`, `dedupe: -1 is not a number of updates from 1 to 1000000`},
+		"dedupe: too many":          {`"secret": ["abcdefghijklmnop"], "dedupe": 1000001`, `dedupe: 1000001 is not a number of updates from 1 to 1000000`},
+		"name":                      {`"secret": ["abcdefghijklmnop"], "name": "my bot"`, `name: "my bot" is not 1 to 64 characters of A-Z a-z 0-9 . _ -`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tc.fields != "" {
@@ -110,9 +115,9 @@ func TestWrongJSON(t *testing.T) {
 		})
 	}
 	for name, fields := range map[string]string{
-		"an unknown field": `"secret": ["abc"], "secrets": ["def"]`,
-		"a string":         `"secret": "abc"`,
-		"a wrong type":     `"secret": ["abc"], "max_body": "1MiB"`,
+		"an unknown field": `"secret": ["abcdefghijklmnop"], "secrets": ["def"]`,
+		"a string":         `"secret": "abcdefghijklmnop"`,
+		"a wrong type":     `"secret": ["abcdefghijklmnop"], "max_body": "1MiB"`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := validate(t, `{"handler": "telegram_webhook", `+fields+`}`); err == nil {
@@ -130,14 +135,14 @@ func TestValidConfigurations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, fields := range map[string]string{
-		"one character":    `"secret": ["a"]`,
+		"16 characters":    `"secret": ["abcdefghijklmnop"]`,
 		"a variable":       `"secret": ["{env.TEST_SECRET}"]`,
 		"a file":           `"secret": ["{file.` + dir + `/secret}"]`,
 		"composed":         `"secret": ["v2_{env.TEST_SECRET}"]`,
-		"no retries":       `"secret": ["a"], "retry_after": -1`,
-		"hsts, many parts": `"secret": ["a"], "hsts": "max-age=63072000; includeSubDomains; preload"`,
-		"url, a variable":  `"secret": ["a"], "bot_token": "` + botToken + `", "url": "{env.TEST_URL}/x"`,
-		"all sources":      `"secret": ["a"], "source": ["telegram", "::/0", "0.0.0.0/0", "192.0.2.1"]`,
+		"no retries":       `"secret": ["abcdefghijklmnop"], "retry_after": -1`,
+		"hsts, many parts": `"secret": ["abcdefghijklmnop"], "hsts": "max-age=63072000; includeSubDomains; preload"`,
+		"url, a variable":  `"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "{env.TEST_URL}/x"`,
+		"all sources":      `"secret": ["abcdefghijklmnop"], "source": ["telegram", "::/0", "0.0.0.0/0", "192.0.2.1"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := validate(t, `{"handler": "telegram_webhook", `+fields+`}`); err != nil {
@@ -149,7 +154,7 @@ func TestValidConfigurations(t *testing.T) {
 
 // TestSameName has two webhooks of one configuration called the same.
 func TestSameName(t *testing.T) {
-	handler := `{"handler": "telegram_webhook", "secret": ["abc"], "name": "same"}`
+	handler := `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "name": "same"}`
 	err := validate(t, handler+", "+handler)
 	if err == nil || !strings.Contains(err.Error(), `name: "same" is that of another telegram_webhook in this configuration`) {
 		t.Errorf("got %v, want an error about the name", err)

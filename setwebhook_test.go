@@ -11,35 +11,35 @@ func TestWrongRegistration(t *testing.T) {
 	const leak = "s3cret value"
 	t.Setenv("TEST_WITH_BOT", "bot"+botToken)
 	for name, tc := range map[string]struct{ fields, want string }{
-		"bot_token unset":       {`"secret": ["abc"], "bot_token": "{env.TEST_UNSET}"`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
-		"bot_token with bot":    {`"secret": ["abc"], "bot_token": "{env.TEST_WITH_BOT}"`, `bot_token: the value of {env.TEST_WITH_BOT} begins with "bot"; leave that out`},
-		"url without a token":   {`"secret": ["abc"], "url": "/x"`, `bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
-		"url: http":             {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
-		"url: a port":           {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},
-		"url: the token":        {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/` + botToken + `"`, `url: holds a bot token, which would be in every log; the secret does its work, so take any other path`},
-		"url: unset":            {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
-		"url: unset, in a path": {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "/{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
-		"url: a request's":      {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://{http.request.host}/"`, `url: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
-		"url: not public":       {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://localhost/"`, `url: localhost is not a public host name, so Telegram cannot find it`},
-		"allowed_updates":       {`"secret": ["abc"], "bot_token": "` + botToken + `", "allowed_updates": ["message,poll"]`, `allowed_updates: "message,poll" is not the name of a type of update, such as message; name each by itself`},
-		"api: unset":            {`"secret": ["abc"], "bot_token": "` + botToken + `", "api": "{env.TEST_UNSET}"`, `api: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
-		"api: the password":     {`"secret": ["abc"], "bot_token": "` + botToken + `", "api": "ftp://me:` + leak + `@127.0.0.1/"`, `api: is not the URL of a Bot API server; it must look like https://api.telegram.org`},
-		"ip_address":            {`"secret": ["abc"], "bot_token": "` + botToken + `", "ip_address": "::1"`, `ip_address: "::1" is not an IPv4 address, and Telegram uses no other`},
-		"max_connections":       {`"secret": ["abc"], "bot_token": "` + botToken + `", "max_connections": 101`, `max_connections: 101 is not from 1 to 100`},
-		"check":                 {`"secret": ["abc"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
-		"certificate":           {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
-		"certificate, by path":  {`"secret": ["abc"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
+		"bot_token unset":       {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_UNSET}"`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"bot_token with bot":    {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_WITH_BOT}"`, `bot_token: the value of {env.TEST_WITH_BOT} begins with "bot"; leave that out`},
+		"url without a token":   {`"secret": ["abcdefghijklmnop"], "url": "/x"`, `bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
+		"url: http":             {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
+		"url: a port":           {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},
+		"url: the token":        {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/` + botToken + `"`, `url: holds a bot token, which would be in every log; the secret does its work, so take any other path`},
+		"url: unset":            {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"url: unset, in a path": {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "/{env.TEST_UNSET}"`, `url: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"url: a request's":      {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://{http.request.host}/"`, `url: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
+		"url: not public":       {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://localhost/"`, `url: localhost is not a public host name, so Telegram cannot find it`},
+		"allowed_updates":       {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "allowed_updates": ["message,poll"]`, `allowed_updates: "message,poll" is not the name of a type of update, such as message; name each by itself`},
+		"api: unset":            {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "api": "{env.TEST_UNSET}"`, `api: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"api: the password":     {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "api": "ftp://me:` + leak + `@127.0.0.1/"`, `api: is not the URL of a Bot API server; it must look like https://api.telegram.org`},
+		"ip_address":            {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "ip_address": "::1"`, `ip_address: "::1" is not an IPv4 address, and Telegram uses no other`},
+		"max_connections":       {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "max_connections": 101`, `max_connections: 101 is not from 1 to 100`},
+		"check":                 {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
+		"certificate":           {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
+		"certificate, by path":  {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, ", "+tc.fields, tc.want, leak) })
 	}
 	t.Run("a malformed token", func(t *testing.T) {
-		err := validate(t, `{"handler": "telegram_webhook", "secret": ["abc"], "bot_token": "`+leak+`"}`)
+		err := validate(t, `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "bot_token": "`+leak+`"}`)
 		if err == nil || !strings.Contains(err.Error(), "bot_token: ") || strings.Contains(err.Error(), leak) {
 			t.Errorf("got %v, want an error about bot_token that does not hold it", err)
 		}
 	})
 	t.Run("a bot twice", func(t *testing.T) {
-		handler := `{"handler": "telegram_webhook", "secret": ["abc"], "bot_token": "` + botToken + `"}`
+		handler := `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `"}`
 		err := validate(t, handler+", "+handler)
 		if err == nil || !strings.Contains(err.Error(), "bot_token: is that of another telegram_webhook in this configuration (bot 123456789)") {
 			t.Errorf("got %v, want an error about the bot", err)
@@ -50,7 +50,7 @@ func TestWrongRegistration(t *testing.T) {
 	})
 	t.Run("a url twice", func(t *testing.T) {
 		handler := func(id, url string) string {
-			return `{"handler": "telegram_webhook", "secret": ["abc"], "bot_token": "` + id + botToken + `", "name": "n` + id + `", "url": "` + url + `"}`
+			return `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "bot_token": "` + id + botToken + `", "name": "n` + id + `", "url": "` + url + `"}`
 		}
 		err := validate(t, handler("1", "https://bot.example.com")+", "+handler("2", "https://Bot.example.com:443/"))
 		const want = "url: https://Bot.example.com:443/ is that of another telegram_webhook in this configuration already (bot 1123456789, n1); give bot 2123456789 a site or a path of its own"

@@ -422,7 +422,7 @@ func TestVerify(t *testing.T) {
 		"JSON only by its beginning":  {change: contentType("application/jsonp"), secrets: []string{rightSecret}, want: wrongType},
 		"1 MiB":                       {change: length(1 << 20), secrets: []string{rightSecret}, want: passed},
 		"1 MiB and a byte":            {change: length(1<<20 + 1), secrets: []string{rightSecret}, want: tooLarge},
-		"its own limit":               {handler: Handler{MaxBody: 10}, change: length(11), secrets: []string{rightSecret}, want: tooLarge},
+		"its own limit":               {handler: Handler{MaxBody: telegram.MaxUpdate}, change: length(telegram.MaxUpdate + 1), secrets: []string{rightSecret}, want: tooLarge},
 		"too large without a secret":  {change: length(1 << 30), want: noSecret},
 		"unannounced length may pass": {change: length(-1), secrets: []string{rightSecret}, want: passed},
 	} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // TestRefusalDoesNotWaitForTheBody gets the answer to a forgery whose body never
@@ -51,7 +52,7 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 // TestUnannouncedBody bounds a body whose length is not in the header.
 func TestUnannouncedBody(t *testing.T) {
 	t.Parallel()
-	const maximum = 1000
+	const maximum = telegram.MaxUpdate
 	got := make(chan int, 2)
 	bot := caddytest.StartBot(t, func(_ http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)

@@ -99,11 +99,19 @@ func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error)
 	return caddy.Duration(wait), nil
 }
 
-// Quote quotes, after a space, what may be a mistyped name. Anything else may be
-// a secret in the wrong place, and is not repeated.
+// Quote quotes, after a space, what may be a mistyped name.
 func Quote(s string) string {
-	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+	if Word(s) == "" {
 		return ""
 	}
 	return " " + strconv.Quote(s)
+}
+
+// Word returns what may be a mistyped name. Anything else may be a secret in the wrong
+// place, and is not repeated.
+func Word(s string) string {
+	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ""
+	}
+	return s
 }

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -17,6 +16,7 @@ const (
 
 	defaultRetryAfter = 5 * time.Second
 	defaultMaxBody    = 1 << 20
+	minMaxBody        = 512 << 10
 )
 
 // Rules is what holds for every answer of a webhook.
@@ -40,9 +40,10 @@ type Rules struct {
 // an HSTS value or "off", a duration or a negative one for none, and a size.
 func NewRules(hsts string, retryAfter time.Duration, maxBody int64, writeTimeout time.Duration) (Rules, error) {
 	rules := Rules{MaxBody: cmp.Or(maxBody, defaultMaxBody), WriteTimeout: writeTimeout}
-	if maxBody < 0 {
-		return Rules{}, errors.New("max_body: is negative")
+	if err := CheckMaxBody(rules.MaxBody); err != nil {
+		return Rules{}, fmt.Errorf("max_body: %w", err)
 	}
+	rules.MaxBody = max(rules.MaxBody, telegram.MaxUpdate) // a few bytes more than 512 KiB
 	if err := CheckHSTS(hsts); err != nil {
 		return Rules{}, fmt.Errorf("hsts: %w", err)
 	}
@@ -56,6 +57,14 @@ func NewRules(hsts string, retryAfter time.Duration, maxBody int64, writeTimeout
 		rules.RetryAfter = strconv.Itoa(int(wait / time.Second))
 	}
 	return rules, nil
+}
+
+// CheckMaxBody checks the longest body, in bytes.
+func CheckMaxBody(size int64) error {
+	if size < minMaxBody {
+		return fmt.Errorf("%d bytes are less than 512KiB, which Telegram's longest update has", size)
+	}
+	return nil
 }
 
 var validHSTS = regexp.MustCompile(`(?i)^max-age=[0-9]{1,10}( *; *[a-z-]+)*$`)

@@ -18,9 +18,14 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// StrongLen is the length from which a random base64url secret cannot be guessed any
-// more: 22 characters hold 128 bits.
-const StrongLen = 22
+const (
+	// StrongLen is the length from which a random base64url secret cannot be guessed any
+	// more: 22 characters hold 128 bits.
+	StrongLen = 22
+
+	// minLen is the length under which a value is no secret but a mistake.
+	minLen = 16
+)
 
 // ErrMissing is the error of a webhook with neither a secret nor a bot token.
 var ErrMissing = errors.New("is missing, and so is bot_token; without one every forged update would pass. " +
@@ -29,8 +34,11 @@ var ErrMissing = errors.New("is missing, and so is bot_token; without one every 
 // Check reports why Telegram would not take value as a secret_token. The error
 // never holds the value or a part of it.
 func Check(value string) error {
-	if value == "" {
+	switch {
+	case value == "":
 		return errors.New("is empty")
+	case telegram.Token.MatchString(value):
+		return errors.New("is a bot token; write it as bot_token, and take a secret that nobody else knows")
 	}
 	if len(value) > telegram.MaxSecret {
 		return fmt.Errorf("has %d characters; Telegram takes 1 to %d", len(value), telegram.MaxSecret)
@@ -41,6 +49,15 @@ func Check(value string) error {
 		}
 	}
 	return nil
+}
+
+// CheckAccepted is Check of a secret that a webhook is to accept.
+func CheckAccepted(value string) error {
+	err := Check(value)
+	if err == nil && len(value) < minLen {
+		return fmt.Errorf("has %d characters, and at least %d are needed; make one with: caddy telegram-webhook secret", len(value), minLen)
+	}
+	return err
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.

@@ -58,7 +58,7 @@ type Configured struct {
 func NewConfigured(configured []string, logger *zap.Logger) (*Configured, error) {
 	accepted := make([]Accepted, len(configured))
 	for i, c := range configured {
-		value, err := Resolve(c, Check)
+		value, err := Resolve(c, CheckAccepted)
 		if err != nil {
 			return nil, err
 		}

@@ -50,6 +50,15 @@ const (
 // Token is the form of a bot token.
 var Token = regexp.MustCompile(`^[1-9][0-9]*:[A-Za-z0-9_-]{30,}$`)
 
+// UpdateTypes are the types of update that were known when this was written. New ones
+// come several times a year.
+var UpdateTypes = []string{
+	"message", "edited_message", "channel_post", "edited_channel_post", "business_connection", "business_message", "edited_business_message",
+	"deleted_business_messages", "guest_message", "message_reaction", "message_reaction_count", "inline_query", "chosen_inline_result",
+	"callback_query", "shipping_query", "pre_checkout_query", "purchased_paid_media", "poll", "poll_answer", "my_chat_member", "chat_member",
+	"chat_join_request", "chat_boost", "removed_chat_boost", "managed_bot", "subscription", "stopped_message_generation",
+}
+
 // Ports are the ports to which Telegram sends updates.
 var Ports = []string{"443", "80", "88", "8443"}
 

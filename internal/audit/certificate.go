@@ -12,7 +12,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
-func (certificate) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkCertificate(ctx context.Context) Finding {
 	if !a.Target.TLS {
 		return warn("none: the url begins with http://", "use https; only a local Bot API server sends to http")
 	}
@@ -61,7 +61,7 @@ func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate
 
 func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
 	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
-	if unknownAuthority && hasWebhookInfo(a) && a.Status.Telegram.Certificate {
+	if unknownAuthority && a.Status != nil && a.Status.Telegram != nil && a.Status.Telegram.Certificate {
 		return warn("not trusted by this system, but Telegram has an uploaded certificate",
 			"see that this is the uploaded one; --insecure sends the secret anyway")
 	}

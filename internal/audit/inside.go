@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -12,8 +11,9 @@ import (
 
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 
-func (registration) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkRegistration() Finding {
 	w := a.Status
+	has, ok := w.AtTelegram()
 	switch {
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
@@ -22,13 +22,16 @@ func (registration) run(_ context.Context, a *audit) Finding {
 		if w.Detail != "" {
 			seen += ": " + a.line(strings.TrimSuffix(w.Detail, "."))
 		}
+		if has != "" {
+			seen += "; Telegram has " + a.line(has)
+		}
 		if w.State == "pending" || w.State == "superseded" {
 			return warn(seen, w.Advice)
 		}
 		return fail(seen, w.Advice)
-	case w.Telegram != nil && w.Telegram.URL != w.URL:
-		seen := fmt.Sprintf("Telegram had the url %q %s", a.line(w.Telegram.URL), ago(w.Telegram.At))
-		return fail(seen, "find who else uses this bot token; `register` takes the webhook back")
+	case has != "" && !ok:
+		return fail(fmt.Sprintf("Telegram has %s, asked %s", a.line(has), ago(w.Telegram.At)),
+			"find who else uses this bot token; `register` takes the webhook back")
 	case w.RegisteredBy == "":
 		return pass("registered")
 	}
@@ -37,7 +40,7 @@ func (registration) run(_ context.Context, a *audit) Finding {
 
 // Telegram keeps its last error after later successes, so the error is judged by its
 // age, and by whether updates wait.
-func (lastError) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkLastError() Finding {
 	const remedy = "see that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes its answer"
 	t := a.Status.Telegram
 	if t.LastError == "" {
@@ -54,7 +57,7 @@ func (lastError) run(_ context.Context, a *audit) Finding {
 	}
 }
 
-func (pending) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkPending() Finding {
 	t := a.Status.Telegram
 	seen := fmt.Sprintf("%d updates, asked %s", t.Pending, ago(t.At))
 	if t.Pending > 100 { // more than while the bot keeps up
@@ -63,7 +66,7 @@ func (pending) run(_ context.Context, a *audit) Finding {
 	return pass(seen)
 }
 
-func (secretAge) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkSecretAge() Finding {
 	s, now := a.Status.Secret, time.Now()
 	if s.Made.IsZero() {
 		return pass("not known: the secret is " + s.Source)

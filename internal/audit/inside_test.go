@@ -53,7 +53,7 @@ func TestInside(t *testing.T) {
 		"deleted":                    {state("deleted", ""), alone("fail deleted")},
 		"first attempt":              {state("pending", ""), alone("warn pending")},
 		"superseded":                 {state("superseded", ""), alone("warn superseded")},
-		"another url":                {func(w *status.Webhook) { w.Telegram.URL = "https://other.example.com/" }, map[string]string{"registration": `fail Telegram had the url "https://other.example.com/" 3 minutes ago`}},
+		"another url":                {func(w *status.Webhook) { w.Telegram.URL = "https://other.example.com/" }, map[string]string{"registration": "fail Telegram has https://other.example.com/, asked 3 minutes ago"}},
 		"no error":                   {func(w *status.Webhook) { w.Telegram.LastError = "" }, map[string]string{"last error": "pass none"}},
 		"a fresh error":              {lastError(59*time.Minute, 0), map[string]string{"last error": "warn Connection timed out, 59 minutes ago"}},
 		"and updates wait":           {lastError(5*time.Minute, 2), map[string]string{"last error": "fail Connection timed out, 5 minutes ago", "pending": "pass 2 updates"}},

@@ -15,7 +15,7 @@ import (
 // Updates without a secret are sent to other spellings of the path, and to a path
 // that nobody has set up. Where the gate guards one path beside an unguarded way to
 // the same bot, some of them reach the bot.
-func (paths) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
 	answers := make([]*telegram.Answer, len(tried))
 	var sending sync.WaitGroup

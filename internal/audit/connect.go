@@ -29,12 +29,18 @@ func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, c
 func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *telegram.Answer {
 	var config *tls.Config
 	if verify := secret != "" && secret == a.Secret && !a.Insecure; t.TLS && verify {
-		config = telegram.TLSConfig(t.ServerName())
-		config.RootCAs = a.Roots
+		config = a.verifying()
 	} else if t.TLS {
 		config = &tls.Config{ServerName: t.ServerName(), InsecureSkipVerify: true}
 	}
 	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID())), config)
+}
+
+// verifying returns TLS settings with which the certificate is verified.
+func (a *audit) verifying() *tls.Config {
+	config := telegram.TLSConfig(a.Target.ServerName())
+	config.RootCAs = a.Roots
+	return config
 }
 
 // exchange makes a request on a connection of its own.

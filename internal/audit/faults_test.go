@@ -61,6 +61,8 @@ func faults() map[string]fault {
 			"no secret": "warn not answered: connection closed", "wrong secret": "warn not answered: connection closed", "paths": "", "hsts": "",
 		}},
 		"another secret":  {options: Options{Secret: otherSecret}, want: map[string]string{"right secret": "fail refused with 403"}},
+		"a call":          {site: site{https: gate(with("Content-Type", "application/json", call))}, want: map[string]string{"right secret": "pass passes (200), and Telegram runs the sendMessage in the answer"}},
+		"a call as text":  {site: site{https: gate(with("Content-Type", "text/plain", call))}, want: map[string]string{"right secret": "pass passes (200). Telegram does not run the sendMessage"}},
 		"bot away":        {site: site{https: gate(answering(503, ""))}, want: map[string]string{"right secret": "fail not delivered: 503 is not from 200 to 299"}},
 		"bot answers 410": {site: site{https: gate(answering(410, ""))}, want: map[string]string{"right secret": "fail it removes the webhook"}},
 

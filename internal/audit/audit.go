@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
-	"net"
 	"net/netip"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
@@ -46,13 +45,12 @@ type Options struct {
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
 	Insecure bool
 
-	// Roots replace the system's certificate authorities.
+	// Roots are the certificate authorities; nil for the system's.
 	Roots *x509.CertPool
 
-	// Lookup finds a host's addresses. Default: net.DefaultResolver.LookupNetIP.
+	// Lookup finds a host's addresses, as net.Resolver's LookupNetIP does.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-	// Dial opens connections. Default: a net.Dialer.
 	Dial telegram.Dial
 }
 
@@ -74,12 +72,6 @@ type audit struct {
 // port 80 for the redirect. The updates that it sends have an id and nothing
 // else, which bots ignore. No finding holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
-	if o.Lookup == nil {
-		o.Lookup = net.DefaultResolver.LookupNetIP
-	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
 	a := &audit{Options: o, text: printable.Without(o.Secret), findings: []Finding{}}
 	if o.Target.Host != "" {
 		a.checkFromOutside(ctx)

@@ -20,7 +20,7 @@ func (a *audit) checkRedirect(ctx context.Context) Finding {
 	plain := a.Target
 	plain.TLS, plain.Port = false, 80
 	get := bytes.Replace(plain.Request("", nil), []byte("POST "), []byte("GET "), 1)
-	answer := a.exchange(ctx, plain, get, nil)
+	answer := a.exchange(ctx, plain, get, false)
 	switch status := answer.Status; {
 	case status == 0:
 		return pass("http is not served")

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
@@ -12,23 +11,15 @@ import (
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 
 func (a *audit) checkRegistration() Finding {
-	w := a.Status
+	w, problem := a.Status, a.line(a.Status.Problem())
 	has, ok := w.AtTelegram()
 	switch {
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
-	case !w.Well():
-		seen := w.State
-		if w.Detail != "" {
-			seen += ": " + a.line(strings.TrimSuffix(w.Detail, "."))
-		}
-		if has != "" {
-			seen += "; Telegram has " + a.line(has)
-		}
-		if w.State == "pending" || w.State == "superseded" {
-			return warn(seen, w.Advice)
-		}
-		return fail(seen, w.Advice)
+	case w.State == "pending", w.State == "superseded":
+		return warn(problem, w.Advice)
+	case problem != "":
+		return fail(problem, w.Advice)
 	case has != "" && !ok:
 		return fail(fmt.Sprintf("Telegram has %s, asked %s", a.line(has), ago(w.Telegram.At)),
 			"find who else uses this bot token; `register` takes the webhook back")

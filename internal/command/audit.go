@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ Exit status: 0 all pass, 1 wrong usage or no such webhook, 2 warnings, 3 failure
 }
 
 func runAudit(cmd *cobra.Command, args []string) (err error) {
-	options := audit.Options{Insecure: isSet(cmd, "insecure")}
+	options := audit.Options{Insecure: isSet(cmd, "insecure"), Lookup: net.DefaultResolver.LookupNetIP, Dial: new(net.Dialer).DialContext}
 	if options.Secret, err = readSecret(cmd); err != nil {
 		return err
 	}

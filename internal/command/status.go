@@ -63,22 +63,17 @@ func runStatus(cmd *cobra.Command, args []string) error {
 
 // printWebhooks prints a line for each webhook, and below them what is wrong.
 func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
-	const unknown = "-"
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tURL\tPENDING\tLAST ERROR\tSECRET")
 	advice := ""
 	for _, w := range webhooks {
-		pending, lastError := unknown, unknown
+		pending, lastError := "-", "-"
 		if w.Telegram != nil {
 			pending, lastError = strconv.Itoa(w.Telegram.Pending), describeLastError(*w.Telegram)
 		}
-		url := line(cmp.Or(w.URL, w.Address, unknown))
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, url, pending, lastError, describeSecret(w.Secret))
-		if !w.Well() {
-			problem := w.State
-			if w.Detail != "" {
-				problem += ": " + line(strings.TrimSuffix(w.Detail, "."))
-			}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, line(cmp.Or(w.URL, w.Address, "-")),
+			pending, lastError, describeSecret(w.Secret))
+		if problem := line(w.Problem()); problem != "" {
 			advice += fmt.Sprintf("\n%s: %s. %s", line(w.Name), problem, w.Advice)
 		}
 	}

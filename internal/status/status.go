@@ -4,6 +4,7 @@ package status
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -71,6 +72,21 @@ type Webhook struct {
 
 // Well reports whether the registration is as it should be.
 func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
+
+// Problem says what is not as it should be; empty if all is Well.
+func (w Webhook) Problem() string {
+	if w.Well() {
+		return ""
+	}
+	problem := w.State
+	if w.Detail != "" {
+		problem += ": " + strings.TrimSuffix(w.Detail, ".")
+	}
+	if w.Telegram != nil && w.Telegram.URL == "" {
+		problem += "; Telegram has no webhook"
+	}
+	return problem
+}
 
 // AtTelegram says what Telegram has, and whether that is this webhook; empty if
 // Telegram was not asked.

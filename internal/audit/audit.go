@@ -89,7 +89,7 @@ func (a *audit) checkFromOutside(ctx context.Context) {
 		return
 	}
 	a.add("certificate", a.checkCertificate(ctx))
-	if a.Target.TLS {
+	if a.Target.TLS && a.Target.Port == 443 { // nobody tries http for another port
 		a.add("redirect", a.checkRedirect(ctx))
 	}
 	if !a.connected {

@@ -14,9 +14,6 @@ import (
 
 func (a *audit) checkRedirect(ctx context.Context) Finding {
 	const remedy = "redirect port 80 to https on the same host, or close it"
-	if a.Target.Port != 443 {
-		return pass(fmt.Sprintf("not checked, since nobody tries http for a url with port %d", a.Target.Port))
-	}
 	plain := a.Target
 	plain.TLS, plain.Port = false, 80
 	get := bytes.Replace(plain.Request("", nil), []byte("POST "), []byte("GET "), 1)

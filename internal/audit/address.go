@@ -40,19 +40,19 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = len(a.addresses) > 0 && !a.Target.TLS
-	old := used.IsValid() && !slices.Contains(records, used)
-	inDNS := cmp.Or(strings.Trim(fmt.Sprint(records), "[]"), "no address")
+	moved, advice := "", ""
+	if used.IsValid() && !slices.Contains(records, used) {
+		moved, advice = describeMove(used, fixed, records)
+	}
 	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
 	case silent != "" && len(a.addresses) > 0:
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
+	case silent != "" && moved != "" && fixed:
+		return fail(silent+"; "+moved, advice)
 	case silent != "":
 		return fail(silent, remedy)
-	case old && fixed:
-		return warn(fmt.Sprintf("Telegram sends to the fixed address %s; DNS has %s", used, inDNS),
-			"set `ip_address` to the new address or leave it out, or correct the A record")
-	case old:
-		return warn(fmt.Sprintf("Telegram still sends to the old address %s; DNS has %s", used, inDNS),
-			"keep the server at the old address until Telegram asks DNS again, for about half an hour; after that, `register`")
+	case moved != "":
+		return warn(moved, advice)
 	case i >= 0:
 		return warn(fmt.Sprintf("%s answers, but it is not a public address", a.addresses[i]),
 			"use a public IPv4 address; Telegram does not reach this one")
@@ -62,6 +62,16 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 		seen += fmt.Sprintf(", and %d more", others)
 	}
 	return pass(seen)
+}
+
+func describeMove(used netip.Addr, fixed bool, records []netip.Addr) (moved, advice string) {
+	inDNS := cmp.Or(strings.Trim(fmt.Sprint(records), "[]"), "no address")
+	if fixed {
+		return fmt.Sprintf("the fixed address %s is not in DNS, which has %s", used, inDNS),
+			"set `ip_address` to the new address or leave it out, or correct the A record"
+	}
+	return fmt.Sprintf("Telegram still sends to the old address %s; DNS has %s", used, inDNS),
+		"keep the server at the old address until Telegram asks DNS again, for about half an hour; after that, `register`"
 }
 
 // usedAddress returns the address to which Telegram sends, if it is known, and whether

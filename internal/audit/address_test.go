@@ -30,7 +30,7 @@ func TestAddress(t *testing.T) {
 
 // TestMoved compares the host's addresses in DNS with those that Telegram uses.
 func TestMoved(t *testing.T) {
-	const old = "93.184.215.9"
+	const old, dead = "93.184.215.9", "93.184.215.10"
 	for name, tc := range map[string]struct {
 		fixed, used string
 		records     []string
@@ -43,12 +43,13 @@ func TestMoved(t *testing.T) {
 		"moved":                {"", old, []string{publicIP}, "warn Telegram still sends to the old address " + old + "; DNS has " + publicIP},
 		"fixed":                {publicIP, publicIP, []string{publicIP}, "pass " + publicIP + " answers on port 443"},
 		"fixed, of several":    {publicIP, publicIP, []string{"93.184.215.15", publicIP}, "pass " + publicIP + " answers on port 443"},
-		"fixed and moved":      {old, old, []string{publicIP}, "warn Telegram sends to the fixed address " + old + "; DNS has " + publicIP},
-		"fixed and not in DNS": {publicIP, publicIP, nil, "warn Telegram sends to the fixed address " + publicIP + "; DNS has no address"},
+		"fixed and moved":      {old, old, []string{publicIP}, "warn the fixed address " + old + " is not in DNS, which has " + publicIP},
+		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: Connection refused; the fixed address " + dead + " is not in DNS"},
+		"fixed and not in DNS": {publicIP, publicIP, nil, "warn the fixed address " + publicIP + " is not in DNS, which has no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := site{}.start(t)
-			net.addrs = nil
+			net.addrs, net.at = nil, map[string]string{dead: ""}
 			for _, record := range tc.records {
 				net.addrs = append(net.addrs, netip.MustParseAddr(record))
 			}

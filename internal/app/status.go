@@ -64,11 +64,6 @@ func addRegistration(s *status.Webhook, r registrar.Status) {
 			LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
 			MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
 		}
-		// Telegram was asked before setWebhook. It erases what it has before it refuses
-		// an argument with 400.
-		if r.State == registrar.Failing && r.Result == "400" {
-			s.Telegram = &status.Telegram{At: r.InfoAt, Pending: r.Info.PendingUpdateCount}
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -60,11 +61,14 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 		a.status.Result = "unreachable"
 		if refusal, ok := errors.AsType[*botapi.Error](err); ok {
 			a.status.Result = strconv.Itoa(refusal.Code)
+			if refusal.Code == http.StatusBadRequest { // Telegram erases the webhook before it looks at the arguments
+				a.status.Info = botapi.WebhookInfo{PendingUpdateCount: a.status.Info.PendingUpdateCount}
+			}
 		}
 		_, _ = a.Secrets.Registered(ctx, a.want.Secret, err) // it has no error of its own then
 		return err
 	}
-	a.status.Result = "ok"
+	a.status.Result, a.status.Info.URL = "ok", a.want.URL
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
 	rec := &a.rec
 	rec.Fingerprint, rec.Secret, rec.URL = a.fingerprint, a.secretFingerprint, a.want.URL

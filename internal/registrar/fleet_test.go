@@ -38,7 +38,7 @@ func TestOldNodeStandsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, old := alone(t, time.Second)
 		changed := wanted
-		changed.Secret = "another"
+		changed.Secret = "another_0123456789"
 		n := old.beside(t, "b", changed)
 		settle(3 * interval)
 		old.want(t, Superseded)

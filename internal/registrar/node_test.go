@@ -60,8 +60,8 @@ func (h *hook) emitted() string {
 func (n *node) logged(message string) int { return n.logs.FilterMessage(message).Len() }
 
 var (
-	wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret", MaxConnections: 40}
-	newer  = botapi.Webhook{URL: "https://bot.example.com/new", Secret: "a_secret", MaxConnections: 40}
+	wanted = botapi.Webhook{URL: "https://bot.example.com/", Secret: "a_secret_0123456789", MaxConnections: 40}
+	newer  = botapi.Webhook{URL: "https://bot.example.com/new", Secret: "a_secret_0123456789", MaxConnections: 40}
 )
 
 const interval = 5 * time.Minute

@@ -33,7 +33,7 @@ func TestNothingToDo(t *testing.T) {
 func TestChangedFields(t *testing.T) {
 	for name, change := range map[string]func(*botapi.Webhook){
 		"url":             func(w *botapi.Webhook) { w.URL = "https://bot.example.com/other" },
-		"secret":          func(w *botapi.Webhook) { w.Secret = "another" },
+		"secret":          func(w *botapi.Webhook) { w.Secret = "another_0123456789" },
 		"allowed_updates": func(w *botapi.Webhook) { w.AllowedUpdates = []string{"message"} },
 		"max_connections": func(w *botapi.Webhook) { w.MaxConnections = 41 },
 		"ip_address":      func(w *botapi.Webhook) { w.IPAddress = "8.8.8.8" },
@@ -151,4 +151,33 @@ func TestReplacedInProcess(t *testing.T) {
 		old.want(t, Superseded)
 		n.want(t, Registered)
 	})
+}
+
+// TestErased has Telegram refuse an argument of a new configuration: it has erased the
+// old webhook by then, and the status says so.
+func TestErased(t *testing.T) {
+	for description, want := range map[string]string{
+		"Bad Request: bad webhook: IP address 10.0.0.1 is reserved": "",
+		"Too Many Requests: retry after 1":                          wanted.URL,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			api, n := alone(t, time.Minute)
+			code := 400
+			if want != "" {
+				code = 429
+			}
+			api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+				if method != "setWebhook" {
+					return nil
+				}
+				return refusal(code, description, "")
+			})
+			changed := start(t, n.Config, api, newer)
+			settle(10 * time.Second)
+			changed.want(t, Failing)
+			if got := changed.Status().Info.URL; got != want {
+				t.Errorf("%s: Telegram is said to have %q, want %q", description, got, want)
+			}
+		})
+	}
 }

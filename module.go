@@ -151,7 +151,9 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // writes nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	settings := app.Settings{Name: h.Name, Dedupe: h.Dedupe, Results: resultNames()}
+	settings := app.Settings{
+		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(append(slices.Clone(h.Secret), h.BotToken)...),
+	}
 	for _, step := range []func(*app.Settings) error{
 		h.provisionSecrets, h.provisionRegistration, h.provisionForward, h.provisionSources, h.checkOptions,
 	} {

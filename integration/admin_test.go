@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -206,4 +207,53 @@ func remoteUser(c *caddytest.Process, name string) tls.Certificate {
 // publicKey is a certificate as Caddy's access control takes it.
 func publicKey(pair tls.Certificate) string {
 	return base64.StdEncoding.EncodeToString(pair.Certificate[0])
+}
+
+// TestFilesThatChange replaces the files of a secret and of a token under a running Caddy.
+func TestFilesThatChange(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	dir := t.TempDir()
+	write := func(name, value string) {
+		if err := caddytest.WriteFile(filepath.Join(dir, name), value+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("token", caddytest.BotToken)
+	write("secret", caddytest.RightSecret)
+	config := fmt.Sprintf(`{
+	admin localhost:%d
+	skip_install_trust
+	auto_https disable_redirects
+}
+https://localhost:%d {
+	telegram_webhook {file.%[3]s/secret} {
+		bot_token {file.%[3]s/token}
+		api %[4]s
+		certificate internal
+	}
+	reverse_proxy 127.0.0.1:9
+}
+`, admin, port, dir, address)
+	c := caddytest.Start(t, config)
+	c.Out.Wait(t, "webhook registered")
+	if s := state(t, admin, "123456789"); s.Detail != "" {
+		t.Errorf("before a change: %+v", s)
+	}
+	for name, value := range map[string]string{"secret": caddytest.StaleSecret, "token": caddytest.OtherToken} {
+		write(name, value)
+		if s := state(t, admin, "123456789"); !strings.Contains(s.Detail, name+"} has changed since the configuration was loaded") || !strings.Contains(s.Advice, "caddy reload --force") {
+			t.Errorf("the %s has changed: %+v", name, s)
+		}
+		write(name, map[string]string{"secret": caddytest.RightSecret, "token": caddytest.BotToken}[name])
+	}
+	write("secret", caddytest.StaleSecret)
+	if out, err := c.Command("reload", "--force", "--address", fmt.Sprintf("localhost:%d", admin), "--config", c.File("Caddyfile")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	caddytest.WaitUntil(t, "the new secret is registered", func() bool { return api.Webhook(caddytest.BotToken).Secret == caddytest.StaleSecret })
+	if s := state(t, admin, "123456789"); s.Detail != "" {
+		t.Errorf("after the reload: %+v", s)
+	}
 }

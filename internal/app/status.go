@@ -34,6 +34,12 @@ func (w *Webhook) Status() status.Webhook {
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
+	for _, file := range w.settings.Files {
+		if s.Detail == "" && file.Changed() {
+			s.Detail = "the value of " + file.Placeholder + " has changed since the configuration was loaded"
+			s.Advice = "Run \"caddy reload --force\" to put it in force."
+		}
+	}
 	if found := w.location.Load(); found != nil {
 		s.Address = w.HidePath(found.address)
 		if s.Detail == "" {

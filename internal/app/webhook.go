@@ -30,6 +30,7 @@ type Settings struct {
 	Grace        time.Duration
 	Dedupe       int           // how many updates to remember; 0 for none
 	Registration *Registration // nil without a bot token
+	Files        []secret.File // that hold secrets or the token
 	Results      []string      // what a request can come to, for the metrics
 }
 

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
@@ -122,6 +123,30 @@ func Resolve(configured string, check func(value string) error) (string, error) 
 		return "", fmt.Errorf("the value of %s %w", placeholder, err)
 	}
 	return value, err
+}
+
+// File is a configured value with the placeholder of a file. Caddy reads the file when the
+// configuration loads, and never again.
+type File struct {
+	Placeholder string
+	configured  string
+	sum         [sha256.Size]byte
+}
+
+// Files returns those of the configured values that hold the placeholder of a file.
+func Files(configured ...string) (files []File) {
+	for _, c := range configured {
+		if value, err := Replace(c); err == nil && strings.Contains(c, "{file.") {
+			files = append(files, File{nameable.FindString(c), c, sha256.Sum256([]byte(value))})
+		}
+	}
+	return files
+}
+
+// Changed reports whether the file now has another value than the one in force.
+func (f File) Changed() bool {
+	value, err := Replace(f.configured)
+	return err == nil && sha256.Sum256([]byte(value)) != f.sum
 }
 
 // WarnOfLiteral warns of a field that holds a secret itself.

@@ -42,8 +42,8 @@ func (w *Webhook) Status() status.Webhook {
 	}
 	if found := w.location.Load(); found != nil {
 		s.Address = w.HidePath(found.address)
-		if s.Detail == "" {
-			s.Detail = found.doubt
+		if s.Detail == "" && found.doubt != "" {
+			s.Detail, s.Advice = found.doubt, sentence(doubtRemedy)
 		}
 		if s.Detail == "" && s.State == status.Unmanaged && found.fault != nil && found.address != "" {
 			s.Detail = found.fault.Error()

@@ -42,10 +42,12 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	}
 	if found.doubt != "" {
 		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt),
-			zap.String("remedy", "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"))
+			zap.String("remedy", doubtRemedy))
 	}
 	close(confirmed)
 }
+
+const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"
 
 // findAddress returns the webhook's public address. What the error quotes of the
 // routes may hold a token.

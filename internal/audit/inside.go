@@ -14,6 +14,8 @@ func (a *audit) checkRegistration() Finding {
 	w, problem := a.Status, a.line(a.Status.Problem())
 	has, ok := w.AtTelegram()
 	switch {
+	case problem != "" && w.Well():
+		return warn(problem, w.Advice)
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
 	case w.State == "pending", w.State == "superseded":

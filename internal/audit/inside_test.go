@@ -50,6 +50,8 @@ func TestInside(t *testing.T) {
 		"unmanaged":                  {state("unmanaged", ""), alone("pass something else registers the webhook")},
 		"failing":                    {state("failing", "refused with 401."), alone("fail failing: refused with 401")},
 		"contested":                  {state("contested", "somebody else"), alone("fail contested: somebody else")},
+		"registered, in doubt":       {state("registered", "no site has the host"), alone("warn no site has the host")},
+		"unmanaged, elsewhere":       {state("unmanaged", "it leads elsewhere"), alone("warn it leads elsewhere")},
 		"erased": {func(w *status.Webhook) {
 			w.State, w.Detail, w.Telegram.URL, w.Advice = "failing", "refused with 400", "", "Do."
 		}, map[string]string{"registration": "fail failing: refused with 400; Telegram has no webhook"}},

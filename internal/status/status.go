@@ -73,10 +73,10 @@ type Webhook struct {
 // Well reports whether the registration is as it should be.
 func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
 
-// Problem says what is not as it should be; empty if all is Well.
+// Problem says what is not as it should be; empty if all is.
 func (w Webhook) Problem() string {
 	if w.Well() {
-		return ""
+		return w.Detail
 	}
 	problem := w.State
 	if w.Detail != "" {

@@ -160,3 +160,18 @@ func TestTokenInPath(t *testing.T) {
 		t.Errorf("the log has %v", logged.Path)
 	}
 }
+
+// TestPlaceholdersOfRefusals puts a placeholder into a header of every answer: on a refusal
+// it is empty.
+func TestPlaceholdersOfRefusals(t *testing.T) {
+	t.Parallel()
+	port := caddytest.FreePort(t)
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	c := caddytest.Start(t, caddytest.Globals()+fmt.Sprintf("https://localhost:%d {\n\theader >X-Update {http.telegram_webhook.update_id}\n\ttelegram_webhook {env.TELEGRAM_SECRET}\n\treverse_proxy %s\n}\n", port, bot))
+	for secret, want := range map[string]string{caddytest.RightSecret: "1", caddytest.ForgedSecret: ""} {
+		got := caddytest.Do(t, c.Client(), caddytest.Update(t, fmt.Sprintf("https://localhost:%d/", port), secret))
+		if values := got.Header["X-Update"]; len(values) != 1 || values[0] != want {
+			t.Errorf("status %d: X-Update is %q, want %q", got.Status, values, want)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (a *Answer) readHead(r *bufio.Reader) error {
 			return a.parseHead(string(before))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return readError(err)
+			return ReadError(err)
 		}
 		if len(head) > maxAnswerHead {
 			return &Error{Text: "Request Header Fields Too Large: total headers size exceeded"}

@@ -42,7 +42,7 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 	}
 	switch {
 	case rawErr != nil:
-		return readError(rawErr)
+		return ReadError(rawErr)
 	case limited.N > 0:
 		return ErrClosed
 	}

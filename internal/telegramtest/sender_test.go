@@ -105,14 +105,16 @@ func TestSetWebhook(t *testing.T) {
 		hold := make(chan bool)
 		p := &pipes{answer: func(n int, update string) string {
 			switch {
-			case n == 0:
+			case n == 1:
 				<-hold
-			case n <= 3:
+			case 2 <= n && n <= 4:
 				return failing(500)
 			}
 			return ok
 		}}
 		s := start(t, p, Webhook{Secret: "old"}, Options{OnAttempt: l.add})
+		s.Send([]byte(inChat(9, 9)))
+		wait(t, s)
 		s.Send([]byte(inChat(1, 1)))
 		synctest.Wait()
 		s.Send([]byte(inChat(2, 2)))
@@ -126,13 +128,13 @@ func TestSetWebhook(t *testing.T) {
 		close(hold)
 		synctest.Wait()
 
-		secrets := []string{"old", "old", "old", "old", "new", "new"}
+		secrets := []string{"old", "old", "old", "old", "old", "new", "new"}
 		equal(t, "secrets", p.secrets, secrets)
 		equal(t, "dialed", p.dialed[:3], []string{"tcp4 bot.example.com:80", "tcp4 bot.example.com:80", "tcp4 192.0.2.1:8443"})
-		again := p.got()[4:]
+		again := p.got()[5:]
 		slices.Sort(again)
 		equal(t, "delivered anew", again, []string{inChat(1, 1), inChat(2, 2)})
-		if stats := s.Stats(); stats.LastError != "" || stats.Delivered != 2 || stats.Failed != 3 {
+		if stats := s.Stats(); stats.LastError != "" || stats.Delivered != 3 || stats.Failed != 3 {
 			t.Errorf("after: got %+v", stats)
 		}
 		var cut, fresh bool
@@ -172,7 +174,7 @@ func TestSetWebhookBehindConfirmed(t *testing.T) {
 		p := &pipes{answer: func(n int, update string) string {
 			if update == inChat(3, 3) {
 				time.Sleep(time.Second)
-			} else if n < 5 {
+			} else if 0 < n && n < 6 {
 				time.Sleep(time.Minute)
 			}
 			return ok
@@ -183,12 +185,14 @@ func TestSetWebhookBehindConfirmed(t *testing.T) {
 				s.SetWebhook(Webhook{URL: "http://bot.example.com/", MaxConnections: 1})
 			}
 		}})
+		s.Send([]byte(inChat(9, 9))) // with it the connection is an active one, and there may be more
+		wait(t, s)
 		for i := 1; i <= 5; i++ {
 			s.Send([]byte(inChat(i, i)))
 		}
 		wait(t, s)
 		time.Sleep(time.Minute) // for the answers that nobody waits for any more
-		equal(t, "delivered anew", p.got()[5:], []string{inChat(1, 1), inChat(2, 2), inChat(4, 4), inChat(5, 5)})
+		equal(t, "delivered anew", p.got()[6:], []string{inChat(1, 1), inChat(2, 2), inChat(4, 4), inChat(5, 5)})
 	})
 }
 
@@ -228,7 +232,9 @@ func TestNothingIsSent(t *testing.T) {
 				if err := s.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
 				}
-				if stats := s.Stats(); stats != (Stats{Pending: 2}) {
+				stats := s.Stats()
+				stats.Connections = 0 // there are some, which are closed when they were idle
+				if stats != (Stats{Pending: 2}) {
 					t.Errorf("got %+v", stats)
 				}
 				s.SetWebhook(Webhook{URL: "http://bot.example.com/"})
@@ -245,10 +251,15 @@ func TestTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{answer: func(int, string) string { return ok }}
 		s := start(t, p, Webhook{}, Options{})
-		s.Send(make([]byte, 524_314))
-		s.Send(make([]byte, 524_315))
+		for _, id := range []string{"1", "1471961782"} {
+			for _, size := range []int{524_288, 524_289} {
+				const data = `"message":{"chat":{"id":1},"text":""}`
+				text := strings.Repeat("x", size-len(data))
+				s.Send([]byte(`{"update_id":` + id + ",\n" + data[:len(data)-2] + text + `"}}`))
+			}
+		}
 		wait(t, s)
-		if stats := s.Stats(); stats.TooLong != 1 || stats.Delivered != 1 || len(p.got()) != 1 {
+		if stats := s.Stats(); stats.TooLong != 2 || stats.Delivered != 2 || len(p.got()[1]) != 524_314 {
 			t.Errorf("got %+v", stats)
 		}
 	})

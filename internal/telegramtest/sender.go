@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -19,8 +20,8 @@ type Sender struct {
 	// onGone is told when 410 removed the webhook, outside of the lock.
 	onGone func()
 
-	// resolve asks DNS for a webhook's address, outside of the lock. It may be nil.
-	resolve func(Webhook) (ip string, ok bool)
+	// resolve asks DNS for the address of a webhook that resolves.
+	resolve func(telegram.Target) (netip.Addr, error)
 
 	mu      sync.Mutex
 	changed *sync.Cond // something was queued or dropped, or the sender closed
@@ -68,8 +69,8 @@ func (s *Sender) setHook(w Webhook) {
 	if t, err := telegram.ParseTarget(w.URL); err == nil {
 		s.hook = newHook(s, w, t)
 		s.hook.work()
-		if w.resolves && s.resolve != nil {
-			s.wg.Go(s.hook.resolve)
+		if w.resolves {
+			s.wg.Go(s.hook.follow)
 		}
 	}
 }

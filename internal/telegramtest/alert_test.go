@@ -35,4 +35,3 @@ func TestAlertText(t *testing.T) {
 		t.Errorf("no alert: got %q", got)
 	}
 }
-

@@ -123,15 +123,14 @@ func (s *Sender) waiting(limit int) []json.RawMessage {
 }
 
 // confirm forgets the updates before an id, or all but so many for a negative
-// number. An id that is far from those of the queue confirms nothing.
+// number. An id that is far behind those of the queue confirms nothing.
 func (s *Sender) confirm(offset int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := s.updates.Front()
-	if first == nil || offset > 0 && (int64(offset) > s.tail+10 || int64(offset) < first.Value.(*update).id-maxUpdates) {
+	if int64(offset) > s.tail+10 {
 		return
 	}
-	for e := first; e != nil; {
+	for e := s.updates.Front(); e != nil; {
 		next := e.Next()
 		if offset < 0 && s.updates.Len() > -offset || e.Value.(*update).id < int64(offset) {
 			s.drop(e)

@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
@@ -54,7 +55,10 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 		return &Error{fmt.Sprintf("Bad Request: zlib error %d", code), err}
 	}
 	a.Body = body
-	if err = a.findMethod(); err != nil {
+	if err = a.findMethod(); errors.Is(err, io.ErrUnexpectedEOF) { // Telegram waits for more
+		_, err = io.Copy(io.Discard, r)
+		return ReadError(cmp.Or(err, io.EOF))
+	} else if err != nil {
 		return &Error{fmt.Sprintf("Bad Request: %v", err), err}
 	}
 	return nil

@@ -51,8 +51,8 @@ func (c *Conn) Exchange(request []byte, deadline time.Time) *Answer {
 		written <- err
 	}()
 	a := ReadAnswer(c.R)
-	if errors.Is(a.Err, ErrReadTimeout) {
-		if <-written != nil {
+	if a.Err != nil && !errors.Is(a.Err, ErrClosed) { // Telegram writes the whole request all the same
+		if <-written != nil && errors.Is(a.Err, ErrReadTimeout) {
 			a.Err = ErrWriteTimeout
 		}
 		return a

@@ -145,32 +145,3 @@ func parsed(body string) *update {
 	u := *parses[body]
 	return &u
 }
-
-// A message is given up a day after it was written, whenever Telegram got it.
-func TestOwnDate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dated := func(id int, kind string, age time.Duration) string {
-			return fmt.Sprintf("{\"update_id\":%d,\n\"%s\":{\"chat\":{\"id\":%d},\"date\":%d}}", id, kind, id, time.Now().Add(-age).Unix())
-		}
-		p := &pipes{answer: func(int, string) string { return failing(500) }}
-		s := start(t, p, Webhook{}, Options{})
-		s.Send([]byte(dated(1, "message", 25*time.Hour)))
-		s.Send([]byte(dated(2, "message", 23*time.Hour)))
-		s.Send([]byte(dated(3, "business_connection", 25*time.Hour)))
-		s.Send([]byte(dated(4, "message", -time.Hour))) // by a clock that is ahead
-		for _, step := range []struct {
-			after   time.Duration
-			expired int
-		}{{time.Minute, 1}, {time.Hour + time.Minute, 2}, {22 * time.Hour, 2}, {time.Hour, 4}} {
-			time.Sleep(step.after)
-			if got := s.Stats().Expired; got != step.expired {
-				t.Errorf("after %v more: %d expired, want %d", step.after, got, step.expired)
-			}
-		}
-		for _, update := range p.got() {
-			if strings.Contains(update, `"update_id":1,`) {
-				t.Error("the oldest was sent")
-			}
-		}
-	})
-}

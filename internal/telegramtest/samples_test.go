@@ -87,18 +87,6 @@ func TestParseUpdate(t *testing.T) {
 	}
 }
 
-func TestExpiryOf(t *testing.T) {
-	for kind, want := range map[string]time.Duration{
-		"message": 24 * time.Hour, "poll": 24 * time.Hour, "": 24 * time.Hour, "inline_query": 30 * time.Second,
-		"chosen_inline_result": 10 * time.Minute,
-		"callback_query":       150 * time.Second, "shipping_query": 150 * time.Second, "pre_checkout_query": 150 * time.Second,
-	} {
-		if got := expiryOf(kind); got != want {
-			t.Errorf("%q: got %v, want %v", kind, got, want)
-		}
-	}
-}
-
 func TestMessage(t *testing.T) {
 	const text = "a \"b\" <é> \U0001F680\n"
 	body := Message(42, -1001, text)

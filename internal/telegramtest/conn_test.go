@@ -189,6 +189,7 @@ func TestDialErrors(t *testing.T) {
 			defer s.Close()
 			s.Send([]byte(inChat(1, 1)))
 			time.Sleep(9 * time.Second)
+			synctest.Wait()
 			equal(t, "dialed", dialed, []float64{0, 2, 4, 6, 8}) // although the update is not due each time
 			if got := s.Stats().LastError; got != test.want || !errors.Is(l.all()[0].Err, test.err) {
 				t.Errorf("got %q, want %q", got, test.want)

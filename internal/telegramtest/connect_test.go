@@ -119,6 +119,43 @@ func TestSpareConnection(t *testing.T) {
 	})
 }
 
+// Of several idle connections the one that was used longest ago is next. A new
+// registration drops them all.
+func TestLongestUnusedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		p := &pipes{answer: func(n int, _ string) string {
+			if n > 0 && n < 4 {
+				time.Sleep(time.Second)
+			}
+			return ok
+		}}
+		s := start(t, p, Webhook{}, Options{OnAttempt: l.add})
+		s.Send([]byte(inChat(0, 1)))
+		wait(t, s)
+		for i := range 3 {
+			s.Send([]byte(inChat(1+i, 1+i)))
+			time.Sleep(time.Millisecond)
+		}
+		wait(t, s)
+		for i := range 6 {
+			s.Send([]byte(inChat(4+i, 1)))
+			wait(t, s)
+			synctest.Wait()
+		}
+		var conns []uint64
+		for _, a := range l.all()[4:] {
+			conns = append(conns, a.Conn)
+		}
+		equal(t, "connections", conns, []uint64{1, 2, 3, 1, 2, 3})
+		s.SetWebhook(Webhook{URL: "http://other.example.com/"})
+		synctest.Wait()
+		if got := len(p.closes()); got != 3 {
+			t.Errorf("%d connections were dropped", got)
+		}
+	})
+}
+
 // A connection that ends while nothing is under way is an error if it is reset, and none
 // if it is closed.
 func TestIdleConnectionFails(t *testing.T) {

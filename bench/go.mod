@@ -8,3 +8,8 @@ require (
 	github.com/caddy-telegram/telegramwebhook v0.0.0
 	github.com/go-telegram/bot v1.19.0
 )
+
+require (
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)

@@ -19,7 +19,7 @@ func TestAgainstStandIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()
 			api := telegramtest.NewAPI(telegramtest.APIOptions{
-				Tokens: []string{plantedToken}, Now: func() time.Time { return now },
+				Tokens: []string{plantedToken}, Now: func() time.Time { return now }, NoDelivery: true,
 			})
 			base, stop := api.Start()
 			defer stop()

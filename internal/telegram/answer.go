@@ -15,7 +15,7 @@ type Answer struct {
 	Status int // 0 if there was no answer that could be read
 	Reason string
 	Header http.Header
-	Body   []byte // decoded, the first 1 MiB
+	Body   []byte // decoded; the first 1 MiB, of multipart everything
 	Method string // the Bot API method that a 2xx calls, if any
 	Err    error  // why there is no Status, or what was wrong with the answer
 	Keep   bool   // the connection can be used again
@@ -45,7 +45,7 @@ func (a *Answer) readHead(r *bufio.Reader) error {
 			return a.parseHead(string(before))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return readError(err)
+			return ReadError(err)
 		}
 		if len(head) > maxAnswerHead {
 			return &Error{Text: "Request Header Fields Too Large: total headers size exceeded"}

@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
@@ -42,22 +43,29 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 	}
 	switch {
 	case rawErr != nil:
-		return readError(rawErr)
+		return ReadError(rawErr)
 	case limited.N > 0:
 		return ErrClosed
 	}
-	if err == nil {
-		a.Body = body
-		err = a.findMethod()
-	}
 	if err != nil {
+		code := -3 // not what zlib makes
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			code = -5 // not all of it
+		}
+		return &Error{fmt.Sprintf("Bad Request: zlib error %d", code), err}
+	}
+	a.Body = body
+	if err = a.findMethod(); errors.Is(err, io.ErrUnexpectedEOF) { // Telegram waits for more
+		_, err = io.Copy(io.Discard, r)
+		return ReadError(cmp.Or(err, io.EOF))
+	} else if err != nil {
 		return &Error{fmt.Sprintf("Bad Request: %v", err), err}
 	}
 	return nil
 }
 
 // decode returns the body without its Content-Encoding. The length of JSON and of a form
-// is limited; of other bodies the beginning is kept.
+// is limited; of a body that cannot hold a call the beginning is kept.
 func (a *Answer) decode(raw io.Reader) ([]byte, error) {
 	switch strings.ToLower(a.last("Content-Encoding")) {
 	case "", "none":
@@ -69,11 +77,15 @@ func (a *Answer) decode(raw io.Reader) ([]byte, error) {
 	default:
 		return nil, errEncoding
 	}
+	t := strings.ToLower(a.last("Content-Type"))
+	if strings.Contains(t, multipartType) {
+		return io.ReadAll(raw)
+	}
 	body, err := io.ReadAll(io.LimitReader(raw, maxParameters+1))
 	if len(body) <= maxParameters {
 		return body, err
 	}
-	if t := strings.ToLower(a.last("Content-Type")); strings.Contains(t, jsonType) || strings.Contains(t, formType) {
+	if strings.Contains(t, jsonType) || strings.Contains(t, formType) {
 		return nil, errTooLong
 	}
 	_, err = io.Copy(io.Discard, raw)

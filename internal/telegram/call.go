@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// The types, beside multipart, of an answer in which Telegram looks for a Bot API call.
+// The types of an answer in which Telegram looks for a Bot API call.
 const (
-	jsonType = "application/json"
-	formType = "application/x-www-form-urlencoded"
+	jsonType      = "application/json"
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data"
 )
 
 // Runs reports whether Telegram carries out a method that an answer calls. Some methods
@@ -37,11 +38,8 @@ func (a *Answer) findMethod() (err error) {
 		a.Method = values.Get("method")
 	case strings.Contains(t, jsonType):
 		a.Method = methodInJSON(a.Body)
-	case strings.Contains(t, "multipart/form-data"):
+	case strings.Contains(t, multipartType):
 		a.Method, err = methodInMultipart(a.Body, a.last("Content-Type"))
-	}
-	if len(a.Body) == maxParameters {
-		return nil // the end of the body is missing here, but not for Telegram
 	}
 	return err
 }
@@ -92,7 +90,7 @@ func methodInMultipart(body []byte, contentType string) (method string, err erro
 		if err != nil {
 			return method, err
 		}
-		if method == "" && part.FormName() == "method" {
+		if method == "" && part.FormName() == "method" && part.FileName() == "" {
 			method = string(value)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 )
@@ -50,6 +51,12 @@ func (c *Conn) Exchange(request []byte, deadline time.Time) *Answer {
 		written <- err
 	}()
 	a := ReadAnswer(c.R)
+	if a.Err != nil && !errors.Is(a.Err, ErrClosed) { // Telegram writes the whole request all the same
+		if <-written != nil && errors.Is(a.Err, ErrReadTimeout) {
+			a.Err = ErrWriteTimeout
+		}
+		return a
+	}
 	select {
 	case err := <-written:
 		a.Keep = a.Keep && err == nil

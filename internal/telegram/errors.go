@@ -36,7 +36,7 @@ func dialError(err error) error {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return &Error{"Failed to resolve host: Name or service not known", err}
 	}
-	if err = readError(err); errors.Is(err, ErrReadTimeout) {
+	if err = ReadError(err); errors.Is(err, ErrReadTimeout) {
 		return ErrWriteTimeout
 	}
 	return err
@@ -51,13 +51,14 @@ func tlsError(err error) error {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return &Error{"SSL error {error:0A00010B:SSL routines::wrong version number}", err}
 	}
-	if e := readError(err); errors.Is(e, ErrClosed) || errors.Is(e, ErrReadTimeout) {
+	if e := ReadError(err); errors.Is(e, ErrClosed) || errors.Is(e, ErrReadTimeout) {
 		return e
 	}
 	return &Error{fmt.Sprintf("SSL error {%v}", err), err}
 }
 
-func readError(err error) error {
+// ReadError words what went wrong with a connection.
+func ReadError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return ErrReadTimeout

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // Target is a webhook's URL in its parts, by Telegram's rules.
@@ -102,20 +104,33 @@ func ParseTarget(raw string) (t Target, err error) {
 		t.userinfo, authority = authority[:i], authority[i+1:]
 	}
 
-	t.Host, t.Port = strings.ToLower(authority), t.defaultPort()
+	t.Host, t.Port = lower(authority), t.defaultPort()
 	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
-		t.Port, err = strconv.Atoi(authority[i+1:])
-		if err != nil || t.Port < 1 || t.Port > 65535 {
+		port, err := strconv.ParseUint(authority[i+1:], 10, 16)
+		if err != nil || port == 0 {
 			return t, errURL
 		}
-		t.Host = strings.ToLower(authority[:i])
+		t.Host, t.Port = lower(authority[:i]), int(port)
 	}
-	if !validHost(t.Host) {
+	if !validHost(t.Host) || !validText(strings.ReplaceAll(t.userinfo, ":", "")) {
 		return t, errURL
+	}
+	if ascii, err := idna.Punycode.ToASCII(t.Host); err == nil {
+		t.Host = ascii
 	}
 
 	t.Query = escapeQuery(t.Query)
 	return t, nil
+}
+
+// lower is strings.ToLower for ASCII alone.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func validHost(host string) bool {
@@ -126,10 +141,13 @@ func validHost(host string) bool {
 		a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
 		return err == nil && a.Is6() && a.Zone() == "" && strings.HasSuffix(host, "]")
 	}
-	return !strings.ContainsFunc(host, func(c rune) bool {
-		return c < 0x80 && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789.-_!$,~*'();&+=%", c)
-	})
+	return validText(host)
 }
+
+var (
+	urlText   = regexp.MustCompile(`^(?:[-A-Za-z0-9._!$,~*'();&+=]|[^\x00-\x7f]|%[0-9A-Fa-f]{2})*$`)
+	validText = urlText.MatchString
+)
 
 // unsendable would break the request line.
 var unsendable = regexp.MustCompile(`[\x00-\x20]`)

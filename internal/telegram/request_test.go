@@ -48,6 +48,18 @@ func TestRequest(t *testing.T) {
 			"POST /?x=a%20b#f HTTP/1.1\r\nHost: bot.example.com\r\n"},
 		{"user", "https://me:pw@bot.example.com/", "",
 			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nAuthorization: Basic bWU6cHc=\r\n"},
+		{"user that is escaped", "https://me:p%40ss@bot.example.com/", "",
+			"POST / HTTP/1.1\r\nHost: bot.example.com\r\nAuthorization: Basic bWU6cCU0MHNz\r\n"},
+		{"outside ASCII", "https://b\u00fccher.example.com:8443/", "",
+			"POST / HTTP/1.1\r\nHost: xn--bcher-kva.example.com:8443\r\n"},
+		{"outside ASCII, in capitals", "https://B\u00dcCHER.example.com:443/", "",
+			"POST / HTTP/1.1\r\nHost: xn--bcher-2pa.example.com\r\n"},
+		{"outside ASCII, in capitals, without a port", "https://B\u00dcCHER.example.com/", "",
+			"POST / HTTP/1.1\r\nHost: xn--bcher-2pa.example.com\r\n"},
+		{"a path outside ASCII", "https://a/b\u00fccher", "",
+			"POST /b\u00fccher HTTP/1.1\r\nHost: a\r\n"},
+		{"port with zeros", "https://a:008443/", "",
+			"POST / HTTP/1.1\r\nHost: a:8443\r\n"},
 		{"IPv6", "http://[::1]:8080/", "",
 			"POST / HTTP/1.1\r\nHost: [::1]:8080\r\n"},
 	} {
@@ -74,7 +86,8 @@ func TestRequestNeverSent(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "https://", "https:///path", "ftp://a/", "https://a b/", "https://a:0/", "https://a:x/", "https://a:70000/",
-		"https://[::1/", "https://[1.2.3.4]/", "https://./",
+		"https://[::1/", "https://u:p@w@host/", "https://u p@host/", "https://a%2/", "https://a:+80/",
+		"https://a:/", "https://:443/", "https://[1.2.3.4]/", "https://./",
 	} {
 		if request(t, bad, "", nil) != nil {
 			t.Errorf("%q counts as a url", bad)

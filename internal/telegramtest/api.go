@@ -31,16 +31,25 @@ type APIOptions struct {
 	AllowReserved bool
 
 	// Resolve returns the addresses of a host name. What it returns is checked,
-	// shown in getWebhookInfo and dialed. Nil means that every name resolves:
-	// the name itself is then dialed, and getWebhookInfo shows 203.0.113.10.
+	// shown in getWebhookInfo and dialed, and it is asked again every half an hour.
+	// Nil means that every name resolves: the name itself is then dialed, and
+	// getWebhookInfo shows 203.0.113.10.
 	Resolve func(host string) ([]netip.Addr, error)
+
+	// NoRoute reports whether an address cannot be connected to, which setWebhook
+	// finds out by itself. Nil means that there is a route to all of them.
+	NoRoute func(netip.AddrPort) bool
+
+	// CopyCertificate takes as long as it takes to keep an uploaded certificate.
+	// Nil is no time.
+	CopyCertificate func()
 
 	// Now is the clock, and the senders' clock unless Sender has one.
 	// Default time.Now.
 	Now func() time.Time
 
-	// After waits where a Fault delays an answer and where getUpdates polls.
-	// Default time.After.
+	// After waits where a Fault or a conflict delays an answer and where getUpdates
+	// polls. Default time.After.
 	After func(time.Duration) <-chan time.Time
 
 	// NoDelivery keeps all updates waiting.
@@ -141,12 +150,13 @@ func (a *API) bot(token string) *bot {
 		told := o.OnAttempt
 		o.OnAttempt = func(at Attempt) {
 			if at.Call != nil {
-				a.record(Call{Token: token, Method: at.Call.Method, Params: at.Call.Params, InAnswer: true})
+				a.record(Call{Token: token, Method: at.Call.Method, Params: at.Call.Params, Files: at.Call.Files, InAnswer: true})
 			}
 			told(at)
 		}
 		b.sender = NewSender(Webhook{}, o)
 		b.sender.onGone = func() { a.gone(b) }
+		b.sender.resolve = a.resolve
 		a.bots[token] = b
 	}
 	return b

@@ -84,9 +84,10 @@ func info(t *testing.T, a http.Handler) string {
 
 // newAPI returns an API whose bots are delivered to by pipes.
 func newAPI(t *testing.T, p *pipes, o APIOptions) *API {
-	if p != nil {
-		o.Sender.Dial = p.dial
+	if p == nil {
+		p = &pipes{answer: func(int, string) string { return ok }}
 	}
+	o.Sender.Dial = p.dial
 	a := NewAPI(o)
 	t.Cleanup(a.Close)
 	return a

@@ -1,6 +1,7 @@
 package telegramtest
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"slices"
@@ -14,9 +15,13 @@ type bot struct {
 	reg    registration
 	types  []string // of updates, in Telegram's order; nil is the default
 
-	nextSet time.Time // when setWebhook may be called again
-	pending *pending  // the setWebhook under way, if one is
-	poll    *poll     // the getUpdates that waits, if one does
+	nextSet      time.Time // when setWebhook may be called again
+	copying      bool      // an uploaded certificate is being kept
+	pending      *pending  // the setWebhook under way, if one is
+	poll         *poll     // the getUpdates that waits, if one does
+	lastPoll     time.Time // when getUpdates was called last
+	lastOffset   int       // and with which offset
+	nextConflict time.Time // when a conflict is answered at once again
 }
 
 // registration is a webhook as getWebhookInfo and the next setWebhook see it.
@@ -38,7 +43,8 @@ func (b *bot) erase() {
 }
 
 func (b *bot) webhook() Webhook {
-	return Webhook{URL: b.reg.url, Secret: b.reg.secret, MaxConnections: b.reg.max, IPAddress: b.reg.dial, RootCAs: b.reg.roots}
+	return Webhook{URL: b.reg.url, Secret: b.reg.secret, MaxConnections: b.reg.max, IPAddress: b.reg.dial, RootCAs: b.reg.roots,
+		resolves: b.reg.dial != "" && !b.reg.fixed}
 }
 
 // gone takes note that 410 removed a bot's webhook, unless it was set meanwhile.
@@ -118,8 +124,11 @@ func (a *API) getWebhookInfo(q *query) *reply {
 		PendingUpdateCount:   stats.Pending,
 		LastErrorMessage:     stats.LastError,
 		MaxConnections:       b.reg.max,
-		IPAddress:            b.reg.ip,
+		IPAddress:            cmp.Or(b.sender.address(), b.reg.ip),
 		AllowedUpdates:       b.types,
+	}
+	if info.URL != "" && info.IPAddress == "" {
+		info.IPAddress = "<unknown>" // not resolved yet
 	}
 	if stats.LastError != "" {
 		info.LastErrorDate = stats.LastErrorDate.Unix()

@@ -11,40 +11,53 @@ import (
 )
 
 // conn is a persistent connection to a webhook with at most one request under
-// way. One goroutine runs it from its first try to its end.
+// way. One goroutine runs it from its opening to its end. It can have a job before
+// it is open.
 type conn struct {
-	h    *hook
-	id   uint64
-	wc   *telegram.Conn // nil until the first try
-	stop func() bool    // ends the watch for a new registration
+	h          *hook
+	id         uint64
+	generation int
+	address    string
+	wc         *telegram.Conn // nil until it is open
+	stop       func() bool    // ends the watch for a new registration
 
 	job  *job          // assigned while idle; the sender's lock guards it
 	wake chan struct{} // holds a value when a job was assigned
 }
 
 func newConn(h *hook, id uint64) *conn {
-	return &conn{h: h, id: id, wake: make(chan struct{}, 1)}
+	return &conn{
+		h: h, id: id, generation: h.generation,
+		address: h.target.Address(h.w.IPAddress),
+		wake:    make(chan struct{}, 1),
+	}
 }
 
 // run makes one try after the other until the connection ends.
-func (c *conn) run(j job) {
-	for {
-		a := c.try(j)
-		if a.Keep {
-			c.wc.SetReadDeadline(time.Now().Add(c.h.s.opt.IdleTimeout))
-		} else {
-			c.close()
+func (c *conn) run() {
+	defer c.close()
+	if err := c.open(); err != nil {
+		if j := c.take(true, err); j != nil {
+			c.h.ended(c, *j, &telegram.Answer{Err: err})
 		}
-		if !c.h.ended(c, j, a) {
-			break
-		}
-		next := c.rest()
-		if next == nil {
-			break
-		}
-		j = *next
+		return
 	}
-	c.close()
+	for {
+		j := c.rest()
+		if j == nil {
+			return
+		}
+		a := c.wc.Exchange(j.request, j.begin.Add(c.h.s.opt.ReadTimeout))
+		c.refuse(a)
+		if !a.Keep {
+			c.close()
+		} else {
+			_ = c.wc.SetReadDeadline(time.Now().Add(c.h.s.opt.IdleTimeout))
+		}
+		if !c.h.ended(c, *j, a) {
+			return
+		}
+	}
 }
 
 func (c *conn) close() {
@@ -54,26 +67,20 @@ func (c *conn) close() {
 	}
 }
 
-// try writes a request and reads its answer.
-func (c *conn) try(j job) *telegram.Answer {
-	deadline := time.Now().Add(c.h.s.opt.ReadTimeout)
-	if c.wc == nil {
-		if err := c.open(deadline); err != nil {
-			return &telegram.Answer{Err: err}
-		}
-	}
-	return c.wc.Exchange(j.request, deadline)
-}
-
 // open connects. A new registration cuts the connection.
-func (c *conn) open(deadline time.Time) error {
-	ctx, cancel := context.WithDeadline(c.h.ctx, deadline)
+func (c *conn) open() error {
+	s, begin := c.h.s, time.Now()
+	ctx, cancel := context.WithDeadline(c.h.ctx, begin.Add(s.opt.ReadTimeout))
 	defer cancel()
-	wc, err := telegram.Open(ctx, c.h.s.opt.Dial, c.h.target.Address(c.h.w.IPAddress), c.h.tls)
+	wc, err := telegram.Open(ctx, s.opt.Dial, c.address, c.h.tls)
 	if err != nil {
 		return err
 	}
-	c.wc, c.stop = wc, context.AfterFunc(c.h.ctx, func() { _ = wc.Conn.Close() })
+	_ = wc.SetReadDeadline(begin.Add(s.opt.IdleTimeout))
+	c.stop = context.AfterFunc(c.h.ctx, func() { _ = wc.Conn.Close() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.wc = wc
 	return nil
 }
 
@@ -81,7 +88,9 @@ func (c *conn) open(deadline time.Time) error {
 func (c *conn) assign(j job) {
 	c.job = &j
 	c.wake <- struct{}{}
-	c.wc.SetReadDeadline(time.Unix(1, 0)) // interrupts rest
+	if c.wc != nil {
+		_ = c.wc.SetReadDeadline(time.Unix(1, 0)) // interrupts rest
+	}
 }
 
 // rest waits for the next job while it watches for the peer to close. It
@@ -89,7 +98,7 @@ func (c *conn) assign(j job) {
 // where they are and begin the next answer, as they do for Telegram.
 func (c *conn) rest() *job {
 	for {
-		if j := c.take(false); j != nil {
+		if j := c.take(false, nil); j != nil {
 			return j
 		}
 		_, err := c.wc.R.Peek(c.wc.R.Buffered() + 1)
@@ -97,12 +106,12 @@ func (c *conn) rest() *job {
 			select {
 			case <-c.wake:
 			case <-time.After(c.h.s.opt.IdleTimeout):
-				return c.take(true)
+				return c.take(true, nil)
 			case <-c.h.ctx.Done():
 				return nil
 			}
 		} else if err != nil {
-			return c.take(true)
+			return c.take(true, telegram.ReadError(err))
 		}
 	}
 }
@@ -110,19 +119,25 @@ func (c *conn) rest() *job {
 // take returns the assigned job. Without one the connection may leave service
 // in the same moment, so that none is assigned afterwards. A job that is
 // assigned just when the peer closes fails, as it would for Telegram.
-func (c *conn) take(leave bool) *job {
-	c.h.s.mu.Lock()
-	defer c.h.s.mu.Unlock()
-	j := c.job
-	if j != nil {
+func (c *conn) take(leave bool, err error) *job {
+	h := c.h
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	if j := c.job; j != nil {
 		c.job = nil
 		select {
 		case <-c.wake:
 		default:
 		}
-	} else if i := slices.Index(c.h.idle, c); leave && i >= 0 {
-		c.h.idle = slices.Delete(c.h.idle, i, i+1)
-		c.h.open--
+		return j
 	}
-	return j
+	if i := slices.Index(h.connections.idle, c); leave && i >= 0 && h.ctx.Err() == nil {
+		h.connections.idle = slices.Delete(h.connections.idle, i, i+1)
+		h.connections.open--
+		if err != nil && !errors.Is(err, telegram.ErrReadTimeout) { // which is just the end of its time
+			h.noteError(&telegram.Answer{Err: err})
+		}
+		h.work()
+	}
+	return nil
 }

@@ -180,13 +180,17 @@ func TestDialErrors(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var l log
+			var dialed []float64
+			begin := time.Now()
 			s := NewSender(Webhook{URL: "http://a/"}, Options{OnAttempt: l.add, Dial: func(context.Context, string, string) (net.Conn, error) {
+				dialed = append(dialed, time.Since(begin).Seconds())
 				return nil, test.err
 			}})
 			defer s.Close()
 			s.Send([]byte(inChat(1, 1)))
-			time.Sleep(3 * time.Second)
-			equal(t, "pauses", l.pauses(), []float64{0, 2, 4})
+			time.Sleep(9 * time.Second)
+			synctest.Wait()
+			equal(t, "dialed", dialed, []float64{0, 2, 4, 6, 8}) // although the update is not due each time
 			if got := s.Stats().LastError; got != test.want || !errors.Is(l.all()[0].Err, test.err) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}

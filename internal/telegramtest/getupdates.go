@@ -33,13 +33,23 @@ func (b *bot) endPoll(why string) {
 func (a *API) getUpdates(q *query) *reply {
 	a.mu.Lock()
 	b := a.bot(q.token)
-	if b.reg.url != "" {
+	if b.reg.url != "" || b.copying {
 		a.mu.Unlock()
-		return conflictReply("can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
+		return a.conflict(q, b, "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first")
 	}
 	b.setTypes(q)
-	b.sender.confirm(q.int("offset", 0, -1<<31, 1<<31-1))
+	offset := q.int("offset", 0, -1<<31, 1<<31-1)
 	limit, timeout := q.int("limit", 100, 1, 100), q.int("timeout", 0, 0, 50)
+	now := a.opt.Now()
+	if since := now.Sub(b.lastPoll); offset == b.lastOffset && since < 3*time.Second {
+		// Whoever asks for the same again is slowed down.
+		timeout = max(timeout, 3)
+		if since < 500*time.Millisecond {
+			limit = 1
+		}
+	}
+	b.lastPoll, b.lastOffset = now, offset
+	b.sender.confirm(offset)
 	updates := b.sender.waiting(limit)
 	if len(updates) > 0 || timeout == 0 {
 		a.mu.Unlock()
@@ -56,28 +66,54 @@ func (a *API) getUpdates(q *query) *reply {
 	case <-a.opt.After(time.Duration(timeout) * time.Second):
 	case <-q.ctx.Done():
 	case why := <-p.ended:
-		return conflictReply(why)
+		return a.conflict(q, b, why)
 	}
 
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	if b.poll != p {
-		return conflictReply(<-p.ended)
+		a.mu.Unlock()
+		return a.conflict(q, b, <-p.ended)
 	}
+	defer a.mu.Unlock()
 	b.poll = nil
 	return okReply(b.sender.waiting(limit), "")
 }
+
+// conflict answers a call that another one excludes. All but the first within 3 s
+// are answered late.
+func (a *API) conflict(q *query, b *bot, why string) *reply {
+	const pause = 3 * time.Second
+	a.mu.Lock()
+	now := a.opt.Now()
+	late := now.Before(b.nextConflict)
+	if !late {
+		b.nextConflict = now.Add(pause)
+	}
+	a.mu.Unlock()
+	if late {
+		select {
+		case <-a.opt.After(pause):
+		case <-q.ctx.Done():
+		}
+	}
+	return conflictReply(why)
+}
+
+// maxAnswer is from where on the updates of an answer have to wait for the next.
+const maxAnswer = 4 << 20
 
 // waiting returns the oldest updates that have not expired.
 func (s *Sender) waiting(limit int) []json.RawMessage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	updates := []json.RawMessage{}
+	updates, size := []json.RawMessage{}, 0
 	for e := s.updates.Front(); e != nil && len(updates) < limit; {
 		u, next := e.Value.(*update), e.Next()
 		if u.expired(s.opt.Now(), 0) {
 			s.stats.Expired++
 			s.drop(e)
+		} else if size += u.size + 50; size >= maxAnswer {
+			break
 		} else {
 			updates = append(updates, json.RawMessage(u.body))
 		}
@@ -87,10 +123,13 @@ func (s *Sender) waiting(limit int) []json.RawMessage {
 }
 
 // confirm forgets the updates before an id, or all but so many for a negative
-// number.
+// number. An id that is far behind those of the queue confirms nothing.
 func (s *Sender) confirm(offset int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if int64(offset) > s.tail+10 {
+		return
+	}
 	for e := s.updates.Front(); e != nil; {
 		next := e.Next()
 		if offset < 0 && s.updates.Len() > -offset || e.Value.(*update).id < int64(offset) {

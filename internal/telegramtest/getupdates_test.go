@@ -41,6 +41,7 @@ func TestGetUpdates(t *testing.T) {
 			{[]string{"offset", "120"}, "120", 1},
 			{[]string{"offset", "121"}, "", 0},
 		} {
+			time.Sleep(3 * time.Second)
 			r := call(t, a, pollPath, step.params...)
 			r.is(t, 200, "")
 			if got := r.ids(); got != step.want || a.Sender(token).Stats().Pending != step.left {
@@ -50,12 +51,84 @@ func TestGetUpdates(t *testing.T) {
 		for i := range 120 {
 			a.Send(token, []byte(inChat(i+1, 1)))
 		}
+		time.Sleep(3 * time.Second)
 		if got := strings.Count(string(call(t, a, pollPath, "limit", "1000").Result), "update_id"); got != 100 {
 			t.Errorf("got %d updates", got)
 		}
 		time.Sleep(25 * time.Hour)
 		if r := call(t, a, pollPath); string(r.Result) != "[]" || a.Sender(token).Stats().Expired != 120 {
 			t.Errorf("a day later: %s", r.Result)
+		}
+	})
+}
+
+// Whoever asks for the same updates again at once gets one of them, and waits if there
+// is none.
+func TestGetUpdatesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t, nil, APIOptions{})
+		for i := range 5 {
+			a.Send(token, []byte(inChat(i+1, 1)))
+		}
+		for _, step := range []struct {
+			after  time.Duration
+			offset string
+			want   string
+			took   time.Duration
+		}{
+			{0, "0", "1 2 3 4 5", 0},
+			{400 * time.Millisecond, "0", "1", 0},
+			{600 * time.Millisecond, "0", "1 2 3 4 5", 0},
+			{0, "3", "3 4 5", 0},
+			{0, "6", "", 0},
+			{0, "6", "", 3 * time.Second},
+			{time.Second, "6", "", 0}, // four seconds after the last one
+		} {
+			time.Sleep(step.after)
+			begin := time.Now()
+			r := call(t, a, pollPath, "offset", step.offset)
+			if took := time.Since(begin); r.ids() != step.want || took != step.took {
+				t.Errorf("offset %s: got %s after %v", step.offset, r.ids(), took)
+			}
+		}
+	})
+}
+
+// An offset that is far from the updates confirms none.
+func TestFarOffset(t *testing.T) {
+	a := newAPI(t, nil, APIOptions{})
+	a.Send(token, []byte(inChat(500_000, 1)))
+	a.Send(token, []byte(inChat(500_001, 1)))
+	for _, step := range []struct{ offset, want string }{
+		{"500013", "500000 500001"}, {"399999", "500000 500001"}, {"500012", ""},
+	} {
+		if got := call(t, a, pollPath, "offset", step.offset).ids(); got != step.want {
+			t.Errorf("offset %s: got %s", step.offset, got)
+		}
+	}
+}
+
+// An answer has less than 4 MiB.
+func TestLongAnswer(t *testing.T) {
+	a := newAPI(t, nil, APIOptions{})
+	for i := range 10 {
+		a.Send(token, []byte(fmt.Sprintf("{\"update_id\":%d,\n\"message\":{\"chat\":{\"id\":1},\"text\":\"%s\"}}", i+1, strings.Repeat("x", 500<<10))))
+	}
+	if got := call(t, a, pollPath).ids(); got != "1 2 3 4 5 6 7 8" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// The first conflict is answered at once, and those that follow late.
+func TestConflictsAreSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t, nil, APIOptions{})
+		call(t, a, setPath, "url", hookURL)
+		for _, want := range []time.Duration{0, 3 * time.Second, 0} {
+			begin := time.Now()
+			if r := call(t, a, pollPath); r.Status != 409 || time.Since(begin) != want {
+				t.Errorf("got %d after %v, want %v", r.Status, time.Since(begin), want)
+			}
 		}
 	})
 }

@@ -1,10 +1,11 @@
 package telegramtest
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"crypto/tls"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -13,21 +14,21 @@ import (
 // hook is one registration of a webhook and what is under way for it. The
 // sender's lock guards it.
 type hook struct {
-	s      *Sender
-	w      Webhook
-	target telegram.Target
-	tls    *tls.Config // nil for http
-	ctx    context.Context
-	cancel context.CancelFunc
-	max    int // connections
+	s          *Sender
+	w          Webhook
+	target     telegram.Target
+	tls        *tls.Config // nil for http
+	ctx        context.Context
+	cancel     context.CancelFunc
+	max        int // connections
+	generation int // of the host's address
 
 	next   *list.Element // the first update that is not loaded
-	loaded int
-	queues map[string]*queue
-	lone   int      // how many queues of a single update there were
-	ready  []*queue // those whose first update may be sent now
-	idle   []*conn  // the one that was used longest ago first
-	open   int      // connections, idle ones included
+	queues map[int64]*queue
+	lone   int64    // how many queues of a single update there were
+	due    []*queue // those whose first update may be sent now, in order
+
+	connections connections
 
 	first410 time.Time // zero unless 410 was the last answer
 }
@@ -35,8 +36,9 @@ type hook struct {
 // queue holds the loaded updates of a chat or user. While the first of them is
 // under way or waits to be tried again, the others wait behind it.
 type queue struct {
-	key     string
+	id      int64
 	updates []*list.Element
+	due     time.Time // since when the first may be sent
 }
 
 // job is one try to deliver an update.
@@ -46,14 +48,16 @@ type job struct {
 	update  *update
 	try     int
 	request []byte
+	begin   time.Time
 }
 
 func newHook(s *Sender, w Webhook, t telegram.Target) *hook {
 	h := &hook{
 		s: s, w: w, target: t,
-		max:    w.MaxConnections,
-		next:   s.updates.Front(),
-		queues: make(map[string]*queue),
+		max:         w.MaxConnections,
+		next:        s.updates.Front(),
+		queues:      make(map[int64]*queue),
+		connections: newConnections(),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if h.max == 0 {
@@ -76,9 +80,15 @@ func (h *hook) arrived(e *list.Element) {
 // work starts whatever can be started.
 func (h *hook) work() {
 	h.load()
-	for len(h.ready) > 0 && (len(h.idle) > 0 || h.open < h.max) {
-		q := h.ready[0]
-		h.ready = h.ready[1:]
+	h.connect()
+	h.send()
+}
+
+// send hands the queues that are due to idle connections.
+func (h *hook) send() {
+	for c := &h.connections; len(h.due) > 0 && len(c.idle) > 0; {
+		q := h.due[0]
+		h.due = h.due[1:]
 		e := q.updates[0]
 		u := e.Value.(*update)
 		request := h.target.Request(h.w.Secret, u.body)
@@ -86,51 +96,57 @@ func (h *hook) work() {
 			continue // too long for Telegram: the queue stays where it is
 		}
 		u.tries++
-		j := job{q, e, u, u.tries, request}
-		if len(h.idle) > 0 {
-			c := h.idle[0]
-			h.idle = h.idle[1:]
-			c.assign(j)
-			continue
-		}
-		h.open++
-		h.s.stats.Connections++
-		c := newConn(h, uint64(h.s.stats.Connections))
-		h.s.wg.Go(func() { c.run(j) })
+		conn := c.idle[0]
+		c.idle = c.idle[1:]
+		conn.assign(job{q, e, u, u.tries, request, time.Now()})
 	}
 }
 
-// load hands updates to their queues, twice as many as there may be connections.
-// It is because of this limit that many queues which wait to be tried again
-// stall the others too.
+// maxLoad is how many updates are loaded at a time.
+const maxLoad = 1000
+
+// load hands updates to their queues, until there are twice as many queues as
+// there may be connections. It is because of this limit that many queues which
+// wait to be tried again stall the others too.
 func (h *hook) load() {
-	for h.next != nil && h.loaded < 2*h.max {
+	now := h.s.opt.Now()
+	for room := min(maxLoad, 2*h.max-len(h.queues)); h.next != nil && room > 0; {
 		e := h.next
 		h.next = e.Next()
 		u := e.Value.(*update)
 		if u.done {
 			continue
 		}
-		if u.expired(h.s.opt.Now(), 0) {
+		if u.expired(now, 0) {
 			h.s.stats.Expired++
 			h.s.drop(e)
 			continue
 		}
-		u.tries, u.fails, u.delay = 0, 0, time.Second
-		key := u.queue
-		if key == "" {
+		room--
+		u.tries, u.fails, u.delay, u.loaded = 0, 0, time.Second, now
+		id := u.queue
+		if id == 0 {
+			id = 1<<60 + h.lone
 			h.lone++
-			key = "own " + strconv.Itoa(h.lone)
 		}
-		q := h.queues[key]
+		q := h.queues[id]
 		if q == nil {
-			q = &queue{key: key}
-			h.queues[key] = q
-			h.ready = append(h.ready, q)
+			q = &queue{id: id}
+			h.queues[id] = q
+			h.setDue(q, now)
 		}
 		q.updates = append(q.updates, e)
-		h.loaded++
 	}
+}
+
+// setDue lets the first update of a queue be sent. The queue that has been due
+// for longest comes first.
+func (h *hook) setDue(q *queue, since time.Time) {
+	q.due = since
+	i, _ := slices.BinarySearchFunc(h.due, q, func(a, b *queue) int {
+		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.id, b.id))
+	})
+	h.due = slices.Insert(h.due, i, q)
 }
 
 // drop removes an update for good.
@@ -138,6 +154,7 @@ func (s *Sender) drop(e *list.Element) {
 	if s.hook != nil && s.hook.next == e {
 		s.hook.next = e.Next()
 	}
+	s.bytes -= e.Value.(*update).size
 	s.updates.Remove(e)
 	s.changed.Broadcast()
 }
@@ -166,10 +183,10 @@ func (h *hook) ended(c *conn, j job, a *telegram.Answer) bool {
 	goes := h.ctx.Err() == nil
 	if goes {
 		h.proceed(j, at)
-		if goes = a.Keep; goes {
-			h.idle = append(h.idle, c)
+		if goes = a.Keep && c.generation == h.generation; goes {
+			h.connections.idle = append(h.connections.idle, c)
 		} else {
-			h.open--
+			h.connections.open--
 		}
 		h.work()
 	}
@@ -184,19 +201,20 @@ func (h *hook) ended(c *conn, j job, a *telegram.Answer) bool {
 // proceed lets a queue go on after a try: with the next update, or with the
 // same after a pause.
 func (h *hook) proceed(j job, at Attempt) {
-	q := j.queue
-	if at.final() {
-		h.loaded--
+	now, q := h.s.opt.Now(), j.queue
+	switch {
+	case at.final():
 		q.updates = q.updates[1:]
 		if len(q.updates) == 0 {
-			delete(h.queues, q.key)
+			delete(h.queues, q.id)
 			return
 		}
-	} else if at.Pause > 0 {
+		now = q.updates[0].Value.(*update).loaded
+	case at.Pause > 0:
 		h.s.wg.Go(func() { h.wait(j, at.Pause) })
 		return
 	}
-	h.ready = append(h.ready, q)
+	h.setDue(q, now)
 }
 
 func (h *hook) wait(j job, pause time.Duration) {
@@ -212,7 +230,8 @@ func (h *hook) wait(j job, pause time.Duration) {
 	if h.ctx.Err() != nil {
 		return
 	}
-	j.update.skew += max(0, pause-s.opt.Now().Sub(begin))
-	h.ready = append(h.ready, j.queue)
+	now := s.opt.Now()
+	j.update.skew += max(0, pause-now.Sub(begin))
+	h.setDue(j.queue, now)
 	h.work()
 }

@@ -2,7 +2,6 @@ package telegramtest
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/url"
 	"strings"
 
@@ -13,17 +12,19 @@ import (
 type MethodCall struct {
 	Method string
 	Params Params // without the method
+	Files  map[string][]byte
 }
 
 // methodCall returns the call that Telegram carries out for an answer, if any.
 func methodCall(a *telegram.Answer) *MethodCall {
-	if !telegram.Runs(a.Method) {
+	q := &query{params: make(Params), files: make(map[string][]byte)}
+	types := a.Header.Values("Content-Type")
+	if len(types) == 0 || q.readBody(types[len(types)-1], bytes.NewReader(a.Body)) != nil || !telegram.Runs(q.params["method"]) {
 		return nil
 	}
-	q := &query{params: make(Params), files: make(map[string][]byte)}
-	_ = q.readBody(a.Header.Get("Content-Type"), bytes.NewReader(a.Body))
+	call := &MethodCall{q.params["method"], q.params, q.files}
 	delete(q.params, "method")
-	return &MethodCall{a.Method, q.params}
+	return call
 }
 
 // Params are the parameters of a call: text as it is, anything else as JSON. Of a
@@ -33,24 +34,8 @@ type Params map[string]string
 // jsonParams returns the fields of an object, up to an error in it.
 func jsonParams(body []byte) Params {
 	params := make(Params)
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return params
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			break
-		}
-		var raw json.RawMessage
-		if dec.Decode(&raw) != nil {
-			break
-		}
-		value := string(raw)
-		if raw[0] == '"' {
-			_ = json.Unmarshal(raw, &value)
-		}
-		params.Add(key.(string), value)
+	for key, value := range jsonFields(body) {
+		params.Add(key, value)
 	}
 	return params
 }

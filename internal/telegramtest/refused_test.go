@@ -72,6 +72,9 @@ func TestRefused(t *testing.T) {
 		{"resolves to reserved", APIOptions{Resolve: resolve}, nil, []string{"url", "https://home.example.com/"}, "Bad Request: bad webhook: IP address 192.168.1.5 is reserved"},
 		{"does not resolve", APIOptions{Resolve: resolve}, nil, []string{"url", "https://nowhere.example.com/"}, "Bad Request: bad webhook: Failed to resolve host: Name or service not known"},
 		{"fixed instead", APIOptions{Resolve: resolve}, nil, []string{"url", "https://nowhere.example.com/", "ip_address", "8.8.4.4"}, ""},
+		{"no route", APIOptions{Resolve: resolve, NoRoute: func(to netip.AddrPort) bool { return to.String() == "8.8.8.8:8443" }}, nil,
+			[]string{"url", "https://bot.example.com:8443/"}, "Bad Request: bad webhook: Failed to connect to [8.8.8.8:8443]"},
+		{"user of two", APIOptions{}, nil, []string{"url", "https://u:p@w@bot.example.com/"}, "Bad Request: invalid webhook URL specified"},
 		{"local", APIOptions{Local: true}, nil, []string{"url", "http://10.0.0.7:5000/"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

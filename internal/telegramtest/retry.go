@@ -30,7 +30,7 @@ func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 	stats := &h.s.stats
 	now := h.s.opt.Now()
 	if a.Delivered() {
-		h.first410 = time.Time{}
+		h.first410, h.connections.lastSuccess = time.Time{}, now
 		stats.Delivered++
 		if at.Call = methodCall(a); at.Call != nil {
 			stats.Calls++
@@ -40,9 +40,7 @@ func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 	}
 
 	stats.Failed++
-	if text := lastError(a); text != "" {
-		stats.LastError, stats.LastErrorDate = text, now
-	}
+	h.noteError(a)
 	at.Pause = j.update.nextPause(a.RetryAfter(), h.randomDelay)
 	if j.update.expired(now, at.Pause) {
 		stats.Expired++
@@ -51,16 +49,19 @@ func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 	return at, h.is410(a, now.Add(j.update.skew))
 }
 
-// lastError returns what getWebhookInfo shows of a failure; nothing if the connection was
+// noteError keeps what getWebhookInfo shows of a failure; nothing if the connection was
 // closed without an answer.
-func lastError(a *telegram.Answer) string {
-	switch {
-	case errors.Is(a.Err, telegram.ErrClosed):
-		return ""
-	case a.Err != nil:
-		return a.Err.Error()
+func (h *hook) noteError(a *telegram.Answer) {
+	text := fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
+	if errors.Is(a.Err, telegram.ErrClosed) {
+		return
+	} else if a.Err != nil {
+		text = a.Err.Error()
 	}
-	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
+	if words, ok := alertText(a.Err); ok {
+		text = words
+	}
+	h.s.stats.LastError, h.s.stats.LastErrorDate = text, h.s.opt.Now()
 }
 
 // is410 reports whether an answer is the 410 that removes the webhook. Only an
@@ -94,9 +95,4 @@ func (u *update) nextPause(retryAfter time.Duration, random func() time.Duration
 	}
 	u.fails++
 	return pause
-}
-
-// expired reports whether an update is too old to be tried after a pause.
-func (u *update) expired(now time.Time, pause time.Duration) bool {
-	return now.Sub(u.queuedAt)+u.skew+pause > u.expiry
 }

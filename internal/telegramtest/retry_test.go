@@ -68,66 +68,6 @@ func TestScheduleBySeed(t *testing.T) {
 	}
 }
 
-func TestExpiry(t *testing.T) {
-	for _, test := range []struct {
-		update string
-		want   []float64
-	}{
-		{`{"update_id":1,"inline_query":{"from":{"id":1}}}`, []float64{0, 0, 2, 6, 14, 30}},
-		{`{"update_id":1,"callback_query":{"from":{"id":1}}}`, []float64{0, 0, 2, 6, 14, 30, 62}},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			p := &pipes{answer: func(int, string) string { return failing(500) }}
-			s := start(t, p, Webhook{}, Options{})
-			begin := time.Now()
-			s.Send([]byte(test.update))
-			wait(t, s)
-			got := p.seconds(begin)
-			equal(t, test.update, got[:len(test.want)], test.want)
-			for _, at := range got {
-				if at > 150 {
-					t.Errorf("%s: tried at %v s", test.update, at)
-				}
-			}
-			if s.Stats().Expired != 1 {
-				t.Error("not expired")
-			}
-		})
-	}
-}
-
-// An update that is too old when its turn comes is never sent.
-func TestExpiredBeforeFirstTry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{answer: func(int, string) string { return ok }}
-		s := start(t, p, Webhook{}, Options{})
-		s.SetWebhook(Webhook{})
-		s.Send([]byte(`{"update_id":1,"inline_query":{"from":{"id":1}}}`))
-		s.Send([]byte(inChat(2, 1)))
-		time.Sleep(31 * time.Second)
-		s.SetWebhook(Webhook{URL: "http://bot.example.com/"})
-		wait(t, s)
-		equal(t, "sent", p.got(), []string{inChat(2, 1)})
-		if s.Stats().Expired != 1 {
-			t.Error("not expired")
-		}
-	})
-}
-
-// A clock of the schedule that does not wait at all still sees updates expire.
-func TestCompressedSchedule(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipes{answer: func(int, string) string { return failing(503) }}
-		at := make(chan time.Time)
-		close(at)
-		s := start(t, p, Webhook{}, Options{After: func(time.Duration) <-chan time.Time { return at }})
-		begin := time.Now()
-		s.Send([]byte(`{"update_id":1,"callback_query":{"from":{"id":1}}}`))
-		wait(t, s)
-		equal(t, "times", p.seconds(begin), make([]float64, 8))
-	})
-}
-
 func TestRetryAfter(t *testing.T) {
 	for _, test := range []struct {
 		value string
@@ -135,6 +75,8 @@ func TestRetryAfter(t *testing.T) {
 	}{
 		{"5", []float64{5, 5, 5, 5}},
 		{"1", []float64{1, 1, 1, 1}},
+		{"5\r\nRetry-After: 9", []float64{5, 5, 5, 5}},
+		{"0\r\nRetry-After: 9", []float64{0, 2, 4, 8}},
 		{"3600", []float64{3600, 3600, 3600, 3600}},
 		{"3601", []float64{3600, 3600, 3600, 3600}},
 		{"2147483647", []float64{3600, 3600, 3600, 3600}},
@@ -184,6 +126,27 @@ func TestRetryAfterDoesNotGrow(t *testing.T) {
 		s.Send([]byte(inChat(1, 1)))
 		wait(t, s)
 		equal(t, "pauses", l.pauses(), []float64{0, 9, 2, 4, 9, 9, 8, 16})
+	})
+}
+
+// What has waited for a bot comes soon after its return.
+func TestReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		p := &pipes{answer: func(int, string) string {
+			if time.Since(begin) < 22*time.Second {
+				return failing(503, "Retry-After: 5\r\n")
+			}
+			return ok
+		}}
+		s := start(t, p, Webhook{}, Options{})
+		for i := range 200 {
+			s.Send([]byte(inChat(i, 1+i%40)))
+		}
+		wait(t, s)
+		if took := time.Since(begin); took > 25*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package telegramtest
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -62,7 +63,7 @@ func (a *API) TakeOver(token string, params map[string]string, certificate []byt
 	}
 	allow()
 	defer allow()
-	q := &query{token: token, params: params, files: make(map[string][]byte)}
+	q := &query{ctx: context.Background(), token: token, params: params, files: make(map[string][]byte)}
 	if certificate != nil {
 		q.files["certificate"] = certificate
 	}

@@ -8,35 +8,42 @@ import (
 	"time"
 )
 
+const (
+	zoe     = 204536821
+	ravi    = 7120045519
+	group   = -1002147483648
+	channel = -1001005640892
+)
+
 // queues says where the sample of each type is queued.
-var queues = map[string]string{
-	"message":                    "chat 204536821",
-	"edited_message":             "chat -1002147483648",
-	"channel_post":               "chat -1001005640892",
-	"edited_channel_post":        "chat -1001005640892",
-	"business_connection":        "chat 7120045519",
-	"business_message":           "chat 204536821",
-	"edited_business_message":    "chat 204536821",
-	"deleted_business_messages":  "chat 204536821",
-	"guest_message":              "chat -1002147483648",
-	"message_reaction":           "chat -1002147483648",
-	"message_reaction_count":     "chat -1001005640892",
-	"inline_query":               "user 204536821",
-	"chosen_inline_result":       "user 204536821",
-	"callback_query":             "user 204536821",
-	"shipping_query":             "user 204536821",
-	"pre_checkout_query":         "user 204536821",
-	"purchased_paid_media":       "user 7120045519",
-	"poll":                       "",
-	"poll_answer":                "user 7120045519",
-	"my_chat_member":             "chat 204536821",
-	"chat_member":                "chat -1002147483648",
-	"chat_join_request":          "chat -1002147483648",
-	"chat_boost":                 "chat -1001005640892",
-	"removed_chat_boost":         "chat -1001005640892",
-	"managed_bot":                "user 204536821",
-	"subscription":               "user 7120045519",
-	"stopped_message_generation": "chat 204536821",
+var queues = map[string]int64{
+	"message":                    zoe,
+	"edited_message":             group,
+	"channel_post":               channel,
+	"edited_channel_post":        channel,
+	"inline_query":               zoe + 1<<33,
+	"chosen_inline_result":       zoe + 2<<33,
+	"callback_query":             zoe + 3<<33,
+	"shipping_query":             zoe + 4<<33,
+	"pre_checkout_query":         zoe + 4<<33,
+	"my_chat_member":             zoe + 5<<33,
+	"chat_member":                ravi + 6<<33,
+	"chat_join_request":          ravi + 6<<33,
+	"chat_boost":                 channel + 7<<33,
+	"removed_chat_boost":         channel + 7<<33,
+	"message_reaction":           group + 8<<33,
+	"message_reaction_count":     channel + 9<<33,
+	"business_connection":        ravi + 10<<33,
+	"business_message":           zoe + 11<<33,
+	"edited_business_message":    zoe + 11<<33,
+	"deleted_business_messages":  zoe + 11<<33,
+	"guest_message":              group + 12<<33,
+	"purchased_paid_media":       ravi + 12<<33,
+	"managed_bot":                zoe + 13<<33,
+	"poll":                       5438219006372184092,
+	"poll_answer":                5438219006372184093,
+	"subscription":               0,
+	"stopped_message_generation": 0,
 }
 
 func TestUpdates(t *testing.T) {
@@ -52,7 +59,7 @@ func TestUpdates(t *testing.T) {
 		}
 		u := parseUpdate(body)
 		if u.kind != kind || u.queue != queue || u.id == 0 || ids[u.id] {
-			t.Errorf("%s: got id %d, type %q, queue %q, want queue %q", kind, u.id, u.kind, u.queue, queue)
+			t.Errorf("%s: got id %d, type %q, queue %d, want queue %d", kind, u.id, u.kind, u.queue, queue)
 		}
 		ids[u.id] = true
 	}
@@ -61,28 +68,21 @@ func TestUpdates(t *testing.T) {
 func TestParseUpdate(t *testing.T) {
 	for body, want := range map[string]update{
 		`{"update_id":7}`: {id: 7},
-		`{"update_id":7,"new_thing":{"chat":{"id":3}}}`:         {id: 7, kind: "new_thing", queue: "chat 3"},
-		`{"update_id":7,"new_thing":{"from":{"id":3}}}`:         {id: 7, kind: "new_thing", queue: "user 3"},
-		`{"update_id":7,"new_thing":[1]}`:                       {id: 7, kind: "new_thing"},
-		`{"callback_query":{"from":{"id":4}},"update_id":8}`:    {id: 8, kind: "callback_query", queue: "user 4"},
-		`{"update_id":9,"poll_answer":{"voter_chat":{"id":1}}}`: {id: 9, kind: "poll_answer"},
+		`{"update_id":7,"new_thing":{"chat":{"id":3}}}`:                               {id: 7, kind: "new_thing"},
+		`{"update_id":7,"new_thing":[1]}`:                                             {id: 7, kind: "new_thing"},
+		`{"callback_query":{"from":{"id":4}},"update_id":8}`:                          {id: 8, kind: "callback_query", queue: 4 + 3<<33},
+		`{"update_id":9,"poll_answer":{"poll_id":"6","voter_chat":{"id":1}}}`:         {id: 9, kind: "poll_answer", queue: 6},
+		`{"update_id":9,"inline_query":{}}`:                                           {id: 9, kind: "inline_query"},
+		`{"update_id":9,"message":{"chat":{"id":3},"date":50}}`:                       {id: 9, kind: "message", queue: 3, date: time.Unix(50, 0)},
+		`{"update_id":9,"edited_message":{"chat":{"id":3},"date":50,"edit_date":60}}`: {id: 9, kind: "edited_message", queue: 3, date: time.Unix(60, 0)},
+		`{"update_id":9,"chat_boost":{"chat":{"id":3},"boost":{"add_date":50}}}`:      {id: 9, kind: "chat_boost", queue: 3 + 7<<33, date: time.Unix(50, 0)},
+		`{"update_id":9,"business_connection":{"user":{"id":3},"date":50}}`:           {id: 9, kind: "business_connection", queue: 3 + 10<<33},
 		`not JSON`: {},
 		`[]`:       {},
 	} {
 		got := parseUpdate([]byte(body))
-		if got.id != want.id || got.kind != want.kind || got.queue != want.queue {
-			t.Errorf("%s: got %d %q %q", body, got.id, got.kind, got.queue)
-		}
-	}
-}
-
-func TestExpiryOf(t *testing.T) {
-	for kind, want := range map[string]time.Duration{
-		"message": 24 * time.Hour, "poll": 24 * time.Hour, "": 24 * time.Hour, "inline_query": 30 * time.Second,
-		"callback_query": 150 * time.Second, "shipping_query": 150 * time.Second, "pre_checkout_query": 150 * time.Second,
-	} {
-		if got := expiryOf(kind); got != want {
-			t.Errorf("%q: got %v, want %v", kind, got, want)
+		if got.id != want.id || got.kind != want.kind || got.queue != want.queue || !got.date.Equal(want.date) {
+			t.Errorf("%s: got %d %q %d %v", body, got.id, got.kind, got.queue, got.date)
 		}
 	}
 }

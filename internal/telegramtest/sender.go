@@ -5,113 +5,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
-	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-// Options say how a Sender keeps time and reaches the webhook. The zero value
-// behaves as Telegram does.
-type Options struct {
-	// After is the clock of the retry schedule. Default time.After. With a
-	// faster one an update still expires by the schedule's time.
-	After func(time.Duration) <-chan time.Time
-
-	// Now dates errors and measures an update's age. Default time.Now.
-	Now func() time.Time
-
-	// Dial opens the raw connection; network is "tcp4". Default a net.Dialer.
-	Dial telegram.Dial
-
-	// OnAttempt is told about each attempt after it ended and before what
-	// follows from it: the next try, or the next update of the queue. It is
-	// called from many goroutines and must not call Close.
-	OnAttempt func(Attempt)
-
-	// ReadTimeout is how long a connection and the whole answer may take. Default
-	// 60 s.
-	ReadTimeout time.Duration
-
-	// IdleTimeout is when a connection that is not used is closed. Default 60 s.
-	IdleTimeout time.Duration
-
-	// Expiry is how long an update of a type is tried. Default 24 h, 30 s for
-	// inline queries, 150 s for callback, shipping and pre-checkout queries.
-	Expiry func(kind string) time.Duration
-
-	// Seed chooses the random pauses of 60 to 120 s.
-	Seed uint64
-}
-
-func (o Options) withDefaults() Options {
-	if o.After == nil {
-		o.After = time.After
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
-	if o.OnAttempt == nil {
-		o.OnAttempt = func(Attempt) {}
-	}
-	if o.ReadTimeout == 0 {
-		o.ReadTimeout = telegram.Timeout
-	}
-	if o.IdleTimeout == 0 {
-		o.IdleTimeout = time.Minute
-	}
-	if o.Expiry == nil {
-		o.Expiry = expiryOf
-	}
-	return o
-}
-
-// Attempt is one try to deliver an update.
-type Attempt struct {
-	UpdateID int64
-	Try      int    // 1 for the first since the webhook was registered
-	Conn     uint64 // number of the connection, in order of opening
-
-	Status int // 0 when there was no answer that could be read
-	Reason string
-	Header http.Header
-	Body   []byte // decoded, the first 1 MiB
-
-	// Err is why there is no Status, or what was wrong with the answer.
-	Err error
-
-	Pause     time.Duration // until the next try; 0 is at once
-	Delivered bool
-	Expired   bool        // given up, there is no next try
-	Call      *MethodCall // what the answer asked Telegram to do, if anything
-}
-
-// final reports whether the update is not tried again.
-func (a Attempt) final() bool { return a.Delivered || a.Expired }
-
-// Stats is what a Sender has done since it was made.
-type Stats struct {
-	Delivered   int
-	Failed      int // attempts that did not deliver
-	Expired     int
-	TooLong     int // updates over Telegram's limit, dropped unseen
-	Pending     int // queued or under way
-	Connections int // opened
-	Calls       int // Bot API calls in answers
-
-	// LastError and its date stay after later successes, until the webhook is
-	// set again.
-	LastError     string
-	LastErrorDate time.Time
-
-	// Gone says that Telegram removed the webhook after 23 h of 410.
-	Gone bool
-}
 
 // Sender delivers updates to one bot's webhook.
 type Sender struct {
@@ -121,10 +20,15 @@ type Sender struct {
 	// onGone is told when 410 removed the webhook, outside of the lock.
 	onGone func()
 
+	// resolve asks DNS for the address of a webhook that resolves.
+	resolve func(telegram.Target) (netip.Addr, error)
+
 	mu      sync.Mutex
 	changed *sync.Cond // something was queued or dropped, or the sender closed
 	rand    *rand.Rand
 	updates *list.List // of *update, in order of arrival; the hook holds some
+	bytes   int        // of all updates
+	tail    int64      // the id behind the last update's
 	hook    *hook      // nil while there is no webhook
 	stats   Stats
 	closed  bool
@@ -145,7 +49,8 @@ func NewSender(w Webhook, o Options) *Sender {
 // SetWebhook registers w in place of what was registered, as setWebhook does
 // when anything differs: the old connections are cut, requests under way on
 // them included, and whatever has not been answered is delivered anew with a
-// fresh schedule. An empty URL only removes.
+// fresh schedule. A first connection is opened at once, even if there is nothing
+// to deliver. An empty URL only removes.
 func (s *Sender) SetWebhook(w Webhook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,11 +69,19 @@ func (s *Sender) setHook(w Webhook) {
 	if t, err := telegram.ParseTarget(w.URL); err == nil {
 		s.hook = newHook(s, w, t)
 		s.hook.work()
+		if w.resolves {
+			s.wg.Go(s.hook.follow)
+		}
 	}
 }
 
-// Send queues an update. Its queue is its chat, or its user for queries: the
-// updates of a queue are delivered one after the other.
+// What Telegram keeps of a bot's updates. Those that come on top are lost.
+const (
+	maxUpdates = 100_000
+	maxBytes   = 128 << 20
+)
+
+// Send queues an update. The updates of a queue are delivered one after the other.
 func (s *Sender) Send(update []byte) {
 	s.queue(parseUpdate(update))
 }
@@ -181,11 +94,19 @@ func (s *Sender) queue(u *update) {
 	switch {
 	case s.closed:
 		return
-	case len(u.body) > telegram.MaxUpdate:
+	case u.size > maxUpdate || len(u.body) > telegram.MaxUpdate:
 		s.stats.TooLong++
 		return
+	case s.updates.Len() >= maxUpdates || s.bytes > maxBytes-u.size:
+		s.stats.Dropped++
+		return
 	}
-	u.queuedAt = s.opt.Now()
+	u.since = s.opt.Now()
+	if !u.date.IsZero() && u.date.Before(u.since) {
+		u.since = u.date
+	}
+	s.bytes += u.size
+	s.tail = u.id + 1
 	e := s.updates.PushBack(u)
 	s.changed.Broadcast()
 	if s.hook != nil {

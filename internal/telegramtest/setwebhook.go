@@ -45,6 +45,9 @@ func (a *API) setWebhook(q *query, url string) *reply {
 	if b.pending != nil {
 		close(b.pending.terminated)
 		b.pending = nil
+	} else if b.copying {
+		a.mu.Unlock()
+		return retryReply(1)
 	} else if b.reg.same(want) && !q.bool("drop_pending_updates") {
 		defer a.mu.Unlock()
 		b.setTypes(q)
@@ -72,6 +75,13 @@ func (a *API) setWebhook(q *query, url string) *reply {
 		defer a.mu.Unlock()
 		return errorReply(http.StatusBadRequest, "Bad Request: "+err.Error())
 	}
+	if want.certificate && a.opt.CopyCertificate != nil {
+		b.copying = true
+		a.mu.Unlock()
+		a.opt.CopyCertificate()
+		a.mu.Lock()
+		b.copying = false
+	}
 	b.setTypes(q)
 	b.reg = want
 	p := &pending{make(chan struct{})}
@@ -84,14 +94,15 @@ func (a *API) setWebhook(q *query, url string) *reply {
 	select {
 	case err = <-verified:
 	case <-p.terminated:
-		return conflictReply("terminated by other setWebhook")
+		return a.conflict(q, b, "terminated by other setWebhook")
 	}
 
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	if b.pending != p {
-		return conflictReply("terminated by other setWebhook")
+		a.mu.Unlock()
+		return a.conflict(q, b, "terminated by other setWebhook")
 	}
+	defer a.mu.Unlock()
 	b.pending = nil
 	if err != nil {
 		b.erase()
@@ -175,38 +186,14 @@ func (a *API) verify(t telegram.Target, want *registration, certificate []byte) 
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
 		}
 	}
-	if want.fixed {
-		return nil
+	if !want.fixed {
+		if err := a.lookup(t, want); err != nil {
+			return err
+		}
 	}
-	return a.resolve(t, want)
-}
-
-func (a *API) resolve(t telegram.Target, want *registration) error {
-	if addr, err := netip.ParseAddr(t.ServerName()); err == nil {
-		want.ip = addr.String()
-		return a.checkAddress(addr)
-	}
-	if a.opt.Resolve == nil {
-		want.ip = someAddress
-		return nil
-	}
-	addrs, err := a.opt.Resolve(t.Host)
-	if err != nil || len(addrs) == 0 {
-		return refusal("Failed to resolve host: Name or service not known")
-	}
-	addr := addrs[max(0, slices.IndexFunc(addrs, netip.Addr.Is4))]
-	want.ip, want.dial = addr.String(), addr.String()
-	return a.checkAddress(addr)
-}
-
-func (a *API) checkAddress(addr netip.Addr) error {
-	switch {
-	case a.opt.Local:
-		return nil
-	case !addr.Is4():
-		return refusal("IPv6-only addresses are not allowed")
-	case !a.opt.AllowReserved && telegram.IsReserved(addr):
-		return refusal(fmt.Sprintf("IP address %v is reserved", addr))
+	addr, _ := netip.ParseAddr(want.ip)
+	if to := netip.AddrPortFrom(addr, uint16(t.Port)); a.opt.NoRoute != nil && a.opt.NoRoute(to) {
+		return refusal(fmt.Sprintf("Failed to connect to [%v]", to))
 	}
 	return nil
 }

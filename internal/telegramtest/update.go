@@ -7,20 +7,26 @@ import (
 	"time"
 )
 
+// maxUpdate is how long an update may be without its id. Longer ones are dropped.
+const maxUpdate = 512 << 10
+
 // update is one that waits for its delivery.
 type update struct {
-	id       int64
-	kind     string // the key beside update_id, "" for none
-	queue    string // updates of one queue are delivered one after the other
-	body     []byte
-	queuedAt time.Time
-	expiry   time.Duration
+	id     int64
+	kind   string // the key beside update_id, "" for none
+	queue  int64  // updates of one queue are delivered one after the other, those of 0 alone
+	body   []byte
+	size   int       // of the body without the id
+	date   time.Time // its own date, zero if Telegram does not go by it
+	since  time.Time // its age counts from here
+	expiry time.Duration
 
 	// How it went so far. A registration anew starts over.
-	tries int
-	fails int
-	delay time.Duration // the last pause of the schedule
-	done  bool          // delivered or expired, about to be removed
+	loaded time.Time // when it was handed to its queue
+	tries  int
+	fails  int
+	delay  time.Duration // the last pause of the schedule
+	done   bool          // delivered or expired, about to be removed
 
 	// skew is by how much the pauses were longer in the schedule than on the
 	// clock, so that a test that shortens them still sees updates expire.
@@ -31,12 +37,15 @@ type update struct {
 // update is delivered too, in a queue of its own: tests send such things to see
 // what the webhook says.
 func parseUpdate(body []byte) *update {
-	u := &update{body: body}
+	u := &update{body: body, size: len(body)}
+	if head, rest, ok := bytes.Cut(body, []byte(",\n")); ok && bytes.HasPrefix(head, []byte(`{"update_id":`)) {
+		u.size = len(rest) - len("}")
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return u
 	}
-	var content json.RawMessage
+	var raw json.RawMessage
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -49,60 +58,88 @@ func parseUpdate(body []byte) *update {
 		if key == "update_id" {
 			u.id, _ = strconv.ParseInt(string(value), 10, 64)
 		} else if u.kind == "" {
-			u.kind, content = key.(string), value
+			u.kind, raw = key.(string), value
 		}
 	}
-	u.queue = queueOf(content)
+	var c content
+	if json.Unmarshal(raw, &c) == nil {
+		u.queue, u.date = c.queue(u.kind), c.date(u.kind)
+	}
 	return u
 }
 
-// who holds the places in which the types of update keep their chat and user.
-type who struct {
-	Chat, From, User identity
-	UserChatID       int64 `json:"user_chat_id"`
-	Boost            struct{ Source boostSource }
-	Source           boostSource
+// content holds the places in which the types of update keep what decides about
+// their queue and age.
+type content struct {
+	ID            any    // a poll's is a string
+	PollID        string `json:"poll_id"`
+	Chat          identity
+	From          identity
+	User          identity
+	OldChatMember struct{ User identity } `json:"old_chat_member"`
+	Date          int64
+	EditDate      int64 `json:"edit_date"`
+	RemoveDate    int64 `json:"remove_date"`
+	Boost         struct {
+		AddDate int64 `json:"add_date"`
+	}
 }
 
 type identity struct{ ID int64 }
 
-type boostSource struct{ User identity }
-
-// queueOf names the queue of an update: its chat, or its user for queries, which
-// have no chat of their own. An update with neither, such as a poll, has a queue
-// to itself; "" stands for that.
-func queueOf(content []byte) string {
-	var w who
-	if json.Unmarshal(content, &w) != nil {
-		return ""
-	}
-	if chat := firstNonZero(w.Chat.ID, w.UserChatID); chat != 0 {
-		return "chat " + strconv.FormatInt(chat, 10)
-	}
-	if user := firstNonZero(w.From.ID, w.User.ID, w.Boost.Source.User.ID, w.Source.User.ID); user != 0 {
-		return "user " + strconv.FormatInt(user, 10)
-	}
-	return ""
-}
-
-func firstNonZero(ids ...int64) int64 {
-	for _, id := range ids {
-		if id != 0 {
-			return id
+// queue returns the queue of an update of a type. One that has no other is alone
+// in its queue, so that it may overtake all others.
+func (c *content) queue(kind string) int64 {
+	// The types share queues as Telegram numbers them.
+	number := func(id, types int64) int64 {
+		if id == 0 {
+			return 0
 		}
+		return id + types<<33
+	}
+	switch kind {
+	case "message", "edited_message", "channel_post", "edited_channel_post":
+		return c.Chat.ID
+	case "poll":
+		id, _ := c.ID.(string)
+		return pollQueue(id)
+	case "poll_answer":
+		return pollQueue(c.PollID)
+	case "inline_query":
+		return number(c.From.ID, 1)
+	case "chosen_inline_result":
+		return number(c.From.ID, 2)
+	case "callback_query":
+		return number(c.From.ID, 3)
+	case "shipping_query", "pre_checkout_query":
+		return number(c.From.ID, 4)
+	case "my_chat_member":
+		return number(c.Chat.ID, 5)
+	case "chat_member": // by the member, not by who changed it
+		return number(c.OldChatMember.User.ID, 6)
+	case "chat_join_request":
+		return number(c.From.ID, 6)
+	case "chat_boost", "removed_chat_boost":
+		return number(c.Chat.ID, 7)
+	case "message_reaction":
+		return number(c.Chat.ID, 8)
+	case "message_reaction_count":
+		return number(c.Chat.ID, 9)
+	case "business_connection":
+		return number(c.User.ID, 10)
+	case "business_message", "edited_business_message", "deleted_business_messages":
+		return number(c.Chat.ID, 11)
+	case "guest_message":
+		return number(c.Chat.ID, 12)
+	case "purchased_paid_media":
+		return number(c.From.ID, 12)
+	case "managed_bot":
+		return number(c.User.ID, 13)
 	}
 	return 0
 }
 
-// expiryOf is how long Telegram tries to deliver an update of a type.
-func expiryOf(kind string) time.Duration {
-	switch kind {
-	case "inline_query":
-		return 30 * time.Second
-	case "callback_query", "shipping_query", "pre_checkout_query":
-		return 150 * time.Second
-	case "chosen_inline_result":
-		return 10 * time.Minute
-	}
-	return 24 * time.Hour
+func pollQueue(id string) int64 {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	return n
 }

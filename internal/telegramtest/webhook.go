@@ -26,6 +26,10 @@ type Webhook struct {
 	// does. With it a certificate without alternative names may match by its
 	// common name.
 	RootCAs *x509.CertPool
+
+	// resolves says that IPAddress is what DNS had for the host, and is asked for
+	// again from time to time.
+	resolves bool
 }
 
 // Request returns the bytes that Telegram writes to deliver an update, or nil

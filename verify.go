@@ -64,7 +64,8 @@ func resultNames() []string {
 // anything else. It answers every request itself and returns no error. A trial of
 // the webhook's address ends here.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if site.EndTrial(r, h) {
+	if mark := site.MarkOf(r); mark != nil {
+		mark.Reach(h)
 		skipAccessLog(r)
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -68,25 +69,23 @@ func (w *Webhook) findAddress() (found location) {
 	return found
 }
 
+// trialTimeout bounds a trial, as handlers before the gate may do anything.
+const trialTimeout = 5 * time.Second
+
 // tryAddress says where the address that was found leads.
 func (w *Webhook) tryAddress(found location) location {
 	target, err := telegram.ParseTarget(found.address)
-	if found.fault != nil || err != nil {
-		return found
+	if found.fault != nil || err != nil || target.Request("", nil) == nil {
+		return found // what is wrong keeps it from being registered
 	}
-	g, _ := w.main()
-	server := w.app.serverOf(target.Port, g.server)
-	overTLS := len(server.TLSConnPolicies) > 0 && w.app.listenPort(target.Port) != cmp.Or(w.app.http.HTTPPort, caddyhttp.DefaultHTTPPort)
-	r, err := site.NewRequest(target, w.client(), overTLS, nil)
-	if err != nil {
-		return found // its head is too long, which keeps it from being registered
-	}
-	if !site.Serves(server, r) {
+	inside := w.inside(target)
+	if !inside.HasSite() {
 		found.doubt = w.HidePath(fmt.Sprintf("no site of this Caddy has the host %s, so nobody knows here whether %s leads to this telegram_webhook", target.Host, target))
 		return found
 	}
-	answer := site.Try(w.ctx, server, r)
-	other := w.app.webhookOf(answer.Gate)
+	mark := new(site.Mark)
+	answer := inside.Send(mark, nil, trialTimeout)
+	other := w.app.webhookOf(mark.Reached())
 	if other == w {
 		return found
 	}
@@ -95,9 +94,11 @@ func (w *Webhook) tryAddress(found location) location {
 	switch {
 	case other != nil:
 		problem += "it leads to another one, " + other.Name()
+	case errors.Is(answer.Err, telegram.ErrReadTimeout):
+		problem += fmt.Sprintf("there was no answer within %s", trialTimeout)
 	case answer.Err != nil:
-		problem += answer.Err.Error()
-	case answer.Status/100 == 2:
+		problem += "the connection was closed without an answer"
+	case answer.Delivered():
 		problem += fmt.Sprintf("something else answers with status %d, so that Telegram takes every update for delivered", answer.Status)
 		lost = true
 	default:
@@ -111,6 +112,16 @@ func (w *Webhook) tryAddress(found location) location {
 		found.fault = errors.New("url: " + problem + "; set url to the address that leads here, or see which handler comes first")
 	}
 	return found
+}
+
+// inside is the way to an address of the webhook inside the process.
+func (w *Webhook) inside(target telegram.Target) site.Inside {
+	g, _ := w.main()
+	server := w.app.serverOf(target.Port, g.server)
+	return site.Inside{
+		Server: server, Target: target, Client: w.client(),
+		OverTLS: len(server.TLSConnPolicies) > 0 && w.app.listenPort(target.Port) != cmp.Or(w.app.http.HTTPPort, caddyhttp.DefaultHTTPPort),
+	}
 }
 
 // client is an address from which updates come: there may be matchers for it.

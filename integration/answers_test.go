@@ -183,7 +183,9 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	waiting, giveUp := context.WithCancel(context.Background())
 	go func() { <-arrived; giveUp() }()
 	if resp, err := c.Client().Do(caddytest.Update(t, site+"/slow", caddytest.RightSecret).WithContext(waiting)); err == nil {
-		t.Errorf("got %d, want none", resp.StatusCode)
+		if resp.StatusCode != 499 { // which may come while the client still closes the connection
+			t.Errorf("got %d, want none", resp.StatusCode)
+		}
 		resp.Body.Close()
 	}
 	c.Out.Wait(t, `"reason":"closed"`)

@@ -229,6 +229,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 	log, kind := h.failed, outcome.Kind
 	switch {
 	case kind == deliver.Answered:
+		h.webhook.RecordAnswer(outcome)
 		return
 	case kind == deliver.InFlight || kind == deliver.Repeated || kind == deliver.Closed && h.webhook.RegisteredRecently():
 		log = h.repeated

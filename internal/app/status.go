@@ -1,9 +1,14 @@
 package app
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
@@ -33,6 +38,10 @@ func (w *Webhook) Status() status.Webhook {
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
+	if r := w.refusal.Load(); r != nil && s.Well() && s.Detail == "" && s.Advice == "" {
+		s.Detail = fmt.Sprintf("the bot has answered an update with %d, at %s", r.status, r.at.UTC().Format(time.RFC3339))
+		s.Advice = sentence(r.remedy)
+	}
 	if s.Advice == "" {
 		s.Advice = advice[s.State]
 	}
@@ -40,6 +49,32 @@ func (w *Webhook) Status() status.Webhook {
 		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."
 	}
 	return s
+}
+
+// refusal is an answer by which the bot has refused a genuine update.
+type refusal struct {
+	at     time.Time
+	status int
+	remedy string
+}
+
+// RecordAnswer takes note of the bot's answer to a genuine update. A refusal is logged
+// once for a configuration, since it is rarely about the one update.
+func (w *Webhook) RecordAnswer(outcome deliver.Outcome) {
+	remedy := outcome.Remedy()
+	if remedy == "" {
+		if w.refusal.Load() != nil { // reading costs other requests nothing
+			w.refusal.Store(nil)
+		}
+		return
+	}
+	w.refusal.Store(&refusal{time.Now(), outcome.Status, remedy})
+	if running := w.registrar.Load(); running != nil && outcome.Status == http.StatusForbidden {
+		running.RecordForbidden()
+	}
+	w.warnRefusal.Do(func() {
+		w.logger.Warn("update refused by the bot", w.NameField(), zap.Int("status", outcome.Status), zap.String("remedy", remedy))
+	})
 }
 
 // publicAddress is where the webhook is; empty if the configuration does not tell.

@@ -56,6 +56,9 @@ type Webhook struct {
 	fault     error // why there is no address
 	registrar atomic.Pointer[registrar.Registrar]
 	uploads   certificate.Watch
+
+	refusal     atomic.Pointer[refusal] // nil unless the bot has refused the last update that it answered
+	warnRefusal sync.Once
 }
 
 // gate is one handler of a webhook.

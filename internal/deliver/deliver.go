@@ -47,6 +47,21 @@ type Outcome struct {
 	Err    error // why the bot has not answered, or not in time; nil if it has
 }
 
+// Remedy returns what a person can do about a bot that refuses genuine updates; empty
+// if it has not refused this one.
+func (o Outcome) Remedy() string {
+	switch {
+	case o.Kind != Answered:
+	case o.Status == http.StatusUnauthorized || o.Status == http.StatusForbidden:
+		return "turn off the bot's own check of the secret, or hand it the secret with forward_secret"
+	case o.Status == http.StatusNotFound || o.Status == http.StatusMethodNotAllowed:
+		return "compare the webhook's path with the one that the bot serves, the trailing slash included"
+	case o.Status/100 == 3:
+		return "have the bot answer at the webhook's path itself, the trailing slash included: Telegram follows no redirect"
+	}
+	return ""
+}
+
 var errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
 
 // clientClosed is the status that reverse_proxy gives a request whose client has

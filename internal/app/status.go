@@ -28,7 +28,7 @@ var advice = map[string]string{
 func (w *Webhook) Status() status.Webhook {
 	s := status.Webhook{
 		Name: w.Name(), Address: w.publicAddress(), State: status.Unmanaged,
-		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
+		Secret: w.Secrets.Status(), Requests: w.Metrics().Counts(w.settings.Results),
 	}
 	for _, g := range w.gates {
 		if wrapper := w.app.Wrapper(g.server); wrapper != nil {
@@ -110,22 +110,5 @@ func sentence(remedy string) string {
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
-func (w *Webhook) secretStatus() status.Secret {
-	s := w.Secrets.Status()
-	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
-}
-
 // state is what the metrics measure.
-func (w *Webhook) state() metrics.State {
-	s := metrics.State{Name: w.Name(), SecretMade: w.Secrets.Status().Made}
-	running := w.registrar.Load()
-	if running == nil {
-		return s
-	}
-	status := running.Status()
-	s.Managed = status.State != registrar.Pending // nothing is known until the first attempt has ended
-	s.Registered, s.Contested = status.State == registrar.Registered, status.State == registrar.Contested
-	s.Asked = !status.InfoAt.IsZero() && status.State != registrar.Deleted
-	s.Pending, s.LastError = status.Info.PendingUpdateCount, status.Info.LastErrorDate
-	return s
-}
+func (w *Webhook) state() metrics.State { return w.Status() }

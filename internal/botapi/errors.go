@@ -3,6 +3,7 @@ package botapi
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 )
@@ -37,5 +38,9 @@ func (c call) unanswered(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return c.fail("no answer from %s: %s; check the network, DNS, the proxy (HTTPS_PROXY) and the api URL", c.server, c.redact.text(err.Error()))
+	why := c.redact.text(err.Error())
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+		why = "time-out" // for which net/http has many words, and the same error is logged once
+	}
+	return c.fail("no answer from %s: %s; check the network, DNS, the proxy (HTTPS_PROXY) and the api URL", c.server, why)
 }

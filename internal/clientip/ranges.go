@@ -74,10 +74,5 @@ func (r Ranges) Contains(ip string) bool {
 // ContainsAddr reports whether addr is in one of the ranges.
 func (r Ranges) ContainsAddr(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
-	for _, prefix := range r {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all
@@ -135,9 +137,9 @@ func (k *Kept) reportReading(err error) {
 }
 
 // Status satisfies Source.
-func (k *Kept) Status() Status {
+func (k *Kept) Status() status.Secret {
 	rec := k.Memory.latest()
-	return Status{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
+	return status.Secret{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
 }
 
 func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }
@@ -165,7 +167,7 @@ func (k *Kept) save(ctx context.Context, rec record) error {
 	if err != nil || bytes.Equal(content, rec.stored) {
 		return err
 	}
-	rec.Version, rec.Revision = recordVersion, min(rec.Revision+1, maxRevision)
+	rec.Version, rec.Revision = recordVersion, rec.Revision+1
 	if content, err = json.Marshal(rec); err != nil {
 		return err
 	}

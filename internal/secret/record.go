@@ -33,10 +33,6 @@ type kept struct {
 const (
 	recordVersion = 1
 
-	// maxRevision is far more than any bot reaches; a greater revision was not
-	// written by this module. A record at maxRevision keeps it.
-	maxRevision = 1 << 40
-
 	// maxPrevious bounds the old secrets, of which Telegram uses only the latest.
 	maxPrevious = 8
 
@@ -85,21 +81,16 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 	}
 }
 
-// decode reads a record and refuses one that save cannot have written. The version
-// comes first: a newer record may have any form.
+// decode reads a record and refuses one that save cannot have written. A newer one may
+// have another form; its version comes first in it.
 func decode(content []byte) (record, error) {
-	var head struct {
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(content, &head) != nil || head.Version < 1 {
-		return record{}, errDamaged
-	}
-	if head.Version > recordVersion {
-		return record{}, ErrNewer
-	}
 	rec := record{stored: content}
+	err := json.Unmarshal(content, &rec)
 	malformed := func(a Accepted) bool { return Check(a.Value) != nil }
-	if json.Unmarshal(content, &rec) != nil || rec.Revision < 0 || rec.Revision > maxRevision || slices.ContainsFunc(rec.accepted(), malformed) {
+	switch {
+	case rec.Version > recordVersion:
+		return record{}, ErrNewer
+	case err != nil, rec.Version < 1, rec.Revision < 0, slices.ContainsFunc(rec.accepted(), malformed):
 		return record{}, errDamaged
 	}
 	return rec, nil

@@ -4,10 +4,12 @@ package status
 
 import "time"
 
-// The states that are as they should be.
+// Some of the states.
 const (
 	Registered = "registered"
 	Unmanaged  = "unmanaged"
+	Pending    = "pending"
+	Contested  = "contested"
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
@@ -103,6 +105,9 @@ type Secret struct {
 
 	// Weak says that a configured one is shorter than 22 characters.
 	Weak bool `json:"weak,omitempty"`
+
+	// Rotating says that the next one is accepted, but is not the current one yet.
+	Rotating bool `json:"rotating,omitempty"`
 }
 
 // Overdue reports whether another secret should have taken its place. A rotation

@@ -210,7 +210,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[telegram.SecretHeader] = secrets
 	}
 
-	update := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	update := telegramupdate.Provide(r, h.webhook.Name(), h.webhook.BotID(), h.answers.MaxBody)
 	if update == nil { // its length was not announced
 		h.refuse(w, r, tooLarge, secrets)
 		return

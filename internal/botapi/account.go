@@ -47,19 +47,15 @@ func NewAccount(token, api string, test bool) (*Account, error) {
 // CheckToken reports why a value is not a bot token. The error never holds the value
 // or a part of it.
 func CheckToken(s string) error {
+	digits, _, _ := strings.Cut(s, ":")
+	id, err := strconv.ParseInt(digits, 10, 64)
 	switch {
 	case s == "":
 		return errors.New("is empty")
-	case len(s) > telegram.MaxToken:
-		return fmt.Errorf("has %d characters; a bot token has at most %d", len(s), telegram.MaxToken)
 	case strings.HasPrefix(s, "bot"):
 		return errors.New(`begins with "bot"; leave that out`)
-	case !telegram.Token.MatchString(s):
+	case err != nil, id > telegram.MaxBotID, len(s) > telegram.MaxToken, !telegram.Token.MatchString(s):
 		return errors.New("is not a bot token; it must be what @BotFather gave: digits, a colon, and at least 30 of A-Z a-z 0-9 _ -")
-	}
-	digits, _, _ := strings.Cut(s, ":")
-	if id, err := strconv.ParseInt(digits, 10, 64); err != nil || id > telegram.MaxBotID {
-		return errors.New("is not a bot token; the number before the colon is too large")
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func TestCheckToken(t *testing.T) {
 		"newline behind":      {plantedToken + "\n", form},
 		"space in front":      {" " + plantedToken, form},
 		"with bot":            {"bot" + plantedToken, `begins with "bot"; leave that out`},
-		"too long":            {"123:" + strings.Repeat("x", 77), "has 81 characters; a bot token has at most 80"},
+		"too long":            {"123:" + strings.Repeat("x", 77), form},
 		"half too short":      {"123:" + half[1:], form},
 		"no colon":            {"123" + half, form},
 		"no digits":           {":" + half, form},
@@ -29,8 +29,8 @@ func TestCheckToken(t *testing.T) {
 		"placeholder":         {"{env.TELEGRAM_BOT_TOKEN_OF_THE_FIRST_BOT}", form},
 		"newline within":      {"123:" + half + "\n" + half, form},
 		"Cyrillic":            {"123:" + strings.Repeat("ж", 30), form},
-		"id too large":        {"18014398509481984:" + half, "is not a bot token; the number before the colon is too large"},
-		"id of forty figures": {strings.Repeat("9", 40) + ":" + half, "is not a bot token; the number before the colon is too large"},
+		"id too large":        {"18014398509481984:" + half, form},
+		"id of forty figures": {strings.Repeat("9", 40) + ":" + half, form},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := CheckToken(tc.value)

@@ -116,7 +116,7 @@ func TestWebhookInfo(t *testing.T) {
 			  "max_connections":40,"allowed_updates":["message","poll"],"new_in_2031":{"a":[1]}}`,
 			WebhookInfo{
 				URL: "https://bot.example.com/?a=%20b", HasCustomCertificate: true, PendingUpdateCount: 12, IPAddress: "203.0.113.7",
-				LastErrorDate: time.Unix(1700000000, 0), LastErrorMessage: "Wrong response from the webhook: 502 Bad Gateway",
+				LastErrorDate: time.Unix(1700000000, 0), LastErrorMessage: `Wrong response\x00 from\nthe webhook: 502 Bad Gateway`,
 				MaxConnections: 40, AllowedUpdates: []string{"message", "poll"},
 			},
 		},

@@ -3,13 +3,14 @@ package botapi
 import (
 	"regexp"
 	"strings"
-	"unicode"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
 const (
 	hidden = "[hidden]" // in place of a secret
 
-	// maxText bounds what is quoted of a stranger, in bytes.
+	// maxText bounds what is quoted of a stranger, in characters.
 	maxText = 400
 
 	// minSecret is the shortest secret that is hidden, and how much of a token's secret
@@ -39,17 +40,5 @@ func newRedactor(a *Account, secretToken string) redactor {
 func (r redactor) value(s string) string { return r.secrets.ReplaceAllString(s, hidden) }
 
 // text returns s fit for an error or a log: without the secrets, on one line, and
-// not too long. It shortens last, so that no part of a secret is left over.
-func (r redactor) text(s string) string {
-	s = strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return ' '
-		}
-		return c
-	}, r.value(s))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= maxText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxText], "") + "…" // maxText may be within a character
-}
+// not too long.
+func (r redactor) text(s string) string { return printable.Text{}.Line(r.value(s), maxText) }

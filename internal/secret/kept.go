@@ -60,7 +60,7 @@ func (m *Memory) learn(rec record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	accepted := rec.accepted()
-	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b Accepted) bool { return a.Value == b.Value })
+	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b kept) bool { return a.Value == b.Value })
 	if rec.Current.Value != "" && (rec.Revision > m.record.Revision || rec.Revision == m.record.Revision && !same) {
 		m.record = rec
 		m.accepted.Store(NewSet(accepted...))

@@ -23,11 +23,11 @@ type record struct {
 	stored []byte // what storage holds
 }
 
-// kept is one secret of a record.
+// kept is one secret.
 type kept struct {
 	Value string    `json:"value"`
 	Made  time.Time `json:"made"`
-	Until time.Time `json:"until,omitzero"` // of a previous secret: when it is no longer accepted
+	Until time.Time `json:"until,omitzero"` // when it is no longer accepted; zero for never
 }
 
 const (
@@ -48,15 +48,12 @@ var (
 )
 
 // accepted returns the secrets of the record.
-func (rec *record) accepted() []Accepted {
-	accepted := []Accepted{{Value: rec.Current.Value}}
+func (rec *record) accepted() []kept {
+	accepted := []kept{rec.Current}
 	if rec.Next != nil {
-		accepted = append(accepted, Accepted{Value: rec.Next.Value})
+		accepted = append(accepted, *rec.Next)
 	}
-	for _, p := range rec.Previous {
-		accepted = append(accepted, Accepted{p.Value, p.Until})
-	}
-	return accepted
+	return append(accepted, rec.Previous...)
 }
 
 // limit corrects times that a wrong clock on another node has made, so that no
@@ -86,7 +83,7 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 func decode(content []byte) (record, error) {
 	rec := record{stored: content}
 	err := json.Unmarshal(content, &rec)
-	malformed := func(a Accepted) bool { return Check(a.Value) != nil }
+	malformed := func(a kept) bool { return Check(a.Value) != nil }
 	switch {
 	case rec.Version > recordVersion:
 		return record{}, ErrNewer

@@ -28,7 +28,7 @@ var advice = map[string]string{
 func (w *Webhook) Status() status.Webhook {
 	s := status.Webhook{
 		Name: w.Name(), Address: w.publicAddress(), State: status.Unmanaged,
-		Secret: w.Secrets.Status(), Requests: w.Metrics().Counts(w.settings.Results),
+		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
 	}
 	for _, g := range w.gates {
 		if wrapper := w.app.Wrapper(g.server); wrapper != nil {
@@ -108,6 +108,11 @@ func sentence(remedy string) string {
 		return ""
 	}
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
+}
+
+func (w *Webhook) secretStatus() status.Secret {
+	s := w.Secrets.Status()
+	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
 }
 
 // state is what the metrics measure.

@@ -15,8 +15,6 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all
@@ -137,9 +135,9 @@ func (k *Kept) reportReading(err error) {
 }
 
 // Status satisfies Source.
-func (k *Kept) Status() status.Secret {
+func (k *Kept) Status() Status {
 	rec := k.Memory.latest()
-	return status.Secret{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
+	return Status{Source: "kept", Made: rec.Current.Made, Due: k.due(&rec), Rotating: rec.Next != nil}
 }
 
 func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }

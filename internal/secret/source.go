@@ -11,8 +11,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Source provides a webhook's secrets.
@@ -36,7 +34,16 @@ type Source interface {
 	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
 
 	// Status describes the secrets without their values.
-	Status() status.Secret
+	Status() Status
+}
+
+// Status describes a webhook's secrets.
+type Status struct {
+	Source   string    // kept or configured
+	Made     time.Time // when the current secret was made; zero if that is not known
+	Due      time.Time // when the next rotation is due; zero for never
+	Weak     bool      // the secret is short enough to be guessed
+	Rotating bool      // the next secret is accepted, but is not the current one yet
 }
 
 // Configured holds the secrets of a configuration.
@@ -77,8 +84,8 @@ func (c *Configured) Advance(context.Context, bool) (string, time.Duration, erro
 func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
 
 // Status satisfies Source.
-func (c *Configured) Status() status.Secret {
-	return status.Secret{Source: "configured", Weak: len(c.First) < StrongLen}
+func (c *Configured) Status() Status {
+	return Status{Source: "configured", Weak: len(c.First) < StrongLen}
 }
 
 // nameable finds the placeholders that an error may quote: their names say where a

@@ -105,9 +105,6 @@ type Secret struct {
 
 	// Weak says that a configured one is shorter than 22 characters.
 	Weak bool `json:"weak,omitempty"`
-
-	// Rotating says that the next one is accepted, but is not the current one yet.
-	Rotating bool `json:"rotating,omitempty"`
 }
 
 // Overdue reports whether another secret should have taken its place. A rotation

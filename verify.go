@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
-	if hsts := h.hsts(r); hsts != "" && header.Get("Strict-Transport-Security") == "" {
+	if hsts := h.hsts(r, header); hsts != "" {
 		header.Set("Strict-Transport-Security", hsts)
 	}
 	switch why {
@@ -175,12 +176,13 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	h.recordRefusal(r, why)
 }
 
-// hsts is the value of Strict-Transport-Security for the answer to r.
-func (h *Handler) hsts(r *http.Request) string {
-	if clientip.Secure(r) {
-		return h.answers.HSTS
+// hsts is the value of Strict-Transport-Security for the answer to r; empty for none.
+// What the site has set before is its own policy and stays.
+func (h *Handler) hsts(r *http.Request, answer http.Header) string {
+	if h.answers.HSTS == "" || !clientip.Secure(r) {
+		return ""
 	}
-	return ""
+	return cmp.Or(answer.Get("Strict-Transport-Security"), h.answers.HSTS)
 }
 
 // recordRefusal counts a refusal and writes it to the audit log.
@@ -216,7 +218,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return
 	}
 	rules := h.answers
-	rules.HSTS = h.hsts(r)
+	rules.HSTS = h.hsts(r, w.Header())
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
 	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))

@@ -77,7 +77,7 @@ const tooSlow = 55 * time.Second
 // Caddy's error log and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, once *Once) Outcome {
 	start, client := time.Now(), r.Context() // a handler may give r another one
-	aw := newWriter(w, rules.HSTS)
+	aw := &writer{ResponseWriter: w, hsts: rules.HSTS}
 	err := once.deliver(aw, r, next)
 	aw.dropTrailers()
 	if client.Err() != nil && (errors.Is(err, context.Canceled) || err == nil && aw.status == clientClosed) {

@@ -69,10 +69,7 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 	}
 	rec.Previous = rec.Previous[:min(len(rec.Previous), maxPrevious)]
 	for i, p := range rec.Previous {
-		switch latest := now.Add(grace); {
-		case p.Until.IsZero(): // in a Set, that is for ever
-			rec.Previous[i].Until = now
-		case p.Until.After(latest):
+		if latest := now.Add(grace); p.Until.IsZero() || p.Until.After(latest) { // zero is for ever
 			rec.Previous[i].Until = latest
 		}
 	}

@@ -57,7 +57,7 @@ func TestLimit(t *testing.T) {
 		},
 		"accepted for ever": {
 			func(rec *record) { rec.Previous[0].Until = time.Time{} },
-			func(rec *record) { rec.Previous[0].Until = now },
+			func(rec *record) { rec.Previous[0].Until = now.Add(grace) },
 		},
 		"accepted no longer": {func(rec *record) { rec.Previous[0].Until = ago }, nil},
 		"10,000 previous": {

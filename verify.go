@@ -155,7 +155,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
-	if hsts := h.hsts(r, header); hsts != "" {
+	if hsts := h.hsts(r, header); hsts != "" && header.Get("Strict-Transport-Security") == "" {
 		header.Set("Strict-Transport-Security", hsts)
 	}
 	switch why {

@@ -124,13 +124,8 @@ func change(do func(w *Webhook, ctx context.Context, drop bool) error) caddy.Adm
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {
-	content, err := json.Marshal(v)
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(append(content, '\n'))
-	return err
+	return json.NewEncoder(w).Encode(v)
 }
 
 // Interface guards

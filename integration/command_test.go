@@ -102,11 +102,41 @@ func TestCommandAudit(t *testing.T) {
 			t.Errorf("got %+v", f)
 		}
 	}
-	if len(findings) != 8 || status != 2 || !regexp.MustCompile(`^No checks from inside: the admin API at localhost:1 cannot be reached .*\n$`).MatchString(errs) {
+	if len(findings) != 7 || status != 2 || !regexp.MustCompile(`^No checks from inside: the admin API at localhost:1 cannot be reached .*\n$`).MatchString(errs) {
 		t.Errorf("%d findings, status %d: %s", len(findings), status, errs)
 	}
 	if got := all(updates); len(got) != 1 || !regexp.MustCompile(`^{"update_id":[0-9]+}$`).MatchString(got[0]) {
 		t.Errorf("the bot got %q", got)
+	}
+}
+
+// Telegram erases the webhook before it refuses another one: status, its JSON and the
+// audit say so, although Telegram was asked before.
+func TestCommandAfterRefusal(t *testing.T) {
+	t.Parallel()
+	api := telegramtest.NewAPI(telegramtest.APIOptions{Tokens: []string{caddytest.BotToken}, AllowPort: true})
+	address, stop := api.Start()
+	t.Cleanup(stop)
+	port, admin := caddytest.FreePort(t), caddytest.FreePort(t)
+	url := fmt.Sprintf("https://localhost:%d/", port)
+	if !api.TakeOver(caddytest.BotToken, map[string]string{"url": url, "ip_address": "93.184.215.14"}, nil) {
+		t.Fatal("no webhook to be erased")
+	}
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	c := caddytest.Start(t, registeringSite(port, address, bot, fmt.Sprintf("admin localhost:%d", admin), "ip_address 127.0.0.1"))
+	c.Out.Wait(t, "IP address 127.0.0.1 is reserved")
+	flag := fmt.Sprintf("--address=localhost:%d", admin)
+	for _, tc := range []struct {
+		args  []string
+		shows string
+	}{
+		{[]string{"status", flag}, `(?m)^telegram +has no webhook, asked`},
+		{[]string{"status", "--json", flag}, `(?s)"ip_address": "127.0.0.1",.*"telegram": {[^}]*"url": ""`},
+		{[]string{"audit", flag}, `(?m)^fail  registration +failing: .* is reserved; Telegram has no webhook -> `},
+	} {
+		if out, errs, _ := c.CLI(tc.args...); !regexp.MustCompile(tc.shows).MatchString(out) || strings.Contains(out, "93.184.215.14") {
+			t.Errorf("%q: got\n%s\n%s", tc.args, out, errs)
+		}
 	}
 }
 
@@ -235,7 +265,7 @@ $`).MatchString(out) || errs != "" || status != 0 {
 	o.want("status kept", 0, "name        kept\nstate       registered for ")
 	o.want("status localhost/explicit", 0, "name     localhost/explicit\nstate    unmanaged\nurl      https://localhost:PORT/explicit\nsecret   configured\npassed   0\nrefused  none\nadvice   Register ")
 	o.want("status --json localhost/explicit", 0, "{\n  \"name\": \"localhost/explicit\",\n  \"state\": \"unmanaged\",\n")
-	o.want("status nobody", 1, "Error: no webhook has this name; there is kept, localhost/explicit\n")
+	o.want("status nobody", 1, "Error: no webhook has this name or url; there is kept, localhost/explicit\n")
 	if out, _, status := o.CLI("status", "--config", o.File("Caddyfile"), "kept"); status != 0 || !strings.HasPrefix(out, "name        kept\n") {
 		t.Errorf("by the configuration: %d, %s", status, out)
 	}
@@ -260,7 +290,7 @@ $`).MatchString(out) || errs != "" || status != 0 {
 	o.want("status kept", 2, "name     kept\nstate    deleted for ")
 	o.want("rotate kept", 1, "Error: kept: the webhook is deleted")
 	untilTaken(t, o.api)
-	o.want("register kept --drop-pending-updates", 0, "kept: registered as https://localhost:PORT/, pending updates dropped\n")
+	o.want("register kept --drop-pending-updates", 0, "kept: registered as https://localhost:PORT/\n")
 	if !slices.ContainsFunc(o.api.Calls("setWebhook"), func(c telegramtest.Call) bool { return c.Params["drop_pending_updates"] == "true" }) {
 		t.Error("pending updates are not dropped")
 	}
@@ -310,10 +340,10 @@ func TestCommandAuditsInside(t *testing.T) {
 	if found := find("audit", url+"explicit"); !strings.HasPrefix(found["registration"], "pass something else") || found["right secret"] != "pass passes (200)" {
 		t.Errorf("one that something else registers: got %q", found)
 	}
-	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No checks from inside: the running Caddy has no webhook with this url; it has https://") {
+	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No checks from inside: no webhook has this name or url; there is kept, ") {
 		t.Errorf("an unknown url: got %q", found)
 	}
-	if _, errs, status := o.run("audit"); status != 1 || !strings.HasPrefix(errs, "Error: there are 2 webhooks, so give the url of one: https://") {
+	if _, errs, status := o.run("audit"); status != 1 || !strings.HasPrefix(errs, "Error: there are 2 webhooks, so name one: kept, ") {
 		t.Errorf("no url: status %d, %s", status, errs)
 	}
 	if after := len(o.api.Calls("")); after != before {

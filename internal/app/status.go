@@ -35,6 +35,9 @@ func (w *Webhook) Status() status.Webhook {
 			s.Listener = wrapper.Status()
 		}
 	}
+	if r := w.settings.Registration; r != nil {
+		s.IPAddress = r.Parameters.IPAddress
+	}
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
@@ -95,9 +98,14 @@ func addRegistration(s *status.Webhook, r registrar.Status) {
 	}
 	if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
 		s.Telegram = &status.Telegram{
-			At: r.InfoAt, URL: r.Info.URL, Pending: r.Info.PendingUpdateCount,
+			At: r.InfoAt, URL: r.Info.URL, IPAddress: r.Info.IPAddress, Pending: r.Info.PendingUpdateCount,
 			LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
 			MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
+		}
+		// Telegram was asked before setWebhook. It erases what it has before it refuses
+		// an argument with 400.
+		if r.State == registrar.Failing && r.Result == "400" {
+			s.Telegram = &status.Telegram{At: r.InfoAt, Pending: r.Info.PendingUpdateCount}
 		}
 	}
 }

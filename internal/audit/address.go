@@ -4,23 +4,33 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Telegram may use any of the host's addresses, so all are tried. The checks that
-// follow use the first one that answers.
-func (address) run(ctx context.Context, a *audit) Finding {
+// checkAddress tries all of the host's addresses, since Telegram may use any of them,
+// or only the one that is fixed. The checks that follow use the first one that answers.
+func (a *audit) checkAddress(ctx context.Context) Finding {
 	const maxAddresses = 6
-	all, err := a.Lookup(ctx, "ip4", a.Target.ServerName())
-	if err != nil {
+	records, err := a.Lookup(ctx, "ip4", a.Target.ServerName())
+	for i, ip := range records {
+		records[i] = ip.Unmap()
+	}
+	used, fixed := a.usedAddress()
+	tried := records[:min(len(records), maxAddresses)]
+	if fixed {
+		tried = []netip.Addr{used}
+	} else if err != nil {
 		return fail(a.line(err.Error()), "give the host an A record; Telegram uses IPv4 only")
 	}
+	plain := a.Target
+	plain.TLS = false // an open port will do
 	var silent, remedy string
-	for _, ip := range all[:min(len(all), maxAddresses)] {
-		ip = ip.Unmap()
-		conn, err := a.connect(ctx, ip, a.Target, nil)
+	for _, ip := range tried {
+		conn, err := a.connect(ctx, ip, plain, false)
 		if err != nil {
 			silent = cmp.Or(silent, fmt.Sprintf("%s does not answer on port %d: %s", ip, a.Target.Port, a.line(err.Error())))
 			remedy = cmp.Or(remedy, remedyFor(err, "start the server, and open the port in firewall and router"))
@@ -29,12 +39,20 @@ func (address) run(ctx context.Context, a *audit) Finding {
 		_ = conn.Close()
 		a.addresses = append(a.addresses, ip)
 	}
-	a.connected = reachable(a) && !a.Target.TLS
+	a.connected = len(a.addresses) > 0 && !a.Target.TLS
+	moved, advice := "", ""
+	if used.IsValid() && !slices.Contains(records, used) {
+		moved, advice = describeMove(used, fixed, records)
+	}
 	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
-	case silent != "" && reachable(a):
+	case silent != "" && len(a.addresses) > 0:
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
+	case silent != "" && moved != "" && fixed:
+		return fail(silent+"; "+moved, advice)
 	case silent != "":
 		return fail(silent, remedy)
+	case moved != "":
+		return warn(moved, advice)
 	case i >= 0:
 		return warn(fmt.Sprintf("%s answers, but it is not a public address", a.addresses[i]),
 			"use a public IPv4 address; Telegram does not reach this one")
@@ -44,4 +62,29 @@ func (address) run(ctx context.Context, a *audit) Finding {
 		seen += fmt.Sprintf(", and %d more", others)
 	}
 	return pass(seen)
+}
+
+func describeMove(used netip.Addr, fixed bool, records []netip.Addr) (moved, advice string) {
+	inDNS := cmp.Or(strings.Trim(fmt.Sprint(records), "[]"), "no address")
+	if fixed {
+		return fmt.Sprintf("the fixed address %s is not in DNS, which has %s", used, inDNS),
+			"set `ip_address` to the new address or leave it out, or correct the A record"
+	}
+	return fmt.Sprintf("Telegram still sends to the old address %s; DNS has %s", used, inDNS),
+		"keep the server at the old address until Telegram asks DNS again, for about half an hour; after that, `register`"
+}
+
+// usedAddress returns the address to which Telegram sends, if it is known, and whether
+// `ip_address` fixes it. Telegram's own answer can be <unknown>.
+func (a *audit) usedAddress() (used netip.Addr, fixed bool) {
+	if a.Status == nil {
+		return used, false
+	}
+	if used, err := netip.ParseAddr(a.Status.IPAddress); err == nil {
+		return used, true
+	}
+	if _, ok := a.Status.AtTelegram(); ok {
+		used, _ = netip.ParseAddr(a.Status.Telegram.IPAddress)
+	}
+	return used, false
 }

@@ -28,6 +28,44 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestMoved compares the host's addresses in DNS with those that Telegram uses.
+func TestMoved(t *testing.T) {
+	const old, dead = "93.184.215.9", "93.184.215.10"
+	for name, tc := range map[string]struct {
+		fixed, used string
+		records     []string
+		want        string
+	}{
+		"the same":             {"", publicIP, []string{publicIP}, "pass " + publicIP + " answers on port 443"},
+		"one of several":       {"", publicIP, []string{"93.184.215.15", publicIP}, "pass 93.184.215.15 answers on port 443, and 1 more"},
+		"mapped":               {"", publicIP, []string{"::ffff:" + publicIP}, "pass"},
+		"not known":            {"", "<unknown>", []string{publicIP}, "pass"},
+		"moved":                {"", old, []string{publicIP}, "warn Telegram still sends to the old address " + old + "; DNS has " + publicIP},
+		"fixed":                {publicIP, publicIP, []string{publicIP}, "pass " + publicIP + " answers on port 443"},
+		"fixed, of several":    {publicIP, publicIP, []string{"93.184.215.15", publicIP}, "pass " + publicIP + " answers on port 443"},
+		"fixed and moved":      {old, old, []string{publicIP}, "warn the fixed address " + old + " is not in DNS, which has " + publicIP},
+		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: Connection refused; the fixed address " + dead + " is not in DNS"},
+		"fixed and not in DNS": {publicIP, publicIP, nil, "warn the fixed address " + publicIP + " is not in DNS, which has no address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net := site{}.start(t)
+			net.addrs, net.at = nil, map[string]string{dead: ""}
+			for _, record := range tc.records {
+				net.addrs = append(net.addrs, netip.MustParseAddr(record))
+			}
+			known := registered()
+			known.IPAddress, known.Telegram.IPAddress = tc.fixed, tc.used
+			want(t, net.audit(t, auditedURL, Options{Status: known})["address"], tc.want)
+
+			// Another webhook of the bot is at another address.
+			known.IPAddress, known.Telegram.URL, known.Telegram.IPAddress = "", "https://other.example.com/", old
+			if f := net.audit(t, auditedURL, Options{Status: known})["address"]; tc.records != nil && f.Result != Pass {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+}
+
 // TestAddresses audits a host with several addresses.
 func TestAddresses(t *testing.T) {
 	const other = "93.184.215.15"

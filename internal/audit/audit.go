@@ -4,10 +4,9 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/x509"
-	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
@@ -46,78 +45,22 @@ type Options struct {
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
 	Insecure bool
 
-	// Roots replace the system's certificate authorities.
+	// Roots are the certificate authorities; nil for the system's.
 	Roots *x509.CertPool
 
-	// Lookup finds a host's addresses. Default: net.DefaultResolver.LookupNetIP.
+	// Lookup finds a host's addresses, as net.Resolver's LookupNetIP does.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-	// Dial opens connections. Default: a net.Dialer.
 	Dial telegram.Dial
-}
-
-// The checks, one type each.
-type (
-	address      struct{} // do the host's addresses accept connections
-	certificate  struct{} // is it trusted at each of them, and for how long
-	redirect     struct{} // what does port 80 do with the url
-	noSecret     struct{} // is an update without a secret refused
-	wrongSecret  struct{} // and one with a wrong secret
-	rightSecret  struct{} // is one with the right secret delivered
-	paths        struct{} // does another spelling of the path lead to the bot
-	hsts         struct{} // does a refusal have Strict-Transport-Security
-	registration struct{} // does Telegram have the webhook
-	lastError    struct{} // could Telegram not deliver lately
-	pending      struct{} // how many updates wait
-	secretAge    struct{} // is the secret renewed in time
-)
-
-// condition reports whether a check can be run.
-type condition func(*audit) bool
-
-// checks are all checks in the order in which they run. A check is left out
-// unless all of its conditions hold.
-var checks = []struct {
-	name  string
-	check interface {
-		run(context.Context, *audit) Finding
-	}
-	needs []condition
-}{
-	{"address", address{}, []condition{hasURL}},
-	{"certificate", certificate{}, []condition{reachable}},
-	{"redirect", redirect{}, []condition{reachable, usesTLS}},
-	{"no secret", noSecret{}, []condition{connected}},
-	{"wrong secret", wrongSecret{}, []condition{connected}},
-	{"right secret", rightSecret{}, []condition{connected, secretExpected}},
-	{"paths", paths{}, []condition{refuses}},
-	{"hsts", hsts{}, []condition{answers, usesTLS}},
-	{"registration", registration{}, []condition{hasStatus}},
-	{"last error", lastError{}, []condition{hasWebhookInfo}},
-	{"pending", pending{}, []condition{hasWebhookInfo}},
-	{"secret age", secretAge{}, []condition{hasStatus}},
-}
-
-func hasURL(a *audit) bool         { return a.Target.Host != "" }
-func usesTLS(a *audit) bool        { return a.Target.TLS }
-func reachable(a *audit) bool      { return len(a.addresses) > 0 }
-func connected(a *audit) bool      { return a.connected }
-func answers(a *audit) bool        { return a.noSecret != nil && a.noSecret.Err == nil }
-func refuses(a *audit) bool        { return answers(a) && !a.noSecret.Delivered() }
-func hasStatus(a *audit) bool      { return a.Status != nil }
-func hasWebhookInfo(a *audit) bool { return a.Status != nil && a.Status.Telegram != nil }
-
-// secretExpected is false if the gate keeps the secret, which nobody else knows.
-func secretExpected(a *audit) bool {
-	return a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured"
 }
 
 // audit is one run of all checks, and what the checks leave for later ones.
 type audit struct {
 	Options
-	text printable.Text
+	text     printable.Text
+	findings []Finding
 
-	addresses   []netip.Addr     // of the host, those that accept connections
+	addresses   []netip.Addr     // that accept connections
 	connected   bool             // a request can be sent
 	untrusted   error            // why the certificate is not to be trusted
 	noSecret    *telegram.Answer // to an update without a secret
@@ -129,23 +72,59 @@ type audit struct {
 // port 80 for the redirect. The updates that it sends have an id and nothing
 // else, which bots ignore. No finding holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
-	if o.Lookup == nil {
-		o.Lookup = net.DefaultResolver.LookupNetIP
+	a := &audit{Options: o, text: printable.Without(o.Secret), findings: []Finding{}}
+	if o.Target.Host != "" {
+		a.checkFromOutside(ctx)
 	}
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
+	if o.Status != nil {
+		a.checkFromInside()
 	}
-	a := &audit{Options: o, text: printable.Without(o.Secret)}
-	findings := []Finding{}
-	for _, c := range checks {
-		if slices.ContainsFunc(c.needs, func(holds condition) bool { return !holds(a) }) {
-			continue
-		}
-		f := c.check.run(ctx, a)
-		f.Check = c.name
-		findings = append(findings, f)
+	return a.findings
+}
+
+// checkFromOutside leaves out what cannot be checked after what was found.
+func (a *audit) checkFromOutside(ctx context.Context) {
+	a.add("address", a.checkAddress(ctx))
+	if len(a.addresses) == 0 {
+		return
 	}
-	return findings
+	a.add("certificate", a.checkCertificate(ctx))
+	if a.Target.TLS && a.Target.Port == 443 { // nobody tries http for another port
+		a.add("redirect", a.checkRedirect(ctx))
+	}
+	if !a.connected {
+		return
+	}
+	a.noSecret = a.send(ctx, a.Target, "")
+	a.add("no secret", a.judgeRefusal(a.noSecret))
+	a.add("wrong secret", a.judgeRefusal(a.send(ctx, a.Target, rand.Text())))
+	// Nobody else knows a secret that the gate keeps.
+	if a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured" {
+		a.add("right secret", a.checkRightSecret(ctx))
+	}
+	if a.noSecret.Err != nil {
+		return
+	}
+	if !a.noSecret.Delivered() {
+		a.add("paths", a.checkPaths(ctx))
+	}
+	if a.Target.TLS {
+		a.add("hsts", a.checkHSTS())
+	}
+}
+
+func (a *audit) checkFromInside() {
+	a.add("registration", a.checkRegistration())
+	if a.Status.Telegram != nil {
+		a.add("last error", a.checkLastError())
+		a.add("pending", a.checkPending())
+	}
+	a.add("secret age", a.checkSecretAge())
+}
+
+func (a *audit) add(check string, f Finding) {
+	f.Check = check
+	a.findings = append(a.findings, f)
 }
 
 func pass(seen string) Finding         { return Finding{Result: Pass, Seen: seen} }

@@ -12,22 +12,24 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 )
 
-func (certificate) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkCertificate(ctx context.Context) Finding {
 	if !a.Target.TLS {
 		return warn("none: the url begins with http://", "use https; only a local Bot API server sends to http")
 	}
 	var first *x509.Certificate // to expire
 	for _, ip := range a.addresses {
-		leaf, err := a.handshake(ctx, ip)
-		if leaf == nil {
+		conn, err := a.connect(ctx, ip, a.Target, true)
+		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			a.connected, a.untrusted = true, bad.Err
+			return a.judgeUntrusted(ip)
+		}
+		if err != nil {
 			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())),
 				remedyFor(err, "serve https on this port, with a certificate for this host"))
 		}
 		a.connected = true
-		if err != nil {
-			a.untrusted = err
-			return a.judgeUntrusted(ip, err)
-		}
+		leaf := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+		_ = conn.Close()
 		if first == nil || leaf.NotAfter.Before(first.NotAfter) {
 			first = leaf
 		}
@@ -41,27 +43,9 @@ func (certificate) run(ctx context.Context, a *audit) Finding {
 	return pass(seen)
 }
 
-// handshake returns the server's certificate, nil if there is no TLS, and why it is
-// not trusted.
-func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate, error) {
-	host := a.Target.ServerName()
-	conn, err := a.connect(ctx, ip, a.Target, &tls.Config{ServerName: host, InsecureSkipVerify: true})
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
-	opts := x509.VerifyOptions{DNSName: host, Roots: a.Roots, Intermediates: x509.NewCertPool()}
-	for _, ca := range chain[1:] {
-		opts.Intermediates.AddCert(ca)
-	}
-	_, err = chain[0].Verify(opts)
-	return chain[0], err
-}
-
-func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
-	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
-	if unknownAuthority && hasWebhookInfo(a) && a.Status.Telegram.Certificate {
+func (a *audit) judgeUntrusted(ip netip.Addr) Finding {
+	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](a.untrusted)
+	if unknownAuthority && a.Status != nil && a.Status.Telegram != nil && a.Status.Telegram.Certificate {
 		return warn("not trusted by this system, but Telegram has an uploaded certificate",
 			"see that this is the uploaded one; --insecure sends the secret anyway")
 	}
@@ -69,7 +53,7 @@ func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
 	if unknownAuthority {
 		remedy = "get a certificate from a public CA and serve its intermediates, or upload this one with `certificate`"
 	}
-	seen := fmt.Sprintf("at %s: %s", ip, a.line(err.Error()))
+	seen := fmt.Sprintf("at %s: %s", ip, a.line(a.untrusted.Error()))
 	if a.Insecure {
 		return warn(seen, remedy)
 	}

@@ -16,10 +16,15 @@ import (
 // as long as Telegram waits.
 const connectTimeout = 10 * time.Second
 
-// connect opens a connection to a port of the host; with TLS unless config is nil.
-func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, config *tls.Config) (*telegram.Conn, error) {
+// connect opens a connection to a port of the host, with TLS if the target has it.
+func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, verify bool) (*telegram.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	var config *tls.Config
+	if t.TLS {
+		config = telegram.TLSConfig(t.ServerName())
+		config.RootCAs, config.InsecureSkipVerify = a.Roots, !verify
+	}
 	return telegram.Open(ctx, a.Dial, t.Address(ip.String()), config)
 }
 
@@ -27,22 +32,16 @@ func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, c
 // secret is not sent. The right one is sent only if the certificate is trusted,
 // which may have changed since it was checked.
 func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *telegram.Answer {
-	var config *tls.Config
-	if verify := secret != "" && secret == a.Secret && !a.Insecure; t.TLS && verify {
-		config = telegram.TLSConfig(t.ServerName())
-		config.RootCAs = a.Roots
-	} else if t.TLS {
-		config = &tls.Config{ServerName: t.ServerName(), InsecureSkipVerify: true}
-	}
-	return a.exchange(ctx, t, t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID())), config)
+	update := fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID())
+	return a.exchange(ctx, t, t.Request(secret, update), secret != "" && secret == a.Secret && !a.Insecure)
 }
 
 // exchange makes a request on a connection of its own.
-func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, config *tls.Config) *telegram.Answer {
+func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, verify bool) *telegram.Answer {
 	if request == nil {
 		return &telegram.Answer{Err: errors.New("the url is so long that Telegram sends nothing")}
 	}
-	conn, err := a.connect(ctx, a.addresses[0], t, config)
+	conn, err := a.connect(ctx, a.addresses[0], t, verify)
 	if err != nil {
 		return &telegram.Answer{Err: err}
 	}

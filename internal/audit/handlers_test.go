@@ -46,7 +46,10 @@ func with(name, value string, h http.Handler) http.Handler {
 
 func without(name string, h http.Handler) http.Handler { return with(name, "", h) }
 
-var bot = answering(http.StatusOK, "")
+var (
+	bot  = answering(http.StatusOK, "")
+	call = answering(http.StatusOK, `{"method":"sendMessage"}`)
+)
 
 // gated is a site on which the secret is checked at one path; what to do with a
 // request without it is told.

@@ -12,15 +12,12 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-func (redirect) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkRedirect(ctx context.Context) Finding {
 	const remedy = "redirect port 80 to https on the same host, or close it"
-	if a.Target.Port != 443 {
-		return pass(fmt.Sprintf("not checked, since nobody tries http for a url with port %d", a.Target.Port))
-	}
 	plain := a.Target
 	plain.TLS, plain.Port = false, 80
 	get := bytes.Replace(plain.Request("", nil), []byte("POST "), []byte("GET "), 1)
-	answer := a.exchange(ctx, plain, get, nil)
+	answer := a.exchange(ctx, plain, get, false)
 	switch status := answer.Status; {
 	case status == 0:
 		return pass("http is not served")
@@ -43,7 +40,7 @@ func redirectsToHTTPS(answer *telegram.Answer, host string) bool {
 
 var maxAge = regexp.MustCompile(`(?i)\bmax-age="?(\d+)`)
 
-func (hsts) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkHSTS() Finding {
 	const halfYear = 180 * 24 * 60 * 60
 	value := a.noSecret.Header.Get("Strict-Transport-Security")
 	if match := maxAge.FindStringSubmatch(value); match != nil {

@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
@@ -12,23 +10,19 @@ import (
 
 func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
 
-func (registration) run(_ context.Context, a *audit) Finding {
-	w := a.Status
+func (a *audit) checkRegistration() Finding {
+	w, problem := a.Status, a.line(a.Status.Problem())
+	has, ok := w.AtTelegram()
 	switch {
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
-	case !w.Well():
-		seen := w.State
-		if w.Detail != "" {
-			seen += ": " + a.line(strings.TrimSuffix(w.Detail, "."))
-		}
-		if w.State == "pending" || w.State == "superseded" {
-			return warn(seen, w.Advice)
-		}
-		return fail(seen, w.Advice)
-	case w.Telegram != nil && w.Telegram.URL != w.URL:
-		seen := fmt.Sprintf("Telegram had the url %q %s", a.line(w.Telegram.URL), ago(w.Telegram.At))
-		return fail(seen, "find who else uses this bot token; `register` takes the webhook back")
+	case w.State == "pending", w.State == "superseded":
+		return warn(problem, w.Advice)
+	case problem != "":
+		return fail(problem, w.Advice)
+	case has != "" && !ok:
+		return fail(fmt.Sprintf("Telegram has %s, asked %s", a.line(has), ago(w.Telegram.At)),
+			"find who else uses this bot token; `register` takes the webhook back")
 	case w.RegisteredBy == "":
 		return pass("registered")
 	}
@@ -37,7 +31,7 @@ func (registration) run(_ context.Context, a *audit) Finding {
 
 // Telegram keeps its last error after later successes, so the error is judged by its
 // age, and by whether updates wait.
-func (lastError) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkLastError() Finding {
 	const remedy = "see that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes its answer"
 	t := a.Status.Telegram
 	if t.LastError == "" {
@@ -54,7 +48,7 @@ func (lastError) run(_ context.Context, a *audit) Finding {
 	}
 }
 
-func (pending) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkPending() Finding {
 	t := a.Status.Telegram
 	seen := fmt.Sprintf("%d updates, asked %s", t.Pending, ago(t.At))
 	if t.Pending > 100 { // more than while the bot keeps up
@@ -63,7 +57,7 @@ func (pending) run(_ context.Context, a *audit) Finding {
 	return pass(seen)
 }
 
-func (secretAge) run(_ context.Context, a *audit) Finding {
+func (a *audit) checkSecretAge() Finding {
 	s, now := a.Status.Secret, time.Now()
 	if s.Made.IsZero() {
 		return pass("not known: the secret is " + s.Source)

@@ -15,7 +15,7 @@ import (
 // Updates without a secret are sent to other spellings of the path, and to a path
 // that nobody has set up. Where the gate guards one path beside an unguarded way to
 // the same bot, some of them reach the bot.
-func (paths) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
 	answers := make([]*telegram.Answer, len(tried))
 	var sending sync.WaitGroup
@@ -32,14 +32,15 @@ func (paths) run(ctx context.Context, a *audit) Finding {
 	var open, doubtful, silent []string
 	var err error // of one that is silent
 	for i, answer := range answers {
-		entry := fmt.Sprintf("%s (%d)", tried[i], answer.Status)
-		switch a.destination(answer) {
-		case reachesBot:
-			open = append(open, entry)
-		case mayReachBot:
-			doubtful = append(doubtful, entry)
-		case notAnswered:
+		if answer.Err != nil {
 			silent, err = append(silent, tried[i]), answer.Err
+			continue
+		}
+		entry := fmt.Sprintf("%s (%d)", tried[i], answer.Status)
+		if certainly, perhaps := a.reachesBot(answer); certainly {
+			open = append(open, entry)
+		} else if perhaps {
+			doubtful = append(doubtful, entry)
 		}
 	}
 	list := func(entries []string) string { return a.line(strings.Join(entries, ", ")) }
@@ -78,34 +79,24 @@ func variants(query string) (all []string) {
 	return append(all, query+more)
 }
 
-type destination int
-
-const (
-	elsewhere destination = iota
-	notAnswered
-	mayReachBot
-	reachesBot
-)
-
-// destination tells by the answer where an update without the secret went. The
-// answer is compared with that of the gate, of the bot if the right secret was
-// sent, and of a path that nobody has set up: a site may have a page on every path.
-func (a *audit) destination(answer *telegram.Answer) destination {
+// reachesBot tells by the answer whether an update without the secret went to the bot,
+// or may have. The answer is compared with that of the gate, of the bot if the right
+// secret was sent, and of a path that nobody has set up: a site may have a page on every
+// path.
+func (a *audit) reachesBot(answer *telegram.Answer) (certainly, perhaps bool) {
 	switch bot := a.rightSecret; {
-	case answer.Err != nil:
-		return notAnswered
 	case equal(answer, a.noSecret), 300 <= answer.Status && answer.Status < 400:
-		return elsewhere
+		return false, false
 	case bot != nil && bot.Err == nil && equal(answer, bot) && (bot.Delivered() || !equal(bot, a.unknownPath)):
-		return reachesBot
+		return true, true
 	case 400 <= answer.Status && answer.Status < 500:
-		return elsewhere
+		return false, false
 	case a.unknownPath.Err == nil && !equal(answer, a.unknownPath):
-		return reachesBot
+		return true, true
 	case bot != nil && bot.Delivered() && answer.Delivered() && !similar(answer, bot):
-		return elsewhere
+		return false, false
 	}
-	return mayReachBot
+	return false, true
 }
 
 // equal reports whether two answers probably come from the same program.

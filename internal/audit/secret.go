@@ -2,21 +2,11 @@ package audit
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strings"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-func (noSecret) run(ctx context.Context, a *audit) Finding {
-	a.noSecret = a.send(ctx, a.Target, "")
-	return a.judgeRefusal(a.noSecret)
-}
-
-func (wrongSecret) run(ctx context.Context, a *audit) Finding {
-	return a.judgeRefusal(a.send(ctx, a.Target, rand.Text()))
-}
 
 // judgeRefusal judges the answer to an update that must be refused.
 func (a *audit) judgeRefusal(answer *telegram.Answer) Finding {
@@ -35,7 +25,7 @@ func (a *audit) judgeRefusal(answer *telegram.Answer) Finding {
 	}
 }
 
-func (rightSecret) run(ctx context.Context, a *audit) Finding {
+func (a *audit) checkRightSecret(ctx context.Context) Finding {
 	switch {
 	case a.Secret == "":
 		return warn("not sent: no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file")
@@ -51,7 +41,7 @@ func (rightSecret) run(ctx context.Context, a *audit) Finding {
 	case answer.Status == 0:
 		return fail("not answered: "+a.line(answer.Err.Error()), remedyFor(answer.Err, remedy))
 	case answer.Delivered():
-		return pass(fmt.Sprintf("passes (%d)", answer.Status))
+		return pass(fmt.Sprintf("passes (%d)%s", answer.Status, a.text.Line(answer.Effect(), 400)))
 	case answer.Status == 401, answer.Status == 403:
 		return fail(fmt.Sprintf("refused with %d", answer.Status),
 			"give this command the webhook's secret; where `source` allows only Telegram's addresses, 403 is right")

@@ -5,29 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// adminUsage and adminHelp describe the flags of the commands that ask a running
-// Caddy.
-const adminUsage = "[--address ADDRESS | --config FILE [--adapter NAME]]"
-
-var adminHelp = `
-The running Caddy is asked through its admin API, at ` + caddy.DefaultAdminListen + ` unless the
-environment variable CADDY_ADMIN says otherwise. --address sets another address,
---config a configuration that holds it.`
-
 func addAdminFlags(cmd *cobra.Command) {
-	cmd.Flags().String("address", "", "`address` of the admin API (if --config is not used)")
-	cmd.Flags().StringP("config", "c", "", "Configuration `file` (if --address is not used)")
-	cmd.Flags().StringP("adapter", "a", "", "`name` of the config adapter to apply (if --config is used)")
+	cmd.Flags().String("address", "", "`address` of the running Caddy's admin API")
+	cmd.Flags().StringP("config", "c", "", "configuration `file` that has the address")
+	cmd.Flags().StringP("adapter", "a", "", "`name` of the config adapter for --config")
 	cmd.MarkFlagsMutuallyExclusive("address", "config")
 }
 
@@ -36,31 +26,51 @@ var errNoWebhook = errors.New("the running configuration has no telegram_webhook
 // adminAPI is the address of a running Caddy's admin API.
 type adminAPI string
 
-// findWebhooks returns the webhook with the given name, or all of the running
-// configuration, at least one. The name may be a secret in the wrong place, so it
-// is neither sent nor shown.
-func findWebhooks(cmd *cobra.Command, name ...string) (all []status.Webhook, api adminAPI, err error) {
+// findWebhooks returns the webhooks with the given name or url, or all of the running
+// configuration. The name may be a secret in the wrong place, so it is neither sent
+// nor shown.
+func findWebhooks(cmd *cobra.Command, args []string) (found []status.Webhook, api adminAPI, err error) {
 	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
 	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
 	if err != nil {
 		return nil, "", err
 	}
 	api = adminAPI(address)
+	var all []status.Webhook
 	if err := api.request(http.MethodGet, "", &all); err != nil {
 		return nil, "", err
 	}
-	if len(all) == 0 {
-		return nil, "", errNoWebhook
-	}
-	if len(name) == 0 {
-		return all, api, nil
-	}
 	for _, w := range all {
-		if w.Name == name[0] {
-			return []status.Webhook{w}, api, nil
+		if len(args) == 0 || w.Name == args[0] || sameURL(w.URL, args[0]) || sameURL(w.Address, args[0]) {
+			found = append(found, w)
 		}
 	}
-	return nil, "", errors.New("no webhook has this name; there is " + names(all))
+	switch {
+	case len(all) == 0:
+		return []status.Webhook{}, "", errNoWebhook
+	case len(found) == 0:
+		return nil, "", errors.New("no webhook has this name or url; there is " + names(all))
+	}
+	return found, api, nil
+}
+
+// findWebhook returns the only one.
+func findWebhook(cmd *cobra.Command, args []string) (status.Webhook, adminAPI, error) {
+	found, api, err := findWebhooks(cmd, args)
+	if err != nil {
+		return status.Webhook{}, "", err
+	}
+	if len(found) > 1 {
+		return status.Webhook{}, "", fmt.Errorf("there are %d webhooks, so name one: %s", len(found), names(found))
+	}
+	return found[0], api, nil
+}
+
+// sameURL reports whether Telegram sends to the same place with both urls.
+func sameURL(x, y string) bool {
+	a, errA := telegram.ParseTarget(x)
+	b, errB := telegram.ParseTarget(y)
+	return errA == nil && errB == nil && a == b
 }
 
 func names(webhooks []status.Webhook) string {
@@ -69,16 +79,6 @@ func names(webhooks []status.Webhook) string {
 		names = append(names, line(w.Name))
 	}
 	return strings.Join(names, ", ")
-}
-
-// change makes a request that changes a webhook, and returns its new state.
-func (a adminAPI) change(method, name, action string) (w status.Webhook, err error) {
-	// A dot is escaped too, since "." and ".." are names.
-	path := strings.ReplaceAll(url.PathEscape(name), ".", "%2E")
-	if err := a.request(method, path+action, &w); err != nil {
-		return w, fmt.Errorf("%s: %w", line(name), err)
-	}
-	return w, nil
 }
 
 func (a adminAPI) request(method, path string, answer any) error {

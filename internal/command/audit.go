@@ -4,42 +4,29 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
-	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newAudit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "audit [--json] [--insecure] [--secret-file FILE] " + adminUsage + " [URL]",
+		Use:   "audit [URL|NAME]",
 		Short: "Checks a webhook from outside and from inside, and says what to repair",
 		Long: `
-Checks a webhook and prints a line for each check: pass, warn or fail, what was
-seen, and what to do. From outside, whatever serves the webhook: addresses,
-certificate, redirect from http, updates without a secret, with a wrong and with
-the right one, other spellings of the path, HSTS. From inside, if the running Caddy
-has a webhook with this url: registration, last error, pending updates, and age of
-the secret.
+Checks a webhook from outside, whatever serves it, and from inside, if the running
+Caddy has it. Prints a line for each check: pass, warn or fail, what was seen, and
+what to do. Without URL, the only webhook of the running Caddy is audited.
 
-Without URL, the only webhook of the running Caddy is audited.
+About 20 requests go to the host in the url, with updates that bots ignore. A
+secret that the gate keeps need not be given. A second audit within a minute may
+bar this address, where the listener wrapper has a penalty.
 
-About 20 requests go to the host in the url. The updates in them have an id and
-nothing else, which bots ignore. The secret is read from the environment variable
-` + secretEnv + `, or from --secret-file. It is not sent if the
-certificate is bad, unless --insecure is given. A secret that the gate keeps need
-not be given. Most of the requests are refused, so the listener wrapper's penalty
-may bar this address after a second audit within a minute.
-` + adminHelp + `
-
-Exit status:
-  0  everything passes
-  1  wrong usage, or without URL: not exactly one webhook is running
-  2  at worst there are warnings
-  3  something fails`,
+Exit status: 0 all pass, 1 wrong usage or no such webhook, 2 warnings, 3 failures.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runAudit,
 	}
@@ -50,22 +37,25 @@ Exit status:
 }
 
 func runAudit(cmd *cobra.Command, args []string) (err error) {
-	options := audit.Options{Insecure: isSet(cmd, "insecure")}
+	options := audit.Options{Insecure: isSet(cmd, "insecure"), Lookup: net.DefaultResolver.LookupNetIP, Dial: new(net.Dialer).DialContext}
 	if options.Secret, err = readSecret(cmd); err != nil {
 		return err
 	}
 	url := strings.Join(args, "")
-	options.Status, err = findAudited(cmd, url)
+	w, _, err := findWebhook(cmd, args)
 	switch {
-	case err != nil && url == "":
-		return err
-	case err != nil: // the webhook of another Caddy is checked from outside
-		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
+	case err == nil:
+		options.Status = &w
+		if url == "" || url == w.Name {
+			url = cmp.Or(w.URL, w.Address)
+		}
 	case url == "":
-		url = cmp.Or(options.Status.URL, options.Status.Address)
+		return err
+	default: // the webhook of another Caddy is checked from outside
+		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
 	}
 	if url != "" {
-		if options.Target, err = parseURL(url); err != nil {
+		if options.Target, err = telegram.ParseTarget(url); err != nil {
 			return err
 		}
 	}
@@ -83,34 +73,6 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 		code = max(code, map[audit.Result]int{audit.Warn: 2, audit.Fail: 3}[f.Result])
 	}
 	return exit(cmd, code)
-}
-
-// findAudited returns the running Caddy's webhook with the given url, or its only
-// webhook if no url is given.
-func findAudited(cmd *cobra.Command, url string) (*status.Webhook, error) {
-	all, _, err := findWebhooks(cmd)
-	if err != nil {
-		return nil, err
-	}
-	var urls []string
-	for _, w := range all {
-		if url == "" && len(all) == 1 || sameURL(w.URL, url) || sameURL(w.Address, url) {
-			return &w, nil
-		}
-		urls = append(urls, line(cmp.Or(w.URL, w.Address, w.Name)))
-	}
-	known := strings.Join(urls, ", ")
-	if url == "" {
-		return nil, fmt.Errorf("there are %d webhooks, so give the url of one: %s", len(all), known)
-	}
-	return nil, fmt.Errorf("the running Caddy has no webhook with this url; it has %s", known)
-}
-
-// sameURL reports whether Telegram sends to the same place with both urls.
-func sameURL(x, y string) bool {
-	a, errA := telegram.ParseTarget(x)
-	b, errB := telegram.ParseTarget(y)
-	return errA == nil && errB == nil && a == b
 }
 
 func printFindings(w io.Writer, findings []audit.Finding) error {

@@ -4,118 +4,92 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
+
+const dropFlag = "drop-pending-updates"
 
 func newRotate() *cobra.Command {
 	return newChange(&cobra.Command{
-		Use:   "rotate",
+		Use:   "rotate [NAME]",
 		Short: "Replaces a webhook's kept secret with a new one",
 		Long: `
 Replaces the secret that the gate keeps with a new one, and waits a few seconds
 until Telegram has it. The old one is accepted for the grace period of ` + "`rotate`" + `, so
 no update is lost. After an error, a rotation that has begun continues by itself.`,
-	}, func(_ *cobra.Command, api adminAPI, name string) (string, error) {
-		w, err := api.change(http.MethodPost, name, "/rotate")
-		done := "Telegram has a new secret"
-		if !w.Secret.Due.IsZero() {
-			done += "; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
+	}, http.MethodPost, "/rotate", func(w status.Webhook) string {
+		if w.Secret.Due.IsZero() {
+			return "Telegram has a new secret"
 		}
-		return done, err
+		return "Telegram has a new secret; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
 	})
 }
 
 func newRegister() *cobra.Command {
 	cmd := newChange(&cobra.Command{
-		Use:   "register [--drop-pending-updates]",
+		Use:   "register [NAME]",
 		Short: "Registers a webhook with Telegram now",
 		Long: `
 Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
 take it back from somebody else.`,
-	}, func(cmd *cobra.Command, api adminAPI, name string) (string, error) {
-		query, dropped := dropPending(cmd)
-		w, err := api.change(http.MethodPost, name, "/register"+query)
-		return "registered as " + line(w.URL) + dropped, err
-	})
-	addDropFlag(cmd)
+	}, http.MethodPost, "/register", func(w status.Webhook) string { return "registered as " + line(w.URL) })
+	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
 }
 
 func newDelete() *cobra.Command {
 	cmd := newChange(&cobra.Command{
-		Use:   "delete [--yes] [--drop-pending-updates]",
+		Use:   "delete [NAME]",
 		Short: "Deletes a webhook at Telegram, until it is registered again",
 		Long: `
-Calls deleteWebhook. Updates then wait at Telegram for up to a day, and the bot may
-fetch them with getUpdates. No reload or restart of any node registers the webhook
-again, only ` + "`register`" + ` or another configuration.
-
-The command asks first and reads the answer from standard input.`,
-	}, func(cmd *cobra.Command, api adminAPI, name string) (string, error) {
-		query, dropped := dropPending(cmd)
-		if !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, name, query != ""); err != nil {
-				return "", err
-			}
-		}
-		_, err := api.change(http.MethodDelete, name, query)
-		return "deleted" + dropped + "; `register` restores it", err
-	})
+Calls deleteWebhook, after asking on standard input. Updates then wait at Telegram
+for up to a day, and the bot may fetch them with getUpdates. No reload or restart of
+any node registers the webhook again, only ` + "`register`" + ` or another configuration.`,
+	}, http.MethodDelete, "", func(status.Webhook) string { return "deleted; `register` restores it" })
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
-	addDropFlag(cmd)
+	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
 }
 
-// newChange completes a command that changes one webhook and says what was done.
-func newChange(cmd *cobra.Command, change func(cmd *cobra.Command, api adminAPI, name string) (string, error)) *cobra.Command {
-	cmd.Use += " " + adminUsage + " [NAME]"
-	cmd.Long += "\nNAME may be left out when there is one webhook.\n" + adminHelp + `
-
-Exit status:
-  0  done
-  1  not done, or not yet; the error says why`
+// newChange completes a command that makes one request about one webhook, and says
+// what was done.
+func newChange(cmd *cobra.Command, method, action string, done func(status.Webhook) string) *cobra.Command {
 	cmd.Args = cobra.MaximumNArgs(1)
 	addAdminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		found, api, err := findWebhooks(cmd, args...)
-		if err == nil && len(found) > 1 {
-			err = fmt.Errorf("there are %d webhooks, so name one: %s", len(found), names(found))
-		}
+		w, api, err := findWebhook(cmd, args)
 		if err != nil {
 			return err
 		}
-		name := found[0].Name
-		done, err := change(cmd, api, name)
-		if err != nil {
-			return err
+		query := ""
+		if cmd.Flag(dropFlag) != nil && isSet(cmd, dropFlag) {
+			query = "?drop_pending_updates=true"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(name), done)
+		if method == http.MethodDelete && !isSet(cmd, "yes") {
+			if err := confirmDelete(cmd, line(w.Name), query != ""); err != nil {
+				return err
+			}
+		}
+		// A dot is escaped too, since "." and ".." are names.
+		path := strings.ReplaceAll(url.PathEscape(w.Name), ".", "%2E")
+		if err := api.request(method, path+action+query, &w); err != nil {
+			return fmt.Errorf("%s: %w", line(w.Name), err)
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done(w))
 		return err
 	}
 	return cmd
 }
 
-const dropFlag = "drop-pending-updates"
-
-func addDropFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
-}
-
-// dropPending returns the query of the request, and what to add to the message.
-func dropPending(cmd *cobra.Command) (query, dropped string) {
-	if !isSet(cmd, dropFlag) {
-		return "", ""
-	}
-	return "?drop_pending_updates=true", ", pending updates dropped"
-}
-
 func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
-	question := "Delete the webhook of " + line(name)
+	question := "Delete the webhook of " + name
 	if drop {
 		question += " and drop its pending updates"
 	}

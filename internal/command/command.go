@@ -7,6 +7,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -22,25 +23,21 @@ func init() {
 		Long: `
 Operates, audits and tries out Telegram webhooks.
 
-status, rotate, register and delete ask the running Caddy through its admin API. A
-webhook's name is shown by status, and may be left out when there is one webhook.
+All but secret and send ask the running Caddy through its admin API, at
+` + caddy.DefaultAdminListen + ` unless CADDY_ADMIN, --address or --config say otherwise. status shows
+the webhooks' names; NAME may be left out when there is one webhook.
 
-A webhook's secret is read from the environment variable ` + secretEnv + `,
-or from the file given with --secret-file (- is standard input). It is never an
-argument, where other users of the machine could see it, and it is never printed
-by any command but the one that makes a new one.`,
+A webhook's secret is read from the environment variable ` + secretEnv + `
+or from --secret-file (- is standard input). It is never an argument, where other
+users of the machine could see it, and only the command secret prints one.`,
 		CobraFunc: configure,
 	})
 }
 
 func configure(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs // so that an unknown command is an error
-	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.AddCommand(newStatus(), newRotate(), newRegister(), newDelete(), newSecret(), newSend(), newAudit())
-	for _, sub := range cmd.Commands() {
-		sub.DisableFlagsInUseLine = true
-	}
 }
 
 func newSecret() *cobra.Command {
@@ -48,11 +45,8 @@ func newSecret() *cobra.Command {
 		Use:   "secret",
 		Short: "Prints a new, strong secret",
 		Long: `
-Prints a new secret: 32 random bytes as 43 characters that Telegram takes
-(A-Z a-z 0-9 _ -). It is kept nowhere. Put it where Caddy can read it and others
-cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
-
-Exit status: 0.`,
+Prints a new secret, and keeps it nowhere. Put it where Caddy can read it and others
+cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.`,
 		Example: `  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

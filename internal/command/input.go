@@ -27,14 +27,6 @@ func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between then reads the secret")
 }
 
-func parseURL(url string) (telegram.Target, error) {
-	target, err := telegram.ParseTarget(url)
-	if err != nil {
-		return target, errors.New("the url is not one such as https://bot.example.com/telegram")
-	}
-	return target, nil
-}
-
 // readSecret returns the webhook's secret; empty if none is given.
 func readSecret(cmd *cobra.Command) (string, error) {
 	from, value := secretEnv, os.Getenv(secretEnv)

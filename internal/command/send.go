@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,26 +22,17 @@ import (
 
 func newSend() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "send [--insecure] [--update FILE] [--secret-file FILE] URL",
+		Use:   "send URL",
 		Short: "Sends an update exactly as Telegram does, and says how Telegram takes the answer",
 		Long: `
-Sends one update to a webhook, byte for byte as Telegram does: over HTTP/1.1 and
-IPv4, with TLS 1.2 or later, the same headers, and 60 seconds for the answer. It
-shows the answer, and says how Telegram would take it. It sends once, and does not
-call the method that the answer asks for.
+Sends one update to a webhook, byte for byte as Telegram does, once. Shows the
+answer, and says how Telegram would take it; a method in it is not called.
 
-The update is a built-in message from a person who does not exist, or the content
-of a file. The secret is read from the environment variable
-` + secretEnv + `, or from --secret-file. Without one the header is
-not sent. To try a bot whose secret is kept by the gate, send to the bot itself, at
-its http:// address on this machine.
+To try a bot whose secret is kept by the gate, send to the bot itself, at its
+http:// address on this machine.
 
-Exit status:
-  0  delivered
-  1  not sent: wrong usage, or the webhook cannot be reached
-  2  not delivered; Telegram would send the update again
-  3  not delivered, with a 410: Telegram would send the update again, and remove
-     the webhook after 23 hours of it`,
+Exit status: 0 delivered, 1 not sent, 2 not delivered, 3 not delivered with a 410,
+which makes Telegram remove the webhook after 23 hours.`,
 		Args: cobra.ExactArgs(1),
 		RunE: runSend,
 	}
@@ -49,7 +42,7 @@ Exit status:
 }
 
 func runSend(cmd *cobra.Command, args []string) error {
-	target, err := parseURL(args[0])
+	target, err := telegram.ParseTarget(args[0])
 	if err != nil {
 		return err
 	}
@@ -100,21 +93,15 @@ func runSend(cmd *cobra.Command, args []string) error {
 	return exit(cmd, map[telegram.Outcome]int{telegram.Retried: 2, telegram.Removing: 3}[outcome])
 }
 
-// shownHeaders are the headers that Telegram heeds or that explain an answer.
-var shownHeaders = []string{
-	"Content-Type", "Content-Length", "Transfer-Encoding", "Content-Encoding", "Connection",
-	"Retry-After", "Location", "Allow", "Www-Authenticate", "Strict-Transport-Security", "Server",
-}
-
 func printAnswer(w io.Writer, text printable.Text, answer *telegram.Answer) {
 	if answer.Status != 0 {
 		reason := cmp.Or(answer.Reason, http.StatusText(answer.Status))
 		printRow(w, "answer", fmt.Sprintf("%d %s", answer.Status, text.Line(reason, maxLine)))
 	}
 	name := "headers"
-	for _, key := range shownHeaders {
-		for _, value := range answer.Header.Values(key) {
-			printRow(w, name, key+": "+text.Line(value, maxLine))
+	for _, key := range slices.Sorted(maps.Keys(answer.Header)) {
+		for _, value := range answer.Header[key] {
+			printRow(w, name, text.Line(key+": "+value, maxLine))
 			name = ""
 		}
 	}

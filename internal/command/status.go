@@ -19,45 +19,27 @@ import (
 
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "status [--json] " + adminUsage + " [NAME]",
+		Use:   "status [NAME]",
 		Short: "Shows the webhooks of the running Caddy",
 		Long: `
-Shows the webhooks of the running Caddy: a table of all, or all that is known of
-one when NAME is given or there is only one.
+Shows a table of all webhooks of the running Caddy, or all that is known of one
+when NAME is given or there is only one. Telegram's last error stays there after
+later successes: judge it by its age.
 
-  registered  Telegram has the webhook as configured
-  unmanaged   something else registers it: there is no bot_token
-  pending     the first attempt to register it has not ended yet
-  failing     the last attempt has failed; it is made again
-  contested   somebody else registers the same bot again and again
-  superseded  another node has a newer configuration
-  deleted     it was deleted on demand, and stays so until it is registered
-
-The last error that Telegram had stays there after later successes: judge it by its
-age. ` + "`audit`" + ` checks whether updates arrive.
-
---json prints the answer of the admin API: a list, or with NAME one object.
-` + adminHelp + `
-
-Exit status:
-  0  all that is shown is registered or unmanaged
-  1  wrong usage, the admin API cannot be reached, or there is no such webhook
-  2  something is pending, failing, contested, superseded or deleted`,
+Exit status: 0 all that is shown is registered, or unmanaged for want of a bot_token;
+1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runStatus,
 	}
-	cmd.Flags().Bool("json", false, "Print JSON")
+	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
 	addAdminFlags(cmd)
 	return cmd
 }
 
 func runStatus(cmd *cobra.Command, args []string) error {
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
-	webhooks, _, err := findWebhooks(cmd, args...)
-	if errors.Is(err, errNoWebhook) && asJSON && len(args) == 0 {
-		return printJSON(out, []status.Webhook{})
-	}
-	if err != nil {
+	webhooks, _, err := findWebhooks(cmd, args)
+	if err != nil && !(errors.Is(err, errNoWebhook) && asJSON && len(args) == 0) {
 		return err
 	}
 	switch {
@@ -81,22 +63,17 @@ func runStatus(cmd *cobra.Command, args []string) error {
 
 // printWebhooks prints a line for each webhook, and below them what is wrong.
 func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
-	const unknown = "-"
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tURL\tPENDING\tLAST ERROR\tSECRET")
 	advice := ""
 	for _, w := range webhooks {
-		pending, lastError := unknown, unknown
+		pending, lastError := "-", "-"
 		if w.Telegram != nil {
 			pending, lastError = strconv.Itoa(w.Telegram.Pending), describeLastError(*w.Telegram)
 		}
-		url := line(cmp.Or(w.URL, w.Address, unknown))
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, url, pending, lastError, describeSecret(w.Secret))
-		if !w.Well() {
-			problem := w.State
-			if w.Detail != "" {
-				problem += ": " + line(strings.TrimSuffix(w.Detail, "."))
-			}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, line(cmp.Or(w.URL, w.Address, "-")),
+			pending, lastError, describeSecret(w.Secret))
+		if problem := line(w.Problem()); problem != "" {
 			advice += fmt.Sprintf("\n%s: %s. %s", line(w.Name), problem, w.Advice)
 		}
 	}
@@ -121,7 +98,7 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "registered", age(w.RegisteredAt)+" ago by "+line(w.RegisteredBy))
 	}
 	if t := w.Telegram; t != nil {
-		printRow(table, "telegram", describeTelegram(*t, w.URL))
+		printRow(table, "telegram", describeTelegram(w))
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
 	}
@@ -137,13 +114,12 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 
 func age(at time.Time) string { return printable.Span(time.Since(at)) }
 
-// describeTelegram compares what Telegram has with the url that is registered.
-func describeTelegram(t status.Telegram, url string) string {
-	text := "has this url"
-	if t.URL == "" {
-		text = "has no webhook"
-	} else if t.URL != url {
-		text = "has " + line(t.URL)
+func describeTelegram(w status.Webhook) string {
+	t := w.Telegram
+	has, _ := w.AtTelegram()
+	text := "has " + line(has)
+	if t.IPAddress != "" {
+		text += ", sends to " + line(t.IPAddress)
 	}
 	if t.MaxConnections > 0 {
 		text += fmt.Sprintf(", %d connections", t.MaxConnections)
@@ -185,15 +161,12 @@ func describeSecret(s status.Secret) string {
 	return text
 }
 
-// describeCounts adds up what was refused or dropped, and lists the reasons, the
-// most frequent first: "12 (10 no_secret, 2 wrong_secret)".
+// describeCounts adds up what was refused or dropped, and lists the reasons:
+// "12 (10 no_secret, 2 wrong_secret)".
 func describeCounts(counts map[string]uint64) string {
-	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
 	var listed []string
 	total := uint64(0)
-	for _, reason := range reasons {
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
 		if n := counts[reason]; n > 0 && reason != "passed" {
 			listed = append(listed, fmt.Sprintf("%d %s", n, reason))
 			total += n

@@ -2,11 +2,13 @@
 package printable
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // Text hides one secret, in whatever case, since servers and proxies change it.
@@ -22,34 +24,43 @@ func Without(secret string) Text {
 	return Text{regexp.MustCompile("(?i)" + regexp.QuoteMeta(secret))}
 }
 
+var (
+	unquoteLine  = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+	unquoteBlock = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\t`, "\t")
+)
+
 // Line returns s without the secret, on one line of at most limit characters,
 // with what could move a terminal's cursor written out.
-func (t Text) Line(s string, limit int) string { return t.show(s, limit, "") }
+func (t Text) Line(s string, limit int) string { return t.show(s, limit, unquoteLine) }
 
 // Block is Line for a text of many lines.
-func (t Text) Block(s string, limit int) string { return t.show(s, limit, "\n\t") }
+func (t Text) Block(s string, limit int) string { return t.show(s, limit, unquoteBlock) }
 
-// show cuts last, so that no part of the secret is left over.
-func (t Text) show(s string, limit int, keep string) string {
+// show hides the secret before it cuts, so that no part of it is left over.
+func (t Text) show(s string, limit int, unquote *strings.Replacer) string {
 	if t.secret != nil {
 		s = t.secret.ReplaceAllString(s, "[secret]")
 	}
-	var b strings.Builder
-	n := 0
-	for i, r := range s {
-		if n++; n > limit {
-			return b.String() + "…"
-		}
-		_, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i]), 16))
-		case unicode.IsPrint(r), strings.ContainsRune(keep, r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
+	rest := ""
+	for i := range s {
+		if limit--; limit < 0 {
+			s, rest = s[:i], "…"
+			break
 		}
 	}
-	return b.String()
+	quoted := strconv.Quote(s)
+	return unquote.Replace(quoted[1:len(quoted)-1]) + rest
+}
+
+// Span writes a length of time, rounded, in the largest unit of which it has two.
+func Span(d time.Duration) string {
+	switch day := 24 * time.Hour; {
+	case d >= 2*day:
+		return fmt.Sprintf("%d days", d.Round(day)/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	}
+	return english.Plural(int(max(d, 0).Round(time.Second).Seconds()), "second", "")
 }

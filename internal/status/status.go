@@ -2,7 +2,11 @@
 // commands show it.
 package status
 
-import "time"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // Some of the states.
 const (
@@ -45,7 +49,11 @@ type Webhook struct {
 	// registered or not; empty if the configuration does not tell.
 	Address string `json:"address,omitempty"`
 
-	// RegisteredAt is when that was done, and RegisteredBy the node that did it.
+	// IPAddress is the fixed address to which Telegram is to send, by the
+	// configuration; empty if Telegram is to ask DNS.
+	IPAddress string `json:"ip_address,omitempty"`
+
+	// RegisteredAt is when the webhook was registered, and RegisteredBy the node that did it.
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	RegisteredBy string    `json:"registered_by,omitempty"`
 
@@ -67,6 +75,35 @@ type Webhook struct {
 // Well reports whether the registration is as it should be.
 func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
 
+// Problem says what is not as it should be; empty if all is Well.
+func (w Webhook) Problem() string {
+	if w.Well() {
+		return ""
+	}
+	problem := w.State
+	if w.Detail != "" {
+		problem += ": " + strings.TrimSuffix(w.Detail, ".")
+	}
+	if w.Telegram != nil && w.Telegram.URL == "" {
+		problem += "; Telegram has no webhook"
+	}
+	return problem
+}
+
+// AtTelegram says what Telegram has, and whether that is this webhook; empty if
+// Telegram was not asked.
+func (w Webhook) AtTelegram() (has string, ok bool) {
+	switch {
+	case w.Telegram == nil:
+		return "", false
+	case w.Telegram.URL == "":
+		return "no webhook", false
+	case w.Telegram.URL == cmp.Or(w.URL, w.Address):
+		return "this url", true
+	}
+	return w.Telegram.URL, false
+}
+
 // Telegram is what getWebhookInfo said.
 type Telegram struct {
 	// At is when that was.
@@ -74,6 +111,10 @@ type Telegram struct {
 
 	// URL is the address to which Telegram sends; empty if there is none.
 	URL string `json:"url"`
+
+	// IPAddress is where Telegram sends them. Telegram asks DNS again every half
+	// hour, so it can be old after a move; it can also be "<unknown>".
+	IPAddress string `json:"ip_address,omitempty"`
 
 	// Pending is how many updates wait to be delivered.
 	Pending int `json:"pending"`

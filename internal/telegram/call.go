@@ -65,6 +65,16 @@ func methodInJSON(body []byte) (method string) {
 	return ""
 }
 
+// overlookedMethod returns a method that Telegram does not find because of the answer's
+// type, or because it is in an array or a text.
+func overlookedMethod(body []byte) string {
+	var text string
+	if json.Unmarshal(body, &text) == nil {
+		body = []byte(text)
+	}
+	return methodInJSON(bytes.TrimLeft(body, "[ \t\r\n"))
+}
+
 func methodInMultipart(body []byte, contentType string) (method string, err error) {
 	_, attributes, err := mime.ParseMediaType(contentType)
 	if err != nil {

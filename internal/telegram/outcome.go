@@ -22,7 +22,7 @@ const schedule = "at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every
 // sentence may repeat parts of the answer, unescaped.
 func (a *Answer) Outcome() (Outcome, string) {
 	if a.Delivered() {
-		return Delivered, "delivered" + a.effect()
+		return Delivered, "delivered" + a.Effect() + "."
 	}
 	text := fmt.Sprintf("not delivered: %s. Telegram sends the update again %s.", a.cause(), a.nextTry())
 	if a.Err == nil && a.Status == http.StatusGone {
@@ -31,17 +31,20 @@ func (a *Answer) Outcome() (Outcome, string) {
 	return Retried, text
 }
 
-// effect is what else happens on a delivery.
-func (a *Answer) effect() string {
-	switch {
+// Effect goes on in a sentence about a delivery with what Telegram does with a method
+// in the answer; empty if there is none. It may repeat parts of the answer, unescaped.
+func (a *Answer) Effect() string {
+	switch overlooked := overlookedMethod(a.Body); {
 	case Runs(a.Method):
-		return fmt.Sprintf(", and Telegram runs the %s in the answer.", a.Method)
+		return fmt.Sprintf(", and Telegram runs the %s in the answer", a.Method)
 	case a.Method != "":
-		return fmt.Sprintf(". Telegram does not run %s from an answer; call it in a request of its own.", a.Method)
+		return fmt.Sprintf(". Telegram does not run %s from an answer; call it in a request of its own", a.Method)
 	case a.last("Content-Length") == "" && a.last("Transfer-Encoding") == "" && a.last("Content-Type") != "":
-		return ". Telegram does not look for a body, since there is neither a Content-Length nor chunked encoding."
+		return ". Telegram does not look for a body, since there is neither a Content-Length nor chunked encoding"
+	case overlooked != "":
+		return fmt.Sprintf(". Telegram does not run the %s in the answer: it must be in one object, with Content-Type: %s", overlooked, jsonType)
 	}
-	return "."
+	return ""
 }
 
 // cause is why the answer is not taken as a delivery.

@@ -10,6 +10,8 @@ import (
 const (
 	isJSON = "Content-Type: application/json\r\n"
 	again  = "Telegram sends the update again at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every one to two minutes, until it expires"
+
+	overlooked = "delivered. Telegram does not run the sendMessage in the answer: it must be in one object, with Content-Type: application/json."
 )
 
 // answer is one on the
@@ -29,7 +31,14 @@ func TestOutcome(t *testing.T) {
 			"delivered, and Telegram runs the sendMessage in the answer."},
 		{"a call in a form", answer("200 OK", "Content-Type: application/x-www-form-urlencoded\r\n", "method=sendMessage"), Delivered,
 			"delivered, and Telegram runs the sendMessage in the answer."},
-		{"a call as text", answer("200 OK", "Content-Type: text/plain\r\n", `{"method":"sendMessage"}`), Delivered, "delivered."},
+		{"a call as text", answer("200 OK", "Content-Type: text/plain\r\n", `{"method":"sendMessage"}`), Delivered, overlooked},
+		{"a call without a type", answer("200 OK", "", `{"method":"sendMessage"}`), Delivered, overlooked},
+		{"a call in an array", answer("200 OK", isJSON, `[ {"method":"sendMessage"}]`), Delivered, overlooked},
+		{"a call in a text", answer("200 OK", isJSON, `"{\"method\":\"sendMessage\"}"`), Delivered, overlooked},
+		{"a call in multipart", answer("200 OK", "Content-Type: multipart/form-data; boundary=b\r\n",
+			"--b\r\nContent-Disposition: form-data; name=\"method\"\r\n\r\nsendPhoto\r\n--b--\r\n"), Delivered,
+			"delivered, and Telegram runs the sendPhoto in the answer."},
+		{"JSON without a call", answer("200 OK", "Content-Type: text/plain\r\n", `{"ok":true}`), Delivered, "delivered."},
 		{"a call that is not run", answer("200 OK", isJSON, `{"method":"getMe"}`), Delivered,
 			"delivered. Telegram does not run getMe from an answer; call it in a request of its own."},
 		{"no length", "HTTP/1.1 200 OK\r\n" + isJSON + "\r\n" + `{"method":"sendMessage"}`, Delivered,

@@ -1,6 +1,7 @@
 package telegramwebhook
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -162,7 +163,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	header := w.Header()
 	delete(header, "Server")
 	delete(header, "Alt-Svc")
-	if hsts := h.hsts(r); hsts != "" && header.Get("Strict-Transport-Security") == "" {
+	if hsts := h.hsts(r, header); hsts != "" && header.Get("Strict-Transport-Security") == "" {
 		header.Set("Strict-Transport-Security", hsts)
 	}
 	switch why {
@@ -183,12 +184,13 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	h.recordRefusal(r, why)
 }
 
-// hsts is the value of Strict-Transport-Security for the answer to r.
-func (h *Handler) hsts(r *http.Request) string {
-	if clientip.Secure(r) {
-		return h.answers.HSTS
+// hsts is the value of Strict-Transport-Security for the answer to r; empty for none.
+// What the site has set before is its own policy and stays.
+func (h *Handler) hsts(r *http.Request, answer http.Header) string {
+	if h.answers.HSTS == "" || !clientip.Secure(r) {
+		return ""
 	}
-	return ""
+	return cmp.Or(answer.Get("Strict-Transport-Security"), h.answers.HSTS)
 }
 
 // recordRefusal counts a refusal and writes it to the audit log.
@@ -218,13 +220,13 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		r.Header[telegram.SecretHeader] = secrets
 	}
 
-	update := telegramupdate.Provide(r, telegramupdate.Webhook{Name: h.webhook.Name(), BotID: h.webhook.BotID()}, h.answers.MaxBody)
+	update := telegramupdate.Provide(r, h.webhook.Name(), h.webhook.BotID(), h.answers.MaxBody)
 	if update == nil { // its length was not announced
 		h.refuse(w, r, tooLarge, secrets)
 		return
 	}
 	rules := h.answers
-	rules.HSTS = h.hsts(r)
+	rules.HSTS = h.hsts(r, w.Header())
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
 	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))
@@ -237,6 +239,7 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 	log, kind := h.failed, outcome.Kind
 	switch {
 	case kind == deliver.Answered:
+		h.webhook.RecordAnswer(outcome)
 		return
 	case kind == deliver.InFlight || kind == deliver.Repeated || kind == deliver.Closed && h.webhook.RegisteredRecently():
 		log = h.repeated

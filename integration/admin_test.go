@@ -89,10 +89,10 @@ func TestAdmin(t *testing.T) {
 		want         string
 	}{
 		"unknown name":            {http.MethodGet, "nobody", 404, `no webhook has the name`},
-		"unknown resource":        {http.MethodPost, "kept/explode", 404, "resource not found"},
-		"wrong method":            {http.MethodPost, "kept", 405, "method not allowed"},
-		"wrong method for all":    {http.MethodDelete, "", 405, "method not allowed"},
-		"wrong method for rotate": {http.MethodGet, "kept/rotate", 405, "method not allowed"},
+		"unknown resource":        {http.MethodPost, "kept/explode", 404, "not found"},
+		"wrong method":            {http.MethodPost, "kept", 405, "Method Not Allowed"},
+		"wrong method for all":    {http.MethodDelete, "", 405, "Method Not Allowed"},
+		"wrong method for rotate": {http.MethodGet, "kept/rotate", 405, "Method Not Allowed"},
 		"a configured secret":     {http.MethodPost, "localhost%2Fexplicit/rotate", 409, "the secret is in the configuration"},
 		"no bot token":            {http.MethodPost, "localhost%2Fexplicit/register", 409, "registered by something else"},
 		"delete, no bot token":    {http.MethodDelete, "localhost%2Fexplicit", 409, "registered by something else"},

@@ -82,7 +82,7 @@ func operate(t testing.TB, admin int, method, path string) (code int, body strin
 
 // webhookState is a webhook as the admin API tells of it.
 type webhookState struct {
-	State, URL, Advice, Detail string
+	State, Detail, URL, Advice string
 	RegisteredBy               string    `json:"registered_by"`
 	RegisteredAt               time.Time `json:"registered_at"`
 	Telegram                   *struct{ URL string }

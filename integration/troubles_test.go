@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,4 +250,40 @@ func TestEveryTrouble(t *testing.T) {
 	if strings.Contains(c.Out.String(), caddytest.RightSecret) {
 		t.Error("the secret is in the log")
 	}
+}
+
+// TestBotThatRefuses has a bot answer genuine updates as if they were not for it. That is
+// logged once for a configuration, and status tells it until the bot answers otherwise.
+func TestBotThatRefuses(t *testing.T) {
+	t.Parallel()
+	var answer atomic.Int32
+	bot := caddytest.StartBot(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(answer.Load())) })
+	api, address := caddytest.StartTelegram(t)
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	c := caddytest.Start(t, registeringSite(port, address, bot, fmt.Sprintf("admin localhost:%d", admin), "name bot"))
+	c.Out.Wait(t, "webhook registered")
+	for _, tc := range []struct {
+		status         int
+		detail, advice string
+	}{
+		{401, "the bot has answered an update with 401", "forward_secret"},
+		{404, "the bot has answered an update with 404", "trailing slash"},
+		{301, "the bot has answered an update with 301", "no redirect"},
+		{500, "", ""},
+		{405, "the bot has answered an update with 405", "trailing slash"},
+		{200, "", ""},
+	} {
+		answer.Store(int32(tc.status))
+		if got := caddytest.Do(t, c.Client(), genuine(t, fmt.Sprintf("https://localhost:%d/", port), telegramtest.Message(int64(tc.status), 1, "hello"))); got.Status != tc.status {
+			t.Errorf("got %d, want the bot's %d", got.Status, tc.status)
+		}
+		s := state(t, admin, "bot")
+		if !strings.HasPrefix(s.Detail, tc.detail) || !strings.Contains(s.Advice, tc.advice) || (s.Detail+s.Advice == "") != (tc.detail == "") {
+			t.Errorf("%d: status tells %q, %q", tc.status, s.Detail, s.Advice)
+		}
+	}
+	if n := strings.Count(c.Out.String(), "update refused by the bot"); n != 1 {
+		t.Errorf("logged %d times, want once", n)
+	}
+	wantSetWebhook(t, api, 1, "while the bot refuses")
 }

@@ -46,28 +46,12 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 // Routes satisfies caddy.AdminRouter.
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: status.Endpoint, Handler: caddy.AdminHandlerFunc(notFound)},
-		{Pattern: status.Endpoint + "{$}", Handler: methods{http.MethodGet: list}},
-		{Pattern: status.Endpoint + "{name}", Handler: methods{http.MethodGet: get, http.MethodDelete: change((*Webhook).Delete)}},
-		{Pattern: status.Endpoint + "{name}/register", Handler: methods{http.MethodPost: change((*Webhook).Register)}},
-		{Pattern: status.Endpoint + "{name}/rotate", Handler: methods{http.MethodPost: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })}},
+		{Pattern: "GET " + status.Endpoint + "{$}", Handler: caddy.AdminHandlerFunc(list)},
+		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
+		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: change((*Webhook).Delete)},
+		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: change((*Webhook).Register)},
+		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })},
 	}
-}
-
-// methods is what can be done with a resource.
-type methods map[string]func(http.ResponseWriter, *http.Request) error
-
-// ServeHTTP satisfies caddy.AdminHandler.
-func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
-	serve, ok := m[r.Method]
-	if !ok {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed: %s", r.Method)}
-	}
-	return serve(w, r)
-}
-
-func notFound(_ http.ResponseWriter, r *http.Request) error {
-	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("resource not found: %s", r.URL.Path)}
 }
 
 // current returns the webhooks of the active configuration, by name.
@@ -114,7 +98,7 @@ func find(r *http.Request) (found *Webhook, err error) {
 type impossible struct{ error }
 
 // change does something with a webhook, and answers with its state after that.
-func change(do func(w *Webhook, ctx context.Context, drop bool) error) func(http.ResponseWriter, *http.Request) error {
+func change(do func(w *Webhook, ctx context.Context, drop bool) error) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		webhook, err := find(r)
 		if err != nil {
@@ -140,13 +124,8 @@ func change(do func(w *Webhook, ctx context.Context, drop bool) error) func(http
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {
-	content, err := json.Marshal(v)
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(append(content, '\n'))
-	return err
+	return json.NewEncoder(w).Encode(v)
 }
 
 // Interface guards

@@ -11,49 +11,45 @@ import (
 
 // claims says which webhook of a configuration has what no other may have.
 type claims struct {
-	mu        *sync.Mutex // a first update may come while the webhooks start
-	names     map[string]*Webhook
-	bots      map[string]*Webhook // by the key of the account
-	addresses map[string]*Webhook // in their canonical form
+	mu      *sync.Mutex // a first update may come while the webhooks start
+	holders map[string]*Webhook
 }
 
-func newClaims() claims {
-	return claims{new(sync.Mutex), make(map[string]*Webhook), make(map[string]*Webhook), make(map[string]*Webhook)}
+func newClaims() claims { return claims{new(sync.Mutex), make(map[string]*Webhook)} }
+
+// claim gives a webhook something, and returns the other one that has it already.
+func (c claims) claim(what string, w *Webhook) (other *Webhook) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if other := c.holders[what]; other != nil && other != w {
+		return other
+	}
+	c.holders[what] = w
+	return nil
 }
 
 // claimName gives a webhook its name.
 func (c claims) claimName(name string, w *Webhook) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if other, taken := c.names[name]; taken && other != w {
+	if c.claim("name "+name, w) != nil {
 		return fmt.Errorf("name: %q is that of another telegram_webhook in this configuration; give each a name of its own", name)
 	}
-	c.names[name] = w
 	return nil
 }
 
 // claimBot gives a webhook its bot.
 func (c claims) claimBot(w *Webhook) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := w.settings.Registration.Account.Key()
-	if other, taken := c.bots[key]; taken {
+	if other := c.claim("bot "+w.settings.Registration.Account.Key(), w); other != nil {
 		return fmt.Errorf("bot_token: is that of another telegram_webhook in this configuration (%s); a bot has one webhook, and a webhook one bot", other)
 	}
-	c.bots[key] = w
 	return nil
 }
 
 // claimAddress gives a webhook its address.
 func (c claims) claimAddress(address string, w *Webhook) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := site.Canonical(address)
-	if other, taken := c.addresses[key]; taken && other != w {
+	if other := c.claim("address "+site.Canonical(address), w); other != nil {
 		return fmt.Errorf("url: %s is that of another telegram_webhook in this configuration already (%s); give bot %s a site or a path of its own",
 			address, other, w.BotID())
 	}
-	c.addresses[key] = w
 	return nil
 }
 

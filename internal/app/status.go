@@ -1,10 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
@@ -17,8 +17,47 @@ var advice = map[string]string{
 	string(registrar.Deleted):    "Register it again when updates are to come.",
 }
 
-// Status returns the state of the webhook.
+// Status returns the state of the webhook, with what a person is to know of it.
 func (w *Webhook) Status() status.Webhook {
+	s := w.state()
+	if found := w.location.Load(); found != nil {
+		s.Address = w.HidePath(found.address)
+	}
+	if s.Detail == "" {
+		s.Detail, s.Advice = w.findFault(s)
+	}
+	if s.Advice == "" {
+		s.Advice = advice[s.State]
+	}
+	if t := s.Telegram; s.Advice == "" && t != nil && t.Pending > 0 && t.Recently(time.Now()) {
+		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."
+	}
+	return s
+}
+
+// findFault says what is wrong though the registration is not failing.
+func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
+	for _, file := range w.settings.Files {
+		if file.Changed() {
+			return "the value of " + file.Placeholder + " has changed since the configuration was loaded", `Run "caddy reload --force" to put it in force.`
+		}
+	}
+	if found := w.location.Load(); found != nil {
+		switch {
+		case found.doubt != "":
+			return found.doubt, sentence(doubtRemedy)
+		case s.State == status.Unmanaged && found.fault != nil && found.address != "":
+			return found.fault.Error(), s.Advice
+		}
+	}
+	if r := w.refusal.Load(); r != nil && s.Well() {
+		return fmt.Sprintf("the bot has answered an update with %d, at %s", r.status, r.at.UTC().Format(time.RFC3339)), sentence(r.remedy)
+	}
+	return "", s.Advice
+}
+
+// state returns what is known without looking at anything else, for the metrics too.
+func (w *Webhook) state() status.Webhook {
 	s := status.Webhook{
 		Name: w.Name(), State: status.Unmanaged,
 		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
@@ -33,27 +72,6 @@ func (w *Webhook) Status() status.Webhook {
 	}
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
-	}
-	for _, file := range w.settings.Files {
-		if s.Detail == "" && file.Changed() {
-			s.Detail = "the value of " + file.Placeholder + " has changed since the configuration was loaded"
-			s.Advice = "Run \"caddy reload --force\" to put it in force."
-		}
-	}
-	if found := w.location.Load(); found != nil {
-		s.Address = w.HidePath(found.address)
-		if s.Detail == "" && found.doubt != "" {
-			s.Detail, s.Advice = found.doubt, sentence(doubtRemedy)
-		}
-		if s.Detail == "" && s.State == status.Unmanaged && found.fault != nil && found.address != "" {
-			s.Detail = found.fault.Error()
-		}
-	}
-	if s.Advice == "" {
-		s.Advice = advice[s.State]
-	}
-	if t := s.Telegram; s.Advice == "" && t != nil && t.Pending > 0 && t.Recently(time.Now()) {
-		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."
 	}
 	return s
 }
@@ -84,19 +102,4 @@ func sentence(remedy string) string {
 func (w *Webhook) secretStatus() status.Secret {
 	s := w.Secrets.Status()
 	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
-}
-
-// state is what the metrics measure.
-func (w *Webhook) state() metrics.State {
-	s := metrics.State{Name: w.Name(), SecretMade: w.Secrets.Status().Made}
-	running := w.registrar.Load()
-	if running == nil {
-		return s
-	}
-	status := running.Status()
-	s.Managed = status.State != registrar.Pending // nothing is known until the first attempt has ended
-	s.Registered, s.Contested = status.State == registrar.Registered, status.State == registrar.Contested
-	s.Asked = !status.InfoAt.IsZero() && status.State != registrar.Deleted
-	s.Pending, s.LastError = status.Info.PendingUpdateCount, status.Info.LastErrorDate
-	return s
 }

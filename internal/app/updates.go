@@ -12,24 +12,17 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
-// updates is a webhook's memory of the updates that its bot has taken, which the
-// next configuration of the same bot takes over.
-type updates struct {
-	count int
-	table func() *deliver.Table // nil if none are remembered
-}
-
-// rememberUpdates prepares the memory. It is found when the configuration runs, or
-// with the first update: the key may depend on the webhook's place.
+// rememberUpdates prepares the memory of the updates that the bot has taken, which the
+// next configuration of the same bot takes over. It is found when the configuration runs,
+// or with the first update: the key may depend on the webhook's place.
 func (w *Webhook) rememberUpdates(server *caddyhttp.Server) {
-	w.updates = updates{w.settings.Dedupe, func() *deliver.Table { return nil }}
 	if w.settings.Dedupe == 0 {
 		return
 	}
-	w.updates.table = sync.OnceValue(w.findTable)
+	w.updates = sync.OnceValue(w.findTable)
 	server.RegisterOnShutdown(func() {
 		if caddy.Exiting() {
-			w.updates.table().Close()
+			w.updates().Close()
 		}
 	})
 }
@@ -53,12 +46,12 @@ func (w *Webhook) findTable() *deliver.Table {
 // Once returns what the bot is to get once: nil without dedupe, or if the request has no
 // update_id.
 func (w *Webhook) Once(read func() update.Update) *deliver.Once {
-	if w.updates.count == 0 {
+	if w.updates == nil {
 		return nil
 	}
 	id := read().ID
 	if id == 0 {
 		return nil
 	}
-	return &deliver.Once{Table: w.updates.table(), ID: id, Count: w.updates.count}
+	return &deliver.Once{Table: w.updates(), ID: id, Count: w.settings.Dedupe}
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
+	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -45,9 +46,9 @@ type Webhook struct {
 	logger   *zap.Logger
 	config   string // the handler's JSON
 	gates    []gate
-	known    func() identity // once all routes are provisioned
-	updates  updates
-	bot      *bot // nil without a bot token
+	known    func() identity       // once all routes are provisioned
+	updates  func() *deliver.Table // nil without dedupe
+	bot      *bot                  // nil without a bot token
 
 	mu   sync.Mutex
 	held []string // keys of the bots to release
@@ -56,6 +57,9 @@ type Webhook struct {
 	location  atomic.Pointer[location]
 	registrar atomic.Pointer[registrar.Registrar]
 	uploads   certificate.Watch
+
+	refusal     atomic.Pointer[refusal] // nil unless the bot has refused the last update that it answered
+	warnRefusal sync.Once
 }
 
 // gate is one handler of a webhook.
@@ -212,7 +216,9 @@ func (w *Webhook) start() {
 		}
 	}
 	w.warnOfPlaces()
-	w.updates.table()
+	if w.updates != nil {
+		w.updates()
+	}
 	found := w.findAddress()
 	w.location.Store(&found)
 	confirmed := make(chan struct{})

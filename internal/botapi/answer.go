@@ -1,13 +1,9 @@
 package botapi
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -21,7 +17,7 @@ type answer struct {
 	ErrorCode   int             `json:"error_code"`
 	Description string          `json:"description"`
 	Parameters  struct {
-		RetryAfter float64 `json:"retry_after"`
+		RetryAfter int64 `json:"retry_after"` // in seconds
 	} `json:"parameters"`
 }
 
@@ -61,55 +57,29 @@ func (i *webhookInfo) public(r redactor) WebhookInfo {
 	return info
 }
 
-// read reads the answer and decodes it.
-func (c call) read(ctx context.Context, response *http.Response, result result) error {
-	if response.StatusCode/100 == 3 {
-		return c.fail(nil, "%s answers with a redirect (%d) to %s, which is not followed; check the api URL",
-			c.server, response.StatusCode, c.redirectTarget(response.Header.Get("Location")))
+// read reads the answer and decodes it. One that is too long is no JSON where it is cut.
+func (c call) read(response *http.Response, result result) error {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return c.unanswered(err)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	switch {
-	case len(body) > maxAnswer:
-		return c.fail(nil, "%s answers with more than %d bytes; check that the api URL is a Bot API server's", c.server, maxAnswer)
-	case err != nil:
-		return c.interrupted(ctx, err, "the answer of %s could not be read: %s")
-	}
-	return c.decode(response.StatusCode, response.Header, body, result)
+	return c.decode(response.StatusCode, body, result)
 }
 
-// redirectTarget names the target of a redirect without the path, which may hold
-// the token.
-func (c call) redirectTarget(location string) string {
-	u, err := url.Parse(location)
-	if err != nil || u.Host == "" {
-		return "another path"
-	}
-	return c.redact.text(u.Scheme + "://" + u.Host)
-}
-
-// decode decodes an answer's body.
-func (c call) decode(status int, header http.Header, body []byte, result result) error {
+// decode decodes an answer's body. An error does not quote it: it may hold the request.
+func (c call) decode(status int, body []byte, result result) error {
 	var a answer
 	err := json.Unmarshal(body, &a)
 	switch {
 	case err == nil && !a.OK && a.Description != "":
-		return c.refused(status, header, a)
+		code := a.ErrorCode
+		if code < 100 || code > 599 { // it is a label in the metrics
+			code = status
+		}
+		wait := time.Duration(min(a.Parameters.RetryAfter, int64(maxRetryAfter/time.Second))) * time.Second
+		return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: max(0, wait)}
 	case err != nil || !a.OK || status/100 != 2 || json.Unmarshal(a.Result, result) != nil || !result.valid():
-		return c.foreign(status, header)
+		return c.fail("%s answers with HTTP status %d, but not as the Bot API does; check the api URL, and what answers in its place", c.server, status)
 	}
 	return nil
-}
-
-// refused returns the error of a refusal.
-func (c call) refused(status int, header http.Header, a answer) error {
-	code, wait := a.ErrorCode, a.Parameters.RetryAfter
-	if code < 100 || code > 599 {
-		code = status
-	}
-	if wait == 0 {
-		n, _ := strconv.Atoi(strings.TrimSpace(header.Get("Retry-After"))) // 0 for a date, the limit for a longer number
-		wait = float64(n)
-	}
-	seconds := max(0, min(wait, maxRetryAfter.Seconds())) // before it is converted: what does not fit would be negative
-	return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: time.Duration(seconds * float64(time.Second))}
 }

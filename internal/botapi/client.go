@@ -5,10 +5,8 @@ package botapi
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -44,15 +42,7 @@ func NewClient(account *Account, transport http.RoundTripper) *Client {
 // idle one, with the token if the server echoes requests.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-			if answer.StatusCode == http.StatusOK {
-				return nil
-			}
-			return &net.OpError{Op: opProxy, Net: "tcp", Err: fmt.Errorf("the proxy answers %s", answer.Status)}
-		},
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    10 * time.Second,
+		Proxy:                  http.ProxyFromEnvironment,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
@@ -100,8 +90,8 @@ func (c *Client) do(ctx context.Context, method, secret string, result result, p
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return call.interrupted(ctx, err, "the call to %s failed: %s")
+		return call.unanswered(err)
 	}
 	defer answer.Body.Close()
-	return call.read(ctx, answer, result)
+	return call.read(answer, result)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -18,15 +17,6 @@ type Webhook struct {
 	AllowedUpdates []string // empty for Telegram's default
 	MaxConnections int
 	IPAddress      string // empty for what the host name resolves to
-}
-
-// Format prints the webhook without the secret. The JSON form holds it.
-func (w Webhook) Format(f fmt.State, verb rune) {
-	type printed Webhook
-	if w.Secret != "" {
-		w.Secret = hidden
-	}
-	fmt.Fprintf(f, fmt.FormatString(f, verb), printed(w))
 }
 
 // WebhookInfo is the result of getWebhookInfo. Absent fields are zero. It never holds

@@ -49,11 +49,11 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		"HTTPS_PROXY that refuses": {
 			"https://bot-api.example", "HTTPS_PROXY=" + withPassword,
 			"CONNECT bot-api.example:443",
-			" getWebhookInfo: the proxy for https://bot-api.example cannot be used (proxyconnect tcp: the proxy answers 407 Proxy Authentication Required); check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+			" getWebhookInfo: no answer from https://bot-api.example: Proxy Authentication Required; check the network, DNS, the proxy (HTTPS_PROXY) and the api URL",
 		},
 		"HTTPS_PROXY that is gone": {
 			"https://bot-api.example", "HTTPS_PROXY=" + gone,
-			"", " getWebhookInfo: the proxy for https://bot-api.example cannot be used (proxyconnect tcp: dial tcp 127.0.0.1:",
+			"", " getWebhookInfo: no answer from https://bot-api.example: proxyconnect tcp: dial tcp 127.0.0.1:",
 		},
 		"a server on this machine": {direct.URL, "HTTP_PROXY=" + gone, "", "https://direct/ <nil>"},
 	} {

@@ -59,9 +59,7 @@ func (l *Log) Add(kind int, fields func() []zap.Field) {
 	if n > Burst {
 		return
 	}
-	if c := l.logger.Check(l.level, l.message); c != nil {
-		c.Write(slices.Concat([]zap.Field{l.about()}, fields(), []zap.Field{zap.String("reason", l.kinds[kind])})...)
-	}
+	l.logger.Log(l.level, l.message, slices.Concat([]zap.Field{l.about()}, fields(), []zap.Field{zap.String("reason", l.kinds[kind])})...)
 }
 
 // summarize ends the window. It is declared over before the counters are read:
@@ -69,17 +67,8 @@ func (l *Log) Add(kind int, fields func() []zap.Field) {
 func (l *Log) summarize() {
 	l.open.Store(false)
 	for kind := range l.counts {
-		n := l.counts[kind].Swap(0)
-		if n <= Burst {
-			continue
-		}
-		if c := l.logger.Check(l.level, l.message); c != nil {
-			c.Write(
-				l.about(),
-				zap.String("reason", l.kinds[kind]),
-				zap.Uint64("more", n-Burst),
-				zap.Duration("within", Window),
-			)
+		if n := l.counts[kind].Swap(0); n > Burst {
+			l.logger.Log(l.level, l.message, l.about(), zap.String("reason", l.kinds[kind]), zap.Uint64("more", n-Burst), zap.Duration("within", Window))
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package clientip
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,8 +24,7 @@ func Telegram(ip string) bool { return Ranges(telegram.Ranges).Contains(ip) }
 // TelegramAddr reports whether addr is one of Telegram's.
 func TelegramAddr(addr netip.Addr) bool { return Ranges(telegram.Ranges).ContainsAddr(addr) }
 
-// Parse reads "telegram", CIDR ranges and single addresses. An IPv6-mapped
-// range stands for the IPv4 range in it.
+// Parse reads "telegram", CIDR ranges and single addresses.
 func Parse(args ...string) (Ranges, error) {
 	var ranges Ranges
 	for _, arg := range args {
@@ -54,15 +54,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	const mapped = 128 - 32 // the bits of an IPv6-mapped address before its IPv4 part
-	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {
-		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped)
+	if prefix.Addr().Is4In6() {
+		return netip.Prefix{}, errors.New("an IPv6-mapped range, in which no client is")
 	}
 	return prefix.Masked(), nil
 }
-
-// Overlaps reports whether an address of the prefix is in one of the ranges.
-func (r Ranges) Overlaps(p netip.Prefix) bool { return slices.ContainsFunc(r, p.Overlaps) }
 
 // Contains reports whether ip, as Caddy writes a client's address, is in one of
 // the ranges. The peer of a Unix socket has no address and is in none.
@@ -74,10 +70,5 @@ func (r Ranges) Contains(ip string) bool {
 // ContainsAddr reports whether addr is in one of the ranges.
 func (r Ranges) ContainsAddr(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
-	for _, prefix := range r {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

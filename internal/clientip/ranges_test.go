@@ -18,8 +18,6 @@ func TestContains(t *testing.T) {
 		"single address, its neighbor": {[]string{"203.0.113.9"}, "203.0.113.8", false},
 		"single mapped address":        {[]string{"::ffff:203.0.113.9"}, "203.0.113.9", true},
 		"host bits set":                {[]string{"203.0.113.77/24"}, "203.0.113.9", true},
-		"mapped range, IPv4 client":    {[]string{"::ffff:203.0.113.0/120"}, "203.0.113.9", true},
-		"mapped range, mapped client":  {[]string{"::ffff:203.0.113.0/120"}, "::ffff:203.0.113.9", true},
 		"IPv6":                         {[]string{"2001:db8::/32"}, "2001:db8:1::1", true},
 		"IPv6 with a zone":             {[]string{"fe80::/10"}, "fe80::1%eth0", true},
 		"any IPv4 is not any IPv6":     {[]string{"0.0.0.0/0"}, "2001:db8::1", false},
@@ -39,7 +37,7 @@ func TestContains(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, arg := range []string{"", "Telegram", "telegram.org", "203.0.113.0/33", "203.0.113", "1.2.3.4/", "2001:db8::/129"} {
+	for _, arg := range []string{"", "Telegram", "telegram.org", "203.0.113.0/33", "203.0.113", "1.2.3.4/", "2001:db8::/129", "::ffff:203.0.113.0/120"} {
 		if ranges, err := Parse(arg); err == nil {
 			t.Errorf("Parse(%q): got %v, want an error", arg, ranges)
 		}

@@ -1,21 +1,16 @@
 package clientip
 
 import (
-	"net"
 	"net/http"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Of returns the client's address by Caddy's trusted-proxy rule, or the
-// connection's own where Caddy has not applied that yet. It may be empty.
+// Of returns the client's address by Caddy's trusted-proxy rule. It may be empty.
 func Of(r *http.Request) string {
-	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
-		return ip
-	}
-	peer, _, _ := net.SplitHostPort(r.RemoteAddr)
-	return peer
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
 }
 
 // TrustedProxy reports whether the request came by a proxy that the server trusts.

@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -48,38 +47,6 @@ func hanging() (*bot, *atomic.Int64) {
 		ended.Add(1)
 		return r.Context().Err()
 	}}, ended
-}
-
-// TestAbandonedAreBounded hangs up on more updates than a bot may work on.
-func TestAbandonedAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		table := NewTable()
-		hang, canceled := hanging()
-		client, hangUp := context.WithCancel(t.Context())
-		const more = 5
-		for id := range int64(maxAbandoned + more) {
-			go func() {
-				_, outcome := send(client, table, hang, id)
-				if outcome.Kind != Closed || !errors.Is(outcome.Err, errTooMany) && !errors.Is(outcome.Err, errTooLong) {
-					t.Errorf("got %+v", outcome)
-				}
-			}()
-		}
-		synctest.Wait()
-		hangUp()
-		synctest.Wait()
-		if n, goOn := canceled.Load(), len(table.abandoned); n != more || goOn != maxAbandoned {
-			t.Errorf("%d are canceled and %d go on, want %d and %d", n, goOn, more, maxAbandoned)
-		}
-		time.Sleep(patience)
-		synctest.Wait()
-		if n := canceled.Load(); n != maxAbandoned+more {
-			t.Errorf("in the end %d are canceled", n)
-		}
-		if f := table.figures(); f != (figures{}) || len(table.abandoned) > 0 {
-			t.Errorf("in the end there are %+v, and %d abandoned", f, len(table.abandoned))
-		}
-	})
 }
 
 // TestClose cancels what nobody waits for when the process ends, and nothing else.

@@ -31,7 +31,7 @@ const (
 	Failed                  // another failure; the growing back-off without Retry-After is right for an update that crashes a bot
 	Unhandled               // the route ended without an answer
 	Broken                  // the answer broke off, or a handler panicked: Telegram saw the connection close
-	Abandoned               // Telegram has closed the connection, which it does after 60 seconds
+	Abandoned               // the bot took longer than Telegram waits, and Telegram has closed the connection
 	Closed                  // the connection was closed earlier, as Telegram does when a webhook is registered
 	InFlight                // the bot works on the update already
 	Repeated                // the bot has answered the update, and the answer was given again
@@ -45,6 +45,21 @@ type Outcome struct {
 	Kind   Kind
 	Status int   // what Telegram was told; 0 if that is not known
 	Err    error // why the bot has not answered, or not in time; nil if it has
+}
+
+// Remedy returns what a person can do about a bot that refuses genuine updates; empty
+// if it has not refused this one.
+func (o Outcome) Remedy() string {
+	switch {
+	case o.Kind != Answered:
+	case o.Status == http.StatusUnauthorized || o.Status == http.StatusForbidden:
+		return "turn off the bot's own check of the secret, or hand it the secret with forward_secret"
+	case o.Status == http.StatusNotFound || o.Status == http.StatusMethodNotAllowed:
+		return "compare the webhook's path with the one that the bot serves, the trailing slash included"
+	case o.Status/100 == 3:
+		return "have the bot answer at the webhook's path itself, the trailing slash included: Telegram follows no redirect"
+	}
+	return ""
 }
 
 var errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
@@ -62,12 +77,16 @@ const tooSlow = 55 * time.Second
 // Caddy's error log and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, once *Once) Outcome {
 	start, client := time.Now(), r.Context() // a handler may give r another one
-	aw := newWriter(w, rules.HSTS)
-	closed, err := once.deliver(aw, r, next)
+	aw := &writer{ResponseWriter: w, hsts: rules.HSTS}
+	err := once.deliver(aw, r, next)
 	aw.dropTrailers()
 	if client.Err() != nil && (errors.Is(err, context.Canceled) || err == nil && aw.status == clientClosed) {
 		aw.WriteHeader(clientClosed)
-		return closedOutcome(cmp.Or(closed, time.Now()).Sub(start), err)
+		kind, took := Closed, time.Since(start).Round(time.Millisecond)
+		if took >= tooSlow {
+			kind = Abandoned
+		}
+		return Outcome{kind, clientClosed, fmt.Errorf("connection closed before the bot had answered; the request took %s: %w", took, cmp.Or(err, context.Canceled))}
 	}
 	if err == nil && aw.wroteHeader {
 		if limit := rules.WriteTimeout; limit > 0 && time.Since(start) >= limit {
@@ -84,20 +103,6 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 		aw.WriteHeader(status)
 	}
 	return Outcome{Kind: kind, Status: aw.status, Err: cmp.Or(err, errUnhandled)}
-}
-
-// closedOutcome is what became of an update if the connection was closed after that
-// time, and why the bot does not go on with it.
-func closedOutcome(after time.Duration, cause error) Outcome {
-	o := Outcome{Kind: Closed, Status: clientClosed}
-	if after >= tooSlow {
-		o.Kind = Abandoned
-	}
-	o.Err = fmt.Errorf("the connection was closed after %s, before the bot had answered", after.Round(time.Millisecond))
-	if cause != nil {
-		o.Err = fmt.Errorf("%w; %w", o.Err, cause)
-	}
-	return o
 }
 
 // SetRetryAfter tells Telegram when to come again.

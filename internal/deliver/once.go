@@ -10,22 +10,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-const (
-	// maxAbandoned is how many updates a bot may work on after Telegram has hung
-	// up. Telegram tries at most twice as many at once as it opens connections, of
-	// which there are at most 100.
-	maxAbandoned = 200
-
-	// patience is how long the bot may work on one of them.
-	patience = 10 * time.Minute
-)
+// patience is how long the bot may work on an update after Telegram has hung up.
+const patience = 10 * time.Minute
 
 var (
 	errInFlight = errors.New("the bot still works on this update, which Telegram has sent before")
 	errRepeated = errors.New("the bot has answered this update and the answer was sent twice; perhaps Telegram cannot read it")
 
 	errTooLong = fmt.Errorf("the bot has not answered within %s after that: %w", patience, context.Canceled)
-	errTooMany = fmt.Errorf("the bot works on %d such updates already: %w", maxAbandoned, context.Canceled)
 	errClosing = fmt.Errorf("shutdown of Caddy: %w", context.Canceled)
 )
 
@@ -37,21 +29,21 @@ type Once struct {
 }
 
 // deliver hands the update to next, unless the bot has answered it with 2xx or still
-// works on it. It returns when Telegram has hung up, if it has.
+// works on it.
 //
-// The bot goes on with the update then. Telegram sends it again, is told to wait while
+// The bot goes on with the update when Telegram hangs up. Telegram sends it again, is told to wait while
 // the bot works, and gets the answer when it is there. r has another context afterwards.
-func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) (closed time.Time, err error) {
+func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) error {
 	if o == nil {
-		return closed, next.ServeHTTP(w, r)
+		return next.ServeHTTP(w, r)
 	}
 	known, err := o.Table.begin(o.ID)
 	if err != nil {
-		return closed, err
+		return err
 	}
 	if known != nil {
 		known.writeTo(w)
-		return closed, nil
+		return nil
 	}
 	w.client, w.answer = r.Context(), new(answer)
 	taken := false // also if next panics
@@ -59,25 +51,17 @@ func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) (clos
 
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(w.client))
 	defer cancel(nil)
-	hungUp := make(chan time.Time, 1)
-	stop := context.AfterFunc(w.client, func() {
-		hungUp <- time.Now()
-		o.Table.abandon(ctx, cancel)
-	})
-	defer stop()
+	defer context.AfterFunc(w.client, func() { o.Table.abandon(ctx, cancel) })()
 
 	// It stays the same request, since Caddy's placeholders hold on to it. Its
 	// context is not put back: a transport may still read the request.
 	*r = *r.WithContext(ctx)
 	err = next.ServeHTTP(w, r)
 	taken = err == nil && w.answer.taken()
-	if !stop() {
-		closed = <-hungUp
-	}
 	if cause := context.Cause(ctx); cause != nil && !taken {
 		err = cause
 	}
-	return closed, err
+	return err
 }
 
 // answer is as much of a bot's answer as Telegram reads.
@@ -85,7 +69,6 @@ type answer struct {
 	status                       int
 	contentType, contentEncoding string
 	body                         []byte
-	tooLong                      bool // to be kept
 }
 
 // maxAnswer is the longest body that is kept. A message has at most 4,096 characters,
@@ -95,13 +78,14 @@ const maxAnswer = 64 << 10
 // taken reports whether Telegram takes the update for delivered.
 func (a *answer) taken() bool { return 200 <= a.status && a.status <= 299 }
 
-// add adds to the body.
+// add adds to the body, unless it gets too long. A body without a type is not kept
+// either: Telegram does not look into it.
 func (a *answer) add(b []byte) {
-	if a.tooLong = a.tooLong || len(a.body)+len(b) > maxAnswer; a.tooLong {
-		a.body = nil
-	} else {
-		a.body = append(a.body, b...)
+	if a.contentType == "" || len(a.body)+len(b) > maxAnswer {
+		a.contentType, a.body = "", nil
+		return
 	}
+	a.body = append(a.body, b...)
 }
 
 // writeTo answers a request with it.

@@ -28,9 +28,8 @@ func CheckCount(n int) error {
 // Table is what is known of one bot's updates: those that the bot works on, and the
 // last ones that it has answered with 2xx.
 type Table struct {
-	closing   context.Context // ends with the process
-	close     context.CancelFunc
-	abandoned chan struct{} // holds one for each update that Telegram has hung up on
+	closing context.Context // ends with the process
+	close   context.CancelFunc
 
 	mu       sync.Mutex
 	inFlight map[int64]bool
@@ -44,7 +43,7 @@ var given, bare = new(answer), new(answer)
 
 // NewTable makes an empty table.
 func NewTable() *Table {
-	t := &Table{abandoned: make(chan struct{}, maxAbandoned), inFlight: make(map[int64]bool), newer: make(map[int64]*answer)}
+	t := &Table{inFlight: make(map[int64]bool), newer: make(map[int64]*answer)}
 	t.closing, t.close = context.WithCancel(context.Background())
 	return t
 }
@@ -89,7 +88,7 @@ func (t *Table) end(o *Once, a *answer, taken bool) {
 	if len(t.newer) >= o.Count || t.size+cap(a.body) > max(maxAnswer, o.Count<<10) {
 		t.newer, t.older, t.size = make(map[int64]*answer), t.newer, 0
 	}
-	if len(a.body) == 0 || a.contentType == "" { // Telegram looks into no body without a type
+	if len(a.body) == 0 {
 		a = bare
 	}
 	t.newer[o.ID] = a
@@ -97,15 +96,8 @@ func (t *Table) end(o *Once, a *answer, taken bool) {
 }
 
 // abandon lets the bot go on with an update that Telegram has hung up on, until ctx
-// ends. It cancels what is too much.
+// ends, but not for ever. Telegram has at most 200 updates under way for each bot.
 func (t *Table) abandon(ctx context.Context, cancel context.CancelCauseFunc) {
-	select {
-	case t.abandoned <- struct{}{}:
-		defer func() { <-t.abandoned }()
-	default:
-		cancel(errTooMany)
-		return
-	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(patience):

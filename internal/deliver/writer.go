@@ -8,8 +8,6 @@ import (
 	"strings"
 )
 
-const hstsHeader = "Strict-Transport-Security"
-
 // writer passes an answer through byte for byte, but for what Telegram would
 // misunderstand: it holds back 1xx and trailers, turns 410 into 503, and adds HSTS.
 type writer struct {
@@ -22,14 +20,6 @@ type writer struct {
 	// With these the answer is kept too, even if the client has gone.
 	client context.Context
 	answer *answer
-}
-
-func newWriter(w http.ResponseWriter, hsts string) *writer {
-	// What the site has already set is its own policy and stays.
-	if site := w.Header().Get(hstsHeader); site != "" && hsts != "" {
-		hsts = site
-	}
-	return &writer{ResponseWriter: w, hsts: hsts}
 }
 
 // WriteHeader holds back 1xx: Telegram takes one as the final, failed answer,
@@ -54,7 +44,7 @@ func (w *writer) WriteHeader(status int) {
 	w.status = status
 	w.dropTrailers()
 	if w.hsts != "" {
-		header.Set(hstsHeader, w.hsts) // one value, whatever the bot has set
+		header.Set("Strict-Transport-Security", w.hsts) // one value, whatever the bot has set
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -41,11 +42,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: inner, wrapper: l.wrapper}
-	if half, ok := inner.(closeWriter); ok {
-		return closeWriteConn{c, half}, nil
-	}
-	return c, nil
+	return &conn{Conn: inner, wrapper: l.wrapper}, nil
 }
 
 // conn is judged when it is first read from, in the goroutine that serves it.
@@ -69,13 +66,13 @@ func (c *conn) Read(p []byte) (int, error) {
 // ReadFrom lets net/http send files by sendfile(2) where the connection can.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
-type closeWriter interface{ CloseWrite() error }
-
-// closeWriteConn is a conn that can be closed for writing alone. net/http and
-// reverse_proxy do that if the method is there.
-type closeWriteConn struct {
-	*conn
-	closeWriter
+// CloseWrite closes the connection for writing alone, as net/http and reverse_proxy do
+// where the connection can.
+func (c *conn) CloseWrite() error {
+	if inner, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return inner.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // drop closes the connection if its peer may not connect, and reports whether it did.

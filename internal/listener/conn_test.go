@@ -242,8 +242,8 @@ func TestOptionalMethods(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, ok := c.(closeWriter); ok {
-		t.Error("has CloseWrite, which the connection has not")
+	if err := c.(*conn).CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("CloseWrite: %v", err)
 	}
 	if n, err := c.(io.ReaderFrom).ReadFrom(io.LimitReader(neverEnding('x'), 1000)); n != 1000 || err != nil {
 		t.Errorf("ReadFrom: %d, %v", n, err)

@@ -31,11 +31,7 @@ func checkOrder(server *caddyhttp.Server) error {
 	case slices.Contains(after, name):
 		return errors.New("is among the listener_wrappers twice")
 	case slices.Contains(after, "proxy_protocol"):
-		order := "proxy_protocol, telegram_webhook"
-		if tls {
-			order += ", tls"
-		}
-		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: " + order)
+		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: proxy_protocol, telegram_webhook, tls")
 	case tls && !slices.Contains(after, "tls"):
 		return errors.New("must be followed by tls, or it would drop connections only after their TLS handshake; the order of listener_wrappers is: telegram_webhook, tls")
 	}

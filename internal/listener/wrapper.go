@@ -166,11 +166,8 @@ func (w *Wrapper) Passed(r *http.Request) {
 	}
 }
 
-// Status returns what the wrappers of this process have done, or nil for a server without a wrapper.
+// Status returns what the wrappers of this process have done.
 func (w *Wrapper) Status() *status.Listener {
-	if w == nil {
-		return nil
-	}
 	dropped := make(map[string]uint64, len(reasons))
 	for _, reason := range reasons {
 		dropped[reason] = metrics.Value(metrics.Dropped.WithLabelValues(reason))

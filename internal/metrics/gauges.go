@@ -1,9 +1,12 @@
 package metrics
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Current is the configuration whose state is measured.
@@ -16,17 +19,8 @@ type Current interface {
 	CountBarred() (n int, ok bool)
 }
 
-// State is what is measured of one webhook.
-type State struct {
-	Name       string
-	Managed    bool // it has a bot token, and an attempt to register it has ended
-	Registered bool
-	Contested  bool
-	Asked      bool // Telegram has been asked for what follows
-	Pending    int
-	LastError  time.Time // zero for never
-	SecretMade time.Time // zero if that is not known
-}
+// State is the state of a webhook.
+type State = status.Webhook
 
 // gauges have a value for each webhook, unless it is not known.
 var gauges = []struct {
@@ -34,16 +28,22 @@ var gauges = []struct {
 	value func(State) (value float64, known bool)
 }{
 	{gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0."),
-		func(s State) (float64, bool) { return number(s.Registered), s.Managed }},
+		func(s State) (float64, bool) { return number(s.State == status.Registered), attempted(s) }},
 	{gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0."),
-		func(s State) (float64, bool) { return number(s.Contested), s.Managed }},
+		func(s State) (float64, bool) { return number(s.State == status.Contested), attempted(s) }},
 	{gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said."),
-		func(s State) (float64, bool) { return float64(s.Pending), s.Asked }},
+		func(s State) (float64, bool) { return float64(told(s).Pending), s.Telegram != nil }},
 	{gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never."),
-		func(s State) (float64, bool) { return unix(s.LastError), s.Asked }},
+		func(s State) (float64, bool) { return unix(told(s).LastErrorAt), s.Telegram != nil }},
 	{gauge("secret_age_seconds", "How long ago the secret that is registered was made; only for kept secrets."),
-		func(s State) (float64, bool) { return time.Since(s.SecretMade).Seconds(), !s.SecretMade.IsZero() }},
+		func(s State) (float64, bool) { return time.Since(s.Secret.Made).Seconds(), !s.Secret.Made.IsZero() }},
 }
+
+// attempted reports whether an attempt to register the webhook has ended.
+func attempted(s State) bool { return s.State != status.Unmanaged && s.State != status.Pending }
+
+// told is what Telegram has said, if anything.
+func told(s State) status.Telegram { return *cmp.Or(s.Telegram, new(status.Telegram)) }
 
 var penalized = prometheus.NewDesc(prefix+"penalized_addresses", "Addresses that may not connect since they have forged too often.", nil, nil)
 

@@ -132,11 +132,11 @@ func isRedirect(route caddyhttp.Route) bool {
 // of returns the place of a request's host.
 func (t *hosts) of(hostport string) place {
 	host := hostname(hostport)
-	pattern, known := t.pattern(host)
+	pattern := t.pattern(host)
 	switch {
-	case t.all, known && pattern != "" && t.patterns[pattern]:
+	case t.all, pattern != "" && t.patterns[pattern]:
 		return gated
-	case known && pattern != "":
+	case pattern != "":
 		return untouched
 	case t.redirects && slices.ContainsFunc(t.others, func(other *hosts) bool { return other.serves(host) }):
 		return redirected
@@ -147,27 +147,21 @@ func (t *hosts) of(hostport string) place {
 }
 
 // serves reports whether a gate on this server serves the host.
-func (t *hosts) serves(host string) bool {
-	pattern, known := t.pattern(host)
-	return t.all || known && t.patterns[pattern]
-}
+func (t *hosts) serves(host string) bool { return t.all || t.patterns[t.pattern(host)] }
 
 // pattern returns the most exact pattern for a host. Of two wildcards as exact as
 // each other, one with a gate counts: Caddy takes the first route.
-func (t *hosts) pattern(host string) (pattern string, known bool) {
+func (t *hosts) pattern(host string) (pattern string) {
 	if _, ok := t.patterns[host]; ok {
-		return host, true
+		return host
 	}
 	for _, p := range t.wildcards {
 		stars := strings.Count(p, "*") - strings.Count(pattern, "*")
-		if matches(p, host) && (!known || stars < 0 || stars == 0 && t.patterns[p]) {
-			pattern, known = p, true
+		if matches(p, host) && (pattern == "" || stars < 0 || stars == 0 && t.patterns[p]) {
+			pattern = p
 		}
 	}
-	if !known {
-		_, known = t.patterns[""]
-	}
-	return pattern, known
+	return pattern
 }
 
 // matches reports whether a wildcard pattern matches a host, label by label as

@@ -36,15 +36,31 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	a.status.deliveryError = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
 	a.status.setInfo(info, rec)
 	rec.markChecked(a.Node)
-	// A 403 since the registration means that Telegram does not have the secret that
-	// it was given: that happens when storage was put back.
-	refused := info.LastErrorDate.After(rec.RegisteredAt) && strings.Contains(info.LastErrorMessage, "403")
 	a.add(asked, true)
 	a.add(changed, !rec.unchanged(info, a.want))
 	a.add(repairedOften, rec.repairedOften(a.Interval))
-	a.add(suspected, refused && !within(rec.RegisteredAt, suspicionInterval))
+	a.add(suspected, a.refusedByGate(info) && !within(rec.RegisteredAt, suspicionInterval))
 	return nil
 }
+
+// forbiddenPeriod is longer than Telegram waits before it sends an update again.
+const forbiddenPeriod = 5 * time.Minute
+
+// refusedByGate reports whether Telegram has met a 403 that only a gate can have
+// answered, so that Telegram must have another secret than the one it was given: that
+// happens when storage was put back. A gate that sees Telegram's address calls Suspect;
+// behind a proxy that it does not trust, only Telegram tells.
+//
+// A bot's own 403 looks the same, and comes again and again. So an error counts only if
+// the bot has answered no 403 through this process in the time before it. The time before
+// this process started is not known either, and an error that lasts comes again.
+func (a *attempt) refusedByGate(info botapi.WebhookInfo) bool {
+	unexplained := time.Unix(0, a.forbidden.Load()).Add(forbiddenPeriod)
+	return strings.Contains(info.LastErrorMessage, "403") && info.LastErrorDate.After(a.rec.RegisteredAt) && info.LastErrorDate.After(unexplained)
+}
+
+// RecordForbidden is called when the bot has answered 403 to a request that passed the gate.
+func (r *Registrar) RecordForbidden() { r.forbidden.Store(time.Now().UnixNano()) }
 
 // setWebhook registers the webhook, and records what Telegram has then. The call is not
 // broken off when the configuration ends: nobody would know what has come of it.

@@ -40,7 +40,7 @@ func TestRefusedThoughRegisteredInTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, storage := newTelegram(t), storagetest.NewMemory()
 		run(t, "a", api, storage, wanted)
-		settle(2 * time.Minute)
+		settle(forbiddenPeriod + time.Minute)
 		change(t, storage, func(rec *record) { rec.RegisteredAt = time.Now().AddDate(1, 0, 0) })
 		api.meet("Wrong response from the webhook: 403 Forbidden", time.Now())
 		settle(2 * interval)

@@ -62,6 +62,7 @@ type Registrar struct {
 	suspicious atomic.Bool   // Telegram may have another secret
 	suspicion  rate.Sometimes
 	called     atomic.Int64 // when setWebhook was, in Unix nanoseconds
+	forbidden  atomic.Int64 // when the bot last answered 403 itself, or the start, in Unix nanoseconds
 
 	// What follows belongs to the goroutine that makes the attempts.
 	hasTurn        bool           // to call for a bot that may be new to Telegram
@@ -100,6 +101,7 @@ func Start(config Config, webhook Webhook) *Registrar {
 		wakeup:    make(chan struct{}, 1),
 		status:    Status{State: Pending, Since: time.Now()},
 	}
+	r.RecordForbidden()
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })
 	go r.run(ctx)
 	return r

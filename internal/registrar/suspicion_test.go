@@ -47,7 +47,7 @@ func TestSuspicion(t *testing.T) {
 // says: storage was put back from a backup.
 func TestSecretOutOfStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api, _ := alone(t, 2*time.Minute)
+		api, _ := alone(t, forbiddenPeriod+time.Minute)
 		meets := func(message string) { api.meet(message, time.Now()) }
 		meets("Wrong response from the webhook: 502 Bad Gateway")
 		settle(2 * interval)
@@ -57,6 +57,31 @@ func TestSecretOutOfStep(t *testing.T) {
 		wantCalls(t, api, 2, "after refusals")
 		settle(2 * interval)
 		wantCalls(t, api, 2, "long after that") // the error is older than the registration
+	})
+}
+
+// TestBotAnswersForbidden has Telegram meet the 403 of the bot, and not of the gate: it
+// is no reason to register the webhook again, nor after a restart.
+func TestBotAnswersForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, forbiddenPeriod+time.Minute)
+		forbidden := func(n *node) {
+			for range 10 { // Telegram sends the update again and again
+				n.RecordForbidden()
+				api.meet("Wrong response from the webhook: 403 Forbidden", time.Now().Add(time.Second))
+				settle(2 * time.Minute)
+			}
+		}
+		forbidden(n)
+		wantCalls(t, api, 1, "while the bot refuses")
+		n = n.again(t, wanted)
+		wantCalls(t, api, 1, "after a restart")
+		forbidden(n)
+		wantCalls(t, api, 1, "while it still refuses")
+		settle(forbiddenPeriod)
+		api.meet("Wrong response from the webhook: 403 Forbidden", time.Now())
+		settle(2 * interval)
+		wantCalls(t, api, 2, "after refusals of the gate, long after the bot's")
 	})
 }
 

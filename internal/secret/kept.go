@@ -58,7 +58,7 @@ func (m *Memory) learn(rec record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	accepted := rec.accepted()
-	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b Accepted) bool { return a.Value == b.Value })
+	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b kept) bool { return a.Value == b.Value })
 	if rec.Current.Value != "" && (rec.Revision > m.record.Revision || rec.Revision == m.record.Revision && !same) {
 		m.record = rec
 		m.accepted.Store(NewSet(accepted...))
@@ -166,7 +166,7 @@ func (k *Kept) save(ctx context.Context, rec record) error {
 	if err != nil || bytes.Equal(content, rec.stored) {
 		return err
 	}
-	rec.Version, rec.Revision = recordVersion, min(rec.Revision+1, maxRevision)
+	rec.Version, rec.Revision = recordVersion, rec.Revision+1
 	if content, err = json.Marshal(rec); err != nil {
 		return err
 	}

@@ -23,19 +23,15 @@ type record struct {
 	stored []byte // what storage holds
 }
 
-// kept is one secret of a record.
+// kept is one secret.
 type kept struct {
 	Value string    `json:"value"`
 	Made  time.Time `json:"made"`
-	Until time.Time `json:"until,omitzero"` // of a previous secret: when it is no longer accepted
+	Until time.Time `json:"until,omitzero"` // when it is no longer accepted; zero for never
 }
 
 const (
 	recordVersion = 1
-
-	// maxRevision is far more than any bot reaches; a greater revision was not
-	// written by this module. A record at maxRevision keeps it.
-	maxRevision = 1 << 40
 
 	// maxPrevious bounds the old secrets, of which Telegram uses only the latest.
 	maxPrevious = 8
@@ -52,15 +48,12 @@ var (
 )
 
 // accepted returns the secrets of the record.
-func (rec *record) accepted() []Accepted {
-	accepted := []Accepted{{Value: rec.Current.Value}}
+func (rec *record) accepted() []kept {
+	accepted := []kept{rec.Current}
 	if rec.Next != nil {
-		accepted = append(accepted, Accepted{Value: rec.Next.Value})
+		accepted = append(accepted, *rec.Next)
 	}
-	for _, p := range rec.Previous {
-		accepted = append(accepted, Accepted{p.Value, p.Until})
-	}
-	return accepted
+	return append(accepted, rec.Previous...)
 }
 
 // limit corrects times that a wrong clock on another node has made, so that no
@@ -76,30 +69,22 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 	}
 	rec.Previous = rec.Previous[:min(len(rec.Previous), maxPrevious)]
 	for i, p := range rec.Previous {
-		switch latest := now.Add(grace); {
-		case p.Until.IsZero(): // in a Set, that is for ever
-			rec.Previous[i].Until = now
-		case p.Until.After(latest):
+		if latest := now.Add(grace); p.Until.IsZero() || p.Until.After(latest) { // zero is for ever
 			rec.Previous[i].Until = latest
 		}
 	}
 }
 
-// decode reads a record and refuses one that save cannot have written. The version
-// comes first: a newer record may have any form.
+// decode reads a record and refuses one that save cannot have written. A newer one may
+// have another form; its version comes first in it.
 func decode(content []byte) (record, error) {
-	var head struct {
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(content, &head) != nil || head.Version < 1 {
-		return record{}, errDamaged
-	}
-	if head.Version > recordVersion {
-		return record{}, ErrNewer
-	}
 	rec := record{stored: content}
-	malformed := func(a Accepted) bool { return Check(a.Value) != nil }
-	if json.Unmarshal(content, &rec) != nil || rec.Revision < 0 || rec.Revision > maxRevision || slices.ContainsFunc(rec.accepted(), malformed) {
+	err := json.Unmarshal(content, &rec)
+	malformed := func(a kept) bool { return Check(a.Value) != nil }
+	switch {
+	case rec.Version > recordVersion:
+		return record{}, ErrNewer
+	case err != nil, rec.Version < 1, rec.Revision < 0, slices.ContainsFunc(rec.accepted(), malformed):
 		return record{}, errDamaged
 	}
 	return rec, nil

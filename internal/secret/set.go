@@ -7,12 +7,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Accepted is one secret that is accepted.
-type Accepted struct {
-	Value string
-	Until time.Time // zero: for ever
-}
-
 // Set holds the secrets that are accepted at one moment. It never changes, so any
 // number of requests may use it without a lock.
 type Set struct{ accepted []padded }
@@ -26,7 +20,7 @@ type padded struct {
 }
 
 // NewSet makes a set of secrets that Check has passed.
-func NewSet(accepted ...Accepted) *Set {
+func NewSet(accepted ...kept) *Set {
 	s := &Set{make([]padded, len(accepted))}
 	for i, a := range accepted {
 		s.accepted[i] = pad(a.Value)

@@ -11,7 +11,7 @@ import (
 
 // setOf is a set that accepts values for ever.
 func setOf(values ...string) *Set {
-	accepted := make([]Accepted, len(values))
+	accepted := make([]kept, len(values))
 	for i, value := range values {
 		accepted[i].Value = value
 	}
@@ -92,8 +92,8 @@ func BenchmarkMatch(b *testing.B) {
 func TestUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := NewSet(
-			Accepted{Value: "current"},
-			Accepted{Value: "previous", Until: time.Now().Add(time.Minute)},
+			kept{Value: "current"},
+			kept{Value: "previous", Until: time.Now().Add(time.Minute)},
 		)
 		want := func(got string, accepted bool) {
 			t.Helper()

@@ -57,7 +57,7 @@ type Configured struct {
 // NewConfigured resolves and checks the configured secrets, at least one. It warns
 // of weak ones.
 func NewConfigured(configured []string, logger *zap.Logger) (*Configured, error) {
-	accepted := make([]Accepted, len(configured))
+	accepted := make([]kept, len(configured))
 	for i, c := range configured {
 		value, err := Resolve(c, CheckAccepted)
 		if err != nil {

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// The states that are as they should be.
+// Some of the states.
 const (
 	Registered = "registered"
 	Unmanaged  = "unmanaged"
+	Pending    = "pending"
+	Contested  = "contested"
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.

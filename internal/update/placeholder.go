@@ -3,7 +3,6 @@ package update
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -12,20 +11,14 @@ import (
 
 const prefix = "http.telegram_webhook."
 
-// Webhook is what the placeholders say of the webhook itself.
-type Webhook struct {
-	Name  string
-	BotID string // empty if it is not known
-}
-
 // Provide reads the request's body ahead, gives the request the placeholders, and
 // returns a function that returns the update; nil if the body is longer than longest.
 // The update is parsed when that function is called or a placeholder of it is used,
 // and only once.
-func Provide(r *http.Request, webhook Webhook, longest int64) func() Update {
+func Provide(r *http.Request, name, botID string, longest int64) func() Update {
 	update := read(r, longest)
 	if update != nil {
-		provide(r, webhook, update)
+		provide(r, name, botID, update)
 	}
 	return update
 }
@@ -33,31 +26,27 @@ func Provide(r *http.Request, webhook Webhook, longest int64) func() Update {
 // ProvideEmpty makes the placeholders of a request that was refused empty. Without
 // it their names would stand in the headers that use them.
 func ProvideEmpty(r *http.Request) {
-	provide(r, Webhook{}, func() Update { return Update{} })
+	provide(r, "", "", func() Update { return Update{} })
 }
 
-func provide(r *http.Request, webhook Webhook, update func() Update) {
+func provide(r *http.Request, name, botID string, update func() Update) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
 	}
 	repl.Map(func(key string) (any, bool) {
-		name, ok := strings.CutPrefix(key, prefix)
-		if !ok {
-			return nil, false
-		}
-		switch name {
-		case "name":
-			return webhook.Name, true
-		case "bot_id":
-			return webhook.BotID, true
-		case "update_id":
+		switch key {
+		case prefix + "name":
+			return name, true
+		case prefix + "bot_id":
+			return botID, true
+		case prefix + "update_id":
 			return formatID(update().ID), true
-		case "update_type":
+		case prefix + "update_type":
 			return cleanType(update().Type), true
-		case "chat_id":
+		case prefix + "chat_id":
 			return formatID(update().Chat), true
-		case "user_id":
+		case prefix + "user_id":
 			return formatID(update().User), true
 		}
 		return nil, false

@@ -24,7 +24,7 @@ func newRequest(body []byte) (*http.Request, *caddy.Replacer) {
 // replaces them.
 func provided(body []byte) (*http.Request, *caddy.Replacer) {
 	r, repl := newRequest(body)
-	Provide(r, Webhook{Name: "shop", BotID: "123456789"}, longest)
+	Provide(r, "shop", "123456789", longest)
 	return r, repl
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func (certificate) run(ctx context.Context, a *audit) Finding {
@@ -20,13 +21,16 @@ func (certificate) run(ctx context.Context, a *audit) Finding {
 	for _, ip := range a.addresses {
 		leaf, err := a.handshake(ctx, ip)
 		if leaf == nil {
-			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())),
-				remedyFor(err, "serve https on this port, with a certificate for this host"))
+			remedy := "serve https on this port, with a certificate for this host"
+			if _, err := netip.ParseAddr(a.Target.Host); err == nil {
+				remedy += "; to an IP address Telegram sends no server name, so Caddy needs default_sni " + a.Target.Host + " in its global options"
+			}
+			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())), remedyFor(err, remedy))
 		}
 		a.connected = true
 		if err != nil {
 			a.untrusted = err
-			return a.judgeUntrusted(ip, err)
+			return a.judgeUntrusted(ip, leaf, err)
 		}
 		if first == nil || leaf.NotAfter.Before(first.NotAfter) {
 			first = leaf
@@ -59,17 +63,21 @@ func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate
 	return chain[0], err
 }
 
-func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
+func (a *audit) judgeUntrusted(ip netip.Addr, leaf *x509.Certificate, err error) Finding {
 	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
-	if unknownAuthority && hasWebhookInfo(a) && a.Status.Telegram.Certificate {
-		return warn("not trusted by this system, but Telegram has an uploaded certificate",
-			"see that this is the uploaded one; --insecure sends the secret anyway")
-	}
+	_, otherHost := errors.AsType[x509.HostnameError](err)
 	remedy := "renew the certificate, or get another one for this host; Telegram does not connect until then"
 	if unknownAuthority {
 		remedy = "get a certificate from a public CA and serve its intermediates, or upload this one with `certificate`"
 	}
 	seen := fmt.Sprintf("at %s: %s", ip, a.line(err.Error()))
+	if hasWebhookInfo(a) && a.Status.Telegram.Certificate && (unknownAuthority || otherHost) {
+		if telegram.MatchesHost(leaf, a.Target.ServerName()) {
+			return warn("not trusted by this system, but Telegram has an uploaded certificate",
+				"see that this is the uploaded one; --insecure sends the secret anyway")
+		}
+		seen = fmt.Sprintf("at %s: not for %s as Telegram compares where a certificate was uploaded, by DNS name, or common name if there is none", ip, a.Target.Host)
+	}
 	if a.Insecure {
 		return warn(seen, remedy)
 	}

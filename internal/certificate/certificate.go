@@ -81,63 +81,72 @@ type Watch struct{ fault atomic.Pointer[fault] }
 
 type fault struct{ text, remedy string }
 
+func (f fault) String() string { return f.text + "; " + f.remedy }
+
 // Advice tells of what is wrong, and what to do; empty if nothing is.
 func (w *Watch) Advice() string {
 	if f := w.fault.Load(); f != nil {
-		return f.text + "; " + f.remedy
+		return f.String()
 	}
 	return ""
 }
 
 // Look compares an upload with what Caddy serves for an address, and returns why it must
-// not be made. If Caddy has no certificate for the address, TLS ends elsewhere, or the
-// certificate is yet to come. Look warns of what else is wrong.
+// not be made. It warns of what else is wrong.
 func (w *Watch) Look(address string, upload []byte, policies caddytls.ConnectionPolicies, logger *zap.Logger) error {
 	target, _ := telegram.ParseTarget(address)
-	host := target.ServerName()
-	var served [][]*x509.Certificate
+	f, err := judge(target.ServerName(), upload, policies)
+	if last := w.fault.Swap(f); f != nil && (last == nil || *f != *last) {
+		logger.Warn(f.text, zap.String("remedy", f.remedy))
+	}
+	return err
+}
+
+func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (*fault, error) {
+	needless := fault{"needless upload: this site's certificate is publicly trusted",
+		"take the line certificate out, or deliveries fail when the issuer changes"}
+	missing := fault{"this site's certificate is not publicly trusted, so Telegram will not connect",
+		"for development, upload it with the line certificate internal or certificate <pem file>"}
+	if isIP(host) {
+		missing.remedy = forAddress(host)
+	}
+	served := chains(host)
+	trusted := len(served) > 0 && publiclyTrusted(served[0], host)
+	if len(upload) > 0 {
+		uploaded, err := telegram.ParseUpload(upload)
+		if err == nil {
+			err = telegram.CheckUpload(uploaded, served, host)
+		}
+		switch {
+		case err != nil && trusted:
+			return nil, errors.New(needless.String())
+		case err != nil:
+			return nil, err
+		case trusted:
+			return &needless, nil
+		}
+	}
+	switch {
+	case len(served) == 0: // TLS ends elsewhere, or the certificate is yet to come
+		return nil, nil
+	case !trusted && len(upload) == 0:
+		return &missing, nil
+	case needsServerName(host, policies):
+		return &fault{"handshakes without a server name may fail, and Telegram sends none to an IP address",
+			"set default_sni " + host + " in the global options"}, nil
+	}
+	return nil, nil
+}
+
+// chains returns what Caddy may serve for a host, each with its leaf first.
+func chains(host string) (served [][]*x509.Certificate) {
 	for _, c := range caddytls.AllMatchingCertificates(host) {
 		if chain, err := x509.ParseCertificates(slices.Concat(c.Certificate.Certificate...)); err == nil && len(chain) > 0 {
 			served = append(served, chain)
 		}
 	}
-	if len(upload) > 0 {
-		uploaded, err := telegram.ParseUpload(upload)
-		if err != nil {
-			return err
-		}
-		if err := telegram.CheckUpload(uploaded, served, host); err != nil {
-			return err
-		}
-	}
-	if len(served) == 0 {
-		return nil
-	}
-	f := judge(host, served[0], len(upload) > 0)
-	if f == nil {
-		f = judgeSNI(host, policies)
-	}
-	if last := w.fault.Swap(f); f != nil && (last == nil || *f != *last) {
-		logger.Warn(f.text, zap.String("remedy", f.remedy))
-	}
-	return nil
+	return served
 }
-
-// judge says what is wrong with uploading, or not uploading, a certificate.
-func judge(host string, chain []*x509.Certificate, uploaded bool) *fault {
-	switch trusted := publiclyTrusted(chain, host); {
-	case trusted && uploaded:
-		return &fault{"a certificate is uploaded although this site's is publicly trusted",
-			"take the line certificate out, or deliveries fail when the issuer changes"}
-	case !trusted && !uploaded && isIP(host):
-		return &fault{notTrusted, forAddress(host)}
-	case !trusted && !uploaded:
-		return &fault{notTrusted, "for development, upload it with the line certificate internal or certificate <pem file>"}
-	}
-	return nil
-}
-
-const notTrusted = "this site's certificate is not publicly trusted, so Telegram will not connect"
 
 // publiclyTrusted reports whether the system, and so probably Telegram, trusts a
 // chain, the leaf first.
@@ -150,20 +159,16 @@ func publiclyTrusted(chain []*x509.Certificate, host string) bool {
 	return err == nil
 }
 
-// judgeSNI finds a site that is an IP address for which Caddy has no certificate in a
-// handshake without a server name, and Telegram sends none to an address. Caddy then looks
-// for the address at which the connection has arrived, which behind NAT is another one.
-func judgeSNI(host string, policies caddytls.ConnectionPolicies) *fault {
-	if !isIP(host) || isLocal(host) || slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
-		return p.DefaultSNI == host || p.FallbackSNI == host
-	}) {
-		return nil
-	}
+// needsServerName reports whether Caddy may have no certificate for a host in a handshake
+// without a server name. It then looks for the address at which the connection arrived,
+// which is another one behind NAT, and for default_sni.
+func needsServerName(host string, policies caddytls.ConnectionPolicies) bool {
 	if n := len(policies); n > 0 && policies[n-1].CertSelection != nil {
-		return nil // it chooses from all certificates
+		return false // the policy for all hosts chooses from all certificates
 	}
-	return &fault{"this site is an IP address that this machine does not have, so Telegram's handshakes fail: they have no server name",
-		"set default_sni " + host + " in the global options"}
+	return isIP(host) && !isLocal(host) && !slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
+		return p.DefaultSNI == host || p.FallbackSNI == host
+	})
 }
 
 func isLocal(host string) bool {

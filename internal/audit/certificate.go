@@ -76,7 +76,7 @@ func (a *audit) judgeUntrusted(ip netip.Addr, leaf *x509.Certificate, err error)
 			return warn("not trusted by this system, but Telegram has an uploaded certificate",
 				"see that this is the uploaded one; --insecure sends the secret anyway")
 		}
-		seen = fmt.Sprintf("at %s: not for %s as Telegram compares where a certificate was uploaded, by DNS name, or common name if there is none", ip, a.Target.Host)
+		seen = fmt.Sprintf("at %s: not for %s: with an upload only DNS names count, or the common name if there are none", ip, a.Target.Host)
 	}
 	if a.Insecure {
 		return warn(seen, remedy)

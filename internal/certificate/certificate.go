@@ -79,9 +79,9 @@ func forAddress(host string) string {
 // told once. The zero value is ready for use.
 type Watch struct{ fault atomic.Pointer[fault] }
 
-type fault struct{ text, remedy string }
+type fault struct{ detail, remedy string }
 
-func (f fault) String() string { return f.text + "; " + f.remedy }
+func (f fault) String() string { return f.detail + "; " + f.remedy }
 
 // Advice tells of what is wrong, and what to do; empty if nothing is.
 func (w *Watch) Advice() string {
@@ -97,7 +97,7 @@ func (w *Watch) Look(address string, upload []byte, policies caddytls.Connection
 	target, _ := telegram.ParseTarget(address)
 	f, err := judge(target.ServerName(), upload, policies)
 	if last := w.fault.Swap(f); f != nil && (last == nil || *f != *last) {
-		logger.Warn(f.text, zap.String("remedy", f.remedy))
+		logger.Warn("certificate needs attention", zap.String("detail", f.detail), zap.String("remedy", f.remedy))
 	}
 	return err
 }

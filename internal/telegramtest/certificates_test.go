@@ -118,6 +118,8 @@ func TestUploads(t *testing.T) {
 	internal, _ := rootCA.issue(t, x509.Certificate{IPAddresses: address})
 	ca.Subject.CommonName, ca.DNSNames = name, []string{name}
 	selfCA, _ := authority{}.issue(t, ca)
+	ca.DNSNames = []string{"other.example.com"}
+	otherCA, _ := authority{}.issue(t, ca)
 	oneself, other := self(name, nil), self(name, nil)
 	late, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, NotAfter: time.Now().Add(-time.Minute)})
 	client, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
@@ -135,65 +137,67 @@ func TestUploads(t *testing.T) {
 	block := func(body string) []byte {
 		return []byte("-----BEGIN CERTIFICATE-----\n" + body + "\n-----END CERTIFICATE-----\n")
 	}
+	const passes, fails, refused = "passes", "fails in the handshake", "is refused by setWebhook"
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
 	for _, test := range []struct {
 		name   string
 		host   string
 		served tls.Certificate
 		upload []byte
-		passes bool
+		want   string
 	}{
-		{"CN = address", ip, self(ip, nil), nil, true},
-		{"dNSName = address", ip, self("", nil, ip), nil, true},
-		{"iPAddress = address", ip, self("", address), nil, false},
-		{"iPAddress beside CN of another", ip, self("bot", address), nil, false},
-		{"Caddy's own CA for an address", ip, internal, files(root), false},
-		{"CN = name", name, self(name, nil), nil, true},
-		{"CN = name beside an iPAddress", name, self(name, address), nil, true},
-		{"CN = name beside dNSNames of others", name, self(name, nil, "other.example.com"), nil, false},
-		{"one of two dNSNames", name, self("", nil, "other.example.com", "BOT.example.com"), nil, true},
-		{"another name", name, self("other.example.com", nil), nil, false},
-		{"no name", name, self("", nil), nil, false},
-		{"wildcard", name, self("", nil, "*.example.com"), nil, true},
-		{"wildcard in CN", name, self("*.example.com", nil), nil, true},
-		{"wildcard for two labels", "a.bot.example.com", self("", nil, "*.example.com"), nil, false},
-		{"wildcard for no label", "example.com", self("", nil, "*.example.com"), nil, false},
-		{"wildcard for a whole domain", "example.com", self("", nil, "*.com"), nil, false},
-		{"a*, matching", "abot.example.com", self("", nil, "a*.example.com"), nil, true},
-		{"a*, matching a", "a.example.com", self("", nil, "a*.example.com"), nil, true},
-		{"a*, another letter", name, self("", nil, "a*.example.com"), nil, false},
-		{"b*t", name, self("", nil, "b*t.example.com"), nil, false},
+		{"CN = address", ip, self(ip, nil), nil, passes},
+		{"dNSName = address", ip, self("", nil, ip), nil, passes},
+		{"iPAddress = address", ip, self("", address), nil, fails},
+		{"iPAddress beside CN of another", ip, self("bot", address), nil, fails},
+		{"Caddy's own CA for an address", ip, internal, files(root), fails},
+		{"CN = name", name, self(name, nil), nil, passes},
+		{"CN = name beside an iPAddress", name, self(name, address), nil, passes},
+		{"CN = name beside dNSNames of others", name, self(name, nil, "other.example.com"), nil, fails},
+		{"one of two dNSNames", name, self("", nil, "other.example.com", "BOT.example.com"), nil, passes},
+		{"another name", name, self("other.example.com", nil), nil, fails},
+		{"no name", name, self("", nil), nil, fails},
+		{"wildcard", name, self("", nil, "*.example.com"), nil, passes},
+		{"wildcard in CN", name, self("*.example.com", nil), nil, passes},
+		{"wildcard for two labels", "a.bot.example.com", self("", nil, "*.example.com"), nil, fails},
+		{"wildcard for no label", "example.com", self("", nil, "*.example.com"), nil, fails},
+		{"wildcard for a whole domain", "example.com", self("", nil, "*.com"), nil, fails},
+		{"a*, matching", "abot.example.com", self("", nil, "a*.example.com"), nil, passes},
+		{"a*, matching a", "a.example.com", self("", nil, "a*.example.com"), nil, passes},
+		{"a*, another letter", name, self("", nil, "a*.example.com"), nil, fails},
+		{"b*t", name, self("", nil, "b*t.example.com"), nil, fails},
 
-		{"self-signed", name, oneself, nil, true},
-		{"self-signed, a CA too", name, selfCA, nil, true},
-		{"self-signed, another one uploaded", name, oneself, files(other), false},
-		{"self-signed, old and new uploaded, old served", name, oneself, files(oneself, other), true},
-		{"self-signed, old and new uploaded, new served", name, other, files(oneself, other), true},
-		{"root, chain sent", name, chain, files(root), true},
-		{"root, chain not sent", name, alone, files(root), false},
-		{"intermediate, chain sent", name, chain, files(intermediate), false},
-		{"leaf that another one signs", name, chain, files(alone), false},
-		{"leaf and intermediate", name, chain, files(alone, intermediate), false},
-		{"expired", name, late, nil, false},
-		{"clientAuth only", name, client, nil, false},
-		{"RSA 1024", name, withRSA(1024), nil, false},
-		{"RSA 2048", name, withRSA(2048), nil, true},
+		{"self-signed", name, oneself, nil, passes},
+		{"self-signed, a CA too", name, selfCA, nil, passes},
+		{"self-signed, a CA too, another name", name, otherCA, nil, fails},
+		{"self-signed, another one uploaded", name, oneself, files(other), fails},
+		{"self-signed, old and new uploaded, old served", name, oneself, files(oneself, other), passes},
+		{"self-signed, old and new uploaded, new served", name, other, files(oneself, other), passes},
+		{"root, chain sent", name, chain, files(root), passes},
+		{"root, chain not sent", name, alone, files(root), fails},
+		{"intermediate, chain sent", name, chain, files(intermediate), fails},
+		{"leaf that another one signs", name, chain, files(alone), fails},
+		{"leaf and intermediate", name, chain, files(alone, intermediate), fails},
+		{"expired", name, late, nil, fails},
+		{"clientAuth only", name, client, nil, fails},
+		{"RSA 1024", name, withRSA(1024), nil, fails},
+		{"RSA 2048", name, withRSA(2048), nil, passes},
 
-		{"a key", name, oneself, private, false},
-		{"a key besides", name, oneself, append(files(oneself), private...), false},
-		{"DER", name, oneself, oneself.Certificate[0], false},
-		{"empty file", name, oneself, []byte{}, false},
-		{"broken base64 before", name, oneself, append(block("!"), files(oneself)...), false},
-		{"broken base64 after", name, oneself, append(files(oneself), block("!")...), false},
-		{"broken certificate", name, oneself, append(block("AAAA"), files(oneself)...), false},
-		{"no end", name, oneself, append(files(oneself), "-----BEGIN CERTIFICATE-----\nAAAA\n"...), false},
+		{"a key", name, oneself, private, refused},
+		{"a key besides", name, oneself, append(files(oneself), private...), refused},
+		{"DER", name, oneself, oneself.Certificate[0], refused},
+		{"empty file", name, oneself, []byte{}, refused},
+		{"broken base64 before", name, oneself, append(block("!"), files(oneself)...), refused},
+		{"broken base64 after", name, oneself, append(files(oneself), block("!")...), refused},
+		{"broken certificate", name, oneself, append(block("AAAA"), files(oneself)...), refused},
+		{"no end", name, oneself, append(files(oneself), "-----BEGIN CERTIFICATE-----\nAAAA\n"...), refused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.upload == nil {
 				test.upload = files(test.served)
 			}
 			checked := check(test.upload, test.served, test.host)
-			if (checked == nil) != test.passes {
+			if (checked == nil) != (test.want == passes) {
 				t.Errorf("the check: %v", checked)
 			}
 
@@ -201,20 +205,58 @@ func TestUploads(t *testing.T) {
 			ended := make(chan Attempt, 100)
 			a := newAPI(t, nil, APIOptions{AllowReserved: true, Sender: Options{Dial: w.dial, OnAttempt: func(a Attempt) { ended <- a }}})
 			if r := upload(t, a, test.upload, "url", "https://"+test.host+"/"); !r.OK {
-				if test.passes || !strings.HasPrefix(r.Description, "Bad Request: bad webhook: Failed to set custom certificate file") {
+				if test.want != refused || !strings.HasPrefix(r.Description, "Bad Request: bad webhook: Failed to set custom certificate file") {
 					t.Errorf("the stand-in: %s", r.Description)
 				}
 				return
 			}
 			a.Send(token, []byte(inChat(1, 1)))
 			attempt, lastError := <-ended, ""
-			if !test.passes {
+			if test.want == fails {
 				lastError = refusedCertificate
 			}
-			if got := a.Sender(token).Stats().LastError; attempt.Delivered != test.passes || got != lastError {
+			if got := a.Sender(token).Stats().LastError; attempt.Delivered != (test.want == passes) || got != lastError || test.want == refused {
 				t.Errorf("the stand-in: %q, %v", got, attempt.Err)
 			}
 		})
+	}
+}
+
+// TestChainInUpload has a site that sends no chain, and an upload with all of it.
+func TestChainInUpload(t *testing.T) {
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	root, rootCA := authority{}.issue(t, ca)
+	ca.Subject.CommonName = "intermediate"
+	intermediate, intermediateCA := rootCA.issue(t, ca)
+	leaf, _ := intermediateCA.issue(t, certTemplate("bot.example.com"))
+	if err := check(append(toPEM(intermediate.Leaf), toPEM(root.Leaf)...), leaf, "bot.example.com"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnknownChain has uploads for a site of which it is not known what it serves.
+func TestUnknownChain(t *testing.T) {
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	root, rootCA := authority{}.issue(t, ca)
+	signed, _ := rootCA.issue(t, certTemplate("bot.example.com"))
+	fits, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	other, _ := authority{}.issue(t, certTemplate("other.example.com"))
+	ca.NotAfter = time.Now().Add(-time.Minute)
+	late, _ := authority{}.issue(t, ca)
+	for name, test := range map[string]struct {
+		uploaded []*x509.Certificate
+		passes   bool
+	}{
+		"a root":                    {[]*x509.Certificate{root.Leaf}, true},
+		"an expired root":           {[]*x509.Certificate{late.Leaf}, false},
+		"self-signed":               {[]*x509.Certificate{fits.Leaf}, true},
+		"self-signed, another host": {[]*x509.Certificate{other.Leaf}, false},
+		"one of both":               {[]*x509.Certificate{fits.Leaf, other.Leaf}, true},
+		"not self-signed":           {[]*x509.Certificate{signed.Leaf}, false},
+	} {
+		if err := telegram.CheckUpload(test.uploaded, nil, "bot.example.com"); (err == nil) != test.passes {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func TestWrongRegistration(t *testing.T) {
 		"max_connections":         {`"secret": ["abc"], "bot_token": "` + botToken + `", "max_connections": 101`, `max_connections: 101 is not from 1 to 100`},
 		"check":                   {`"secret": ["abc"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
 		"certificate":             {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
-		"certificate: an address": {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://8.8.8.8/", "certificate": "internal"`, `certificate: internal: Telegram does not connect to the IP address 8.8.8.8 with a certificate of Caddy's own CA; get a publicly trusted short-lived one (Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, made with -subj /CN=8.8.8.8`},
+		"certificate: an address": {`"secret": ["abc"], "bot_token": "` + botToken + `", "url": "https://8.8.8.8/", "certificate": "internal"`, `certificate: internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one (Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, made with -subj /CN=8.8.8.8`},
 		"certificate, by path":    {`"secret": ["abc"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, ", "+tc.fields, tc.want, leak) })

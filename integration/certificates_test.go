@@ -63,7 +63,7 @@ func TestNeedlessUpload(t *testing.T) {
 	signed(t, cert, key, root)
 	t.Setenv("SSL_CERT_FILE", root)
 	t.Setenv("SSL_CERT_DIR", dir+"/none")
-	const needless, missing = "needless upload: this site's certificate is publicly trusted", "this site's certificate is not publicly trusted"
+	const needless, missing = "this site's certificate is publicly trusted", "this site's certificate is not publicly trusted"
 	for name, tc := range map[string]struct {
 		upload, result string
 		told           bool
@@ -193,7 +193,7 @@ func TestInternalForAddress(t *testing.T) {
 	config := registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off")
 	c := caddytest.Start(t, strings.Replace(config, "https://localhost:", "https://127.0.0.1:", 1))
 	c.Out.Wait(t, "webhook not registered")
-	c.Out.Wait(t, "Telegram does not connect to the IP address 127.0.0.1 with a certificate of Caddy's own CA")
+	c.Out.Wait(t, "Telegram does not connect to an IP address with a certificate of Caddy's own CA")
 	c.Out.Wait(t, "-subj /CN=127.0.0.1")
 	wantSetWebhook(t, api, 0, "for an address")
 }
@@ -213,7 +213,7 @@ func TestNoServerName(t *testing.T) {
 			if got := state(t, s.admin, "bot").Advice; !strings.Contains(got, advice) || (got == "") != (advice == "") {
 				t.Errorf("advice %q", got)
 			}
-			if warned := strings.Contains(c.Out.String(), "handshakes without a server name may fail"); warned != (advice != "") {
+			if warned := strings.Contains(c.Out.String(), "handshakes without one may fail here"); warned != (advice != "") {
 				t.Errorf("warned: %v", warned)
 			}
 			if advice == "" {

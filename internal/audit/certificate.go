@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -55,12 +56,7 @@ func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate
 	}
 	defer conn.Close()
 	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
-	opts := x509.VerifyOptions{DNSName: host, Roots: a.Roots, Intermediates: x509.NewCertPool()}
-	for _, ca := range chain[1:] {
-		opts.Intermediates.AddCert(ca)
-	}
-	_, err = chain[0].Verify(opts)
-	return chain[0], err
+	return chain[0], cmp.Or(telegram.VerifyChain(a.Roots, chain, ""), chain[0].VerifyHostname(host))
 }
 
 func (a *audit) judgeUntrusted(ip netip.Addr, leaf *x509.Certificate, err error) Finding {

@@ -129,9 +129,9 @@ func (w Webhook) checkMaxConnections(local bool) error {
 // checkCertificate checks the form of the file to upload. Whether it fits is for its
 // caller, who knows what the site serves.
 func (w Webhook) checkCertificate() error {
-	if len(w.Certificate) == 0 {
+	if w.Certificate == nil {
 		return nil
 	}
-	_, err := telegram.ParseUpload(w.Certificate)
+	_, _, err := telegram.ParseUpload(w.Certificate)
 	return err
 }

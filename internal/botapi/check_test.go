@@ -53,7 +53,8 @@ func TestCheck(t *testing.T) {
 		"max_connections: 101":     {func(w *Webhook) { w.MaxConnections = 101 }, false, "max_connections: 101 is not from 1 to 100"},
 		"max_connections: local":   {func(w *Webhook) { w.MaxConnections = 100_000 }, true, ""},
 		"certificate":              {withCertificate(t, nil), false, ""},
-		"certificate: not PEM":     {func(w *Webhook) { w.Certificate = []byte("0") }, false, "certificate: holds no certificate in PEM form"},
+		"certificate: empty":       {func(w *Webhook) { w.Certificate = []byte{} }, false, "certificate: is empty, not in PEM form, or has a broken block"},
+		"certificate: not PEM":     {func(w *Webhook) { w.Certificate = []byte("0") }, false, "certificate: is empty, not in PEM form, or has a broken block"},
 		"certificate: private key": {withCertificate(t, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")), false, "certificate: holds a PRIVATE KEY besides certificates; only the public part may leave this machine"},
 		"certificate: too large":   {func(w *Webhook) { w.Certificate = make([]byte, 3<<20+1) }, false, "certificate: has 3145729 bytes; Telegram takes up to 3145728"},
 	} {

@@ -234,6 +234,16 @@ func TestChainInUpload(t *testing.T) {
 	}
 }
 
+// TestSeveralChains has a site with two certificates, as in the moments after a reload.
+func TestSeveralChains(t *testing.T) {
+	before, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	after, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	served := [][]*x509.Certificate{{before.Leaf}, {after.Leaf}}
+	if err := telegram.CheckUpload(toPEM(after.Leaf), served, "bot.example.com"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUnknownChain has uploads for a site of which it is not known what it serves.
 func TestUnknownChain(t *testing.T) {
 	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
@@ -244,15 +254,15 @@ func TestUnknownChain(t *testing.T) {
 	ca.NotAfter = time.Now().Add(-time.Minute)
 	late, _ := authority{}.issue(t, ca)
 	for name, test := range map[string]struct {
-		uploaded []*x509.Certificate
+		uploaded []byte
 		passes   bool
 	}{
-		"a root":                    {[]*x509.Certificate{root.Leaf}, true},
-		"an expired root":           {[]*x509.Certificate{late.Leaf}, false},
-		"self-signed":               {[]*x509.Certificate{fits.Leaf}, true},
-		"self-signed, another host": {[]*x509.Certificate{other.Leaf}, false},
-		"one of both":               {[]*x509.Certificate{fits.Leaf, other.Leaf}, true},
-		"not self-signed":           {[]*x509.Certificate{signed.Leaf}, false},
+		"a root":                    {toPEM(root.Leaf), true},
+		"an expired root":           {toPEM(late.Leaf), false},
+		"self-signed":               {toPEM(fits.Leaf), true},
+		"self-signed, another host": {toPEM(other.Leaf), false},
+		"one of both":               {append(toPEM(fits.Leaf), toPEM(other.Leaf)...), true},
+		"not self-signed":           {toPEM(signed.Leaf), false},
 	} {
 		if err := telegram.CheckUpload(test.uploaded, nil, "bot.example.com"); (err == nil) != test.passes {
 			t.Errorf("%s: got %v", name, err)
@@ -262,13 +272,9 @@ func TestUnknownChain(t *testing.T) {
 
 // check is the check before an upload for a site that serves cert.
 func check(content []byte, cert tls.Certificate, host string) error {
-	uploaded, err := telegram.ParseUpload(content)
-	if err != nil {
-		return err
-	}
 	chain, err := x509.ParseCertificates(slices.Concat(cert.Certificate...))
 	if err != nil {
 		return err
 	}
-	return telegram.CheckUpload(uploaded, [][]*x509.Certificate{chain}, host)
+	return telegram.CheckUpload(content, [][]*x509.Certificate{chain}, host)
 }

@@ -169,11 +169,10 @@ func (a *API) verify(t telegram.Target, want *registration, certificate []byte) 
 		want.dial = want.ip
 	}
 	if want.certificate && t.TLS {
-		uploaded, err := telegram.ParseUpload(certificate)
-		if err != nil {
+		var err error
+		if _, want.roots, err = telegram.ParseUpload(certificate); err != nil {
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
 		}
-		want.roots = telegram.TrustStore(uploaded)
 	}
 	if want.fixed {
 		return nil

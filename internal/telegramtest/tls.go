@@ -16,7 +16,7 @@ func tlsConfig(host string, store *x509.CertPool) *tls.Config {
 	}
 	c.InsecureSkipVerify = true // VerifyConnection does it
 	c.VerifyConnection = func(state tls.ConnectionState) error {
-		if err := telegram.VerifyUploaded(store, state.PeerCertificates, host); err != nil {
+		if err := telegram.VerifyChain(store, state.PeerCertificates, host); err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 		}
 		return nil

@@ -60,17 +60,14 @@ func CheckConfigured(configured, address string) error {
 	if configured != Internal || !isIP(target.Host) {
 		return nil
 	}
-	return errors.New("internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; " + forAddress(target.Host))
+	return errors.New("internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one " +
+		"(Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, " +
+		"made with -subj /CN=" + target.Host)
 }
 
 func isIP(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
-}
-
-func forAddress(host string) string {
-	return "get a publicly trusted short-lived one (Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), " +
-		"or upload a self-signed one that the site serves, made with -subj /CN=" + host
 }
 
 // Watch looks at the certificate of a webhook's site. The zero value is ready for use.
@@ -94,10 +91,7 @@ func (w *Watch) Look(address string, upload []byte, policies caddytls.Connection
 }
 
 func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (advice string, unfit error) {
-	const (
-		needless = "this site's certificate is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
-		missing  = "this site's certificate is not publicly trusted, so Telegram will not connect; "
-	)
+	const needless = "this site's certificate is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
 	served := chains(host)
 	trusted := len(served) > 0 && telegram.VerifyChain(nil, served[0], "") == nil && served[0][0].VerifyHostname(host) == nil
 	if upload != nil {
@@ -110,10 +104,9 @@ func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (ad
 		return "", unfit
 	case upload != nil && trusted:
 		return needless, nil
-	case upload == nil && !trusted && isIP(host):
-		return missing + forAddress(host), nil
 	case upload == nil && !trusted:
-		return missing + "for development, upload it with the line certificate internal or certificate <pem file>", nil
+		return "this site's certificate is not publicly trusted, so Telegram will not connect; " +
+			"for development, upload it with the line certificate internal or certificate <pem file>", nil
 	case needsServerName(host, policies):
 		return "Telegram sends no server name to an IP address, and handshakes without one may fail here; " +
 			"set default_sni " + host + " in the global options", nil

@@ -95,8 +95,8 @@ func (g Registration) resolve() (Registration, error) {
 }
 
 // provisionRegistration checks what Telegram is to be told. An address that depends
-// on the webhook's place, and a certificate of Caddy's own CA, are checked when the
-// whole configuration runs.
+// on the webhook's place, and whether a certificate fits what the site serves, are
+// checked when the whole configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if h.Registration.isZero() {
 		return nil

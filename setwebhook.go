@@ -34,10 +34,12 @@ type Registration struct {
 	// address for two bots is an error.
 	URL string `json:"url,omitempty"`
 
-	// A PEM file with the certificate to upload, its public part only: a
-	// self-signed one, or a private root. "internal" uploads the root of Caddy's
-	// own CA. It replaces Telegram's trust store for this webhook, so upload
-	// none for a publicly trusted certificate. For development. Default: none.
+	// A PEM file with the certificate to upload, its public part only: the
+	// self-signed one that the site serves, or the private root that signs it; both
+	// the old and the new one while they differ. "internal" uploads the root of
+	// Caddy's own CA, unless the host is an IP address. It replaces Telegram's trust
+	// store for this webhook, so upload none for a publicly trusted certificate. What
+	// does not fit is not uploaded. For development. Default: none.
 	Certificate string `json:"certificate,omitempty"`
 
 	// The types of update that Telegram sends; a type that it does not know it
@@ -93,8 +95,8 @@ func (g Registration) resolve() (Registration, error) {
 }
 
 // provisionRegistration checks what Telegram is to be told. An address that depends
-// on the webhook's place, and a certificate of Caddy's own CA, are checked when the
-// whole configuration runs.
+// on the webhook's place, and whether a certificate fits what the site serves, are
+// checked when the whole configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if h.Registration.isZero() {
 		return nil

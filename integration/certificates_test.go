@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,8 +32,10 @@ func TestRenewedRoot(t *testing.T) {
 	c := caddytest.Start(t, registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off"))
 	c.Out.Wait(t, "webhook registered")
 	c.Stop()
-	if err := os.RemoveAll(c.File("data/caddy/pki")); err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{"pki", "certificates"} {
+		if err := os.RemoveAll(c.File("data/caddy/" + folder)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.Start()
 	c.Out.Wait(t, "webhook registered")
@@ -60,14 +63,14 @@ func TestNeedlessUpload(t *testing.T) {
 	signed(t, cert, key, root)
 	t.Setenv("SSL_CERT_FILE", root)
 	t.Setenv("SSL_CERT_DIR", dir+"/none")
-	const needless, missing = "a certificate is uploaded although this site's is publicly trusted", "this site's certificate is not publicly trusted"
+	const needless, missing = "this site's certificate is publicly trusted", "this site's certificate is not publicly trusted"
 	for name, tc := range map[string]struct {
-		upload  string
-		warning bool
+		upload, result string
+		told           bool
 	}{
-		"the root":        {"certificate " + root, true},
-		"the certificate": {"certificate " + cert, true},
-		"none":            {"", false},
+		"the root":        {"certificate " + root, "webhook registered", true},
+		"the certificate": {"certificate " + cert, "webhook not registered", true},
+		"none":            {"", "webhook registered", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, address := caddytest.StartTelegram(t)
@@ -75,10 +78,10 @@ func TestNeedlessUpload(t *testing.T) {
 			config = strings.Replace(config, "certificate internal", tc.upload, 1)
 			config = strings.Replace(config, "\treverse_proxy", "\ttls "+cert+" "+key+"\n\treverse_proxy", 1)
 			c := caddytest.Start(t, config)
-			c.Out.Wait(t, "webhook registered")
+			c.Out.Wait(t, tc.result)
 			c.Stop()
-			if warned := strings.Contains(c.Out.String(), needless); warned != tc.warning {
-				t.Errorf("warned of a needless upload: %v, want %v", warned, tc.warning)
+			if told := strings.Contains(c.Out.String(), needless); told != tc.told {
+				t.Errorf("told of a needless upload: %v, want %v", told, tc.told)
 			}
 			if strings.Contains(c.Out.String(), missing) {
 				t.Error("a trusted certificate is taken for one that nobody trusts")
@@ -104,6 +107,173 @@ func TestCertificateFile(t *testing.T) {
 	if w := api.Webhook(caddytest.BotToken); w.URL != fmt.Sprintf("https://localhost:%d/hook", port) || w.RootCAs == nil {
 		t.Fatalf("registered %q, with certificate: %v", w.URL, w.RootCAs != nil)
 	}
+	deliver(t, api)
+}
+
+// TestUnfit has certificates with which Telegram would not connect: none is uploaded, and
+// the webhook that is there stays.
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		host   string
+		served func(*x509.Certificate)
+		upload func(*x509.Certificate) // nil for what is served
+		want   string
+	}{
+		"expired":            {"localhost", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil, "certificate has expired"},
+		"of another host":    {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.localhost"} }, nil, "Telegram would not connect: "},
+		"not what is served": {"localhost", func(*x509.Certificate) {}, func(*x509.Certificate) {}, "certificate signed by unknown authority"},
+		"of an IP address": {"203.0.113.7", func(c *x509.Certificate) {
+			c.DNSNames, c.Subject, c.IPAddresses = nil, pkix.Name{}, []net.IP{net.ParseIP("203.0.113.7")}
+		}, nil, "-subj /CN=203.0.113.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, address := caddytest.StartTelegram(t)
+			const before = "https://localhost/before"
+			api.TakeOver(caddytest.BotToken, map[string]string{"url": before}, nil)
+			s := newCertificateSite(t, tc.host, address)
+			s.write(s.served, tc.served)
+			if tc.upload != nil {
+				s.uploaded = filepath.Join(t.TempDir(), "other.pem")
+				s.write(s.uploaded, tc.upload)
+			}
+			c := caddytest.Start(t, s.caddyfile())
+			c.Out.Wait(t, "webhook not registered")
+			c.Out.Wait(t, tc.want)
+			c.Out.Wait(t, "both in one file while the old and the new one differ")
+			if got := state(t, s.admin, "bot").State; got != "failing" {
+				t.Errorf("state %s", got)
+			}
+			wantSetWebhook(t, api, 0, "with a certificate that does not fit")
+			if got := api.Webhook(caddytest.BotToken).URL; got != before {
+				t.Errorf("the webhook is now %q", got)
+			}
+		})
+	}
+}
+
+// TestRenewedFile renews a self-signed certificate: while the file to upload has both, it
+// does not matter which one is served.
+func TestRenewedFile(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	s := newCertificateSite(t, "localhost", address)
+	next := filepath.Join(t.TempDir(), "next.pem")
+	s.write(s.served, nil)
+	s.write(next, nil)
+	s.uploaded = filepath.Join(t.TempDir(), "both.pem")
+	var both []byte
+	for _, name := range []string{s.served, next} {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, content...)
+	}
+	if err := caddytest.WriteFile(s.uploaded, string(both)); err != nil {
+		t.Fatal(err)
+	}
+	c := caddytest.Start(t, s.caddyfile())
+	c.Out.Wait(t, "webhook registered")
+	deliver(t, api)
+
+	s.served = next
+	caddytest.Load(t, s.admin, s.caddyfile())
+	c.Out.Wait(t, "webhook as configured")
+	deliver(t, api)
+	wantSetWebhook(t, api, 1, "with both in the file")
+}
+
+// TestInternalForAddress has a site that is an IP address, for which Caddy's own CA makes
+// no certificate that Telegram takes.
+func TestInternalForAddress(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	config := registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off")
+	c := caddytest.Start(t, strings.Replace(config, "https://localhost:", "https://127.0.0.1:", 1))
+	c.Out.Wait(t, "webhook not registered")
+	c.Out.Wait(t, "Telegram does not connect to an IP address with a certificate of Caddy's own CA")
+	c.Out.Wait(t, "-subj /CN=127.0.0.1")
+	wantSetWebhook(t, api, 0, "for an address")
+}
+
+// TestNoServerName has a site that is an IP address which this machine does not have, as
+// behind NAT: Telegram sends no server name.
+func TestNoServerName(t *testing.T) {
+	t.Parallel()
+	for option, advice := range map[string]string{"default_sni 203.0.113.7": "", "": "set default_sni 203.0.113.7 in the global options"} {
+		t.Run("with "+option, func(t *testing.T) {
+			t.Parallel()
+			api, address := caddytest.StartTelegram(t)
+			s := newCertificateSite(t, "203.0.113.7", address, option)
+			s.write(s.served, nil)
+			c := caddytest.Start(t, s.caddyfile())
+			c.Out.Wait(t, "webhook registered")
+			if got := state(t, s.admin, "bot").Advice; !strings.Contains(got, advice) || (got == "") != (advice == "") {
+				t.Errorf("advice %q", got)
+			}
+			untilTaken(t, api)
+			if code, body := operate(t, s.admin, http.MethodPost, "bot/register"); code != http.StatusOK {
+				t.Errorf("register: %d: %s", code, body)
+			}
+			if n := strings.Count(c.Out.String(), "handshakes without one may fail here"); n != min(1, len(advice)) {
+				t.Errorf("warned %d times in two attempts", n)
+			}
+			if advice == "" {
+				deliver(t, api)
+				return
+			}
+			api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
+			caddytest.WaitUntil(t, "the handshake fails", func() bool {
+				return strings.Contains(api.Sender(caddytest.BotToken).Stats().LastError, "tls: internal error")
+			})
+		})
+	}
+}
+
+// certificateSite is a site that serves one certificate and uploads another, or the same.
+type certificateSite struct {
+	t                     testing.TB
+	host, api, options    string
+	port, admin           int
+	served, uploaded, key string
+	private               *ecdsa.PrivateKey
+}
+
+func newCertificateSite(t testing.TB, host, api string, options ...string) *certificateSite {
+	t.Helper()
+	dir := t.TempDir()
+	s := &certificateSite{
+		t: t, host: host, api: api, port: caddytest.FreePort(t), admin: caddytest.FreePort(t), private: newKey(t),
+		served: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"),
+	}
+	s.uploaded, s.options = s.served, strings.Join(append(options, fmt.Sprintf("admin localhost:%d", s.admin)), "\n\t")
+	writeKey(t, s.key, s.private)
+	return s
+}
+
+// write writes a self-signed certificate for the host, changed by a function unless that
+// is nil.
+func (s *certificateSite) write(file string, change func(*x509.Certificate)) {
+	s.t.Helper()
+	template := certificateFor(s.host)
+	if change != nil {
+		change(template)
+	}
+	writePEM(s.t, file, "CERTIFICATE", create(s.t, template, template, s.private, s.private))
+}
+
+func (s *certificateSite) caddyfile() string {
+	bot := caddytest.StartBot(s.t, func(http.ResponseWriter, *http.Request) {})
+	config := registeringSite(s.port, s.api, bot, s.options, "ip_address 127.0.0.1", "name bot")
+	return strings.NewReplacer("https://localhost:", "https://"+s.host+":", "certificate internal", "certificate "+s.uploaded,
+		"\treverse_proxy", "\ttls "+s.served+" "+s.key+"\n\treverse_proxy").Replace(config)
+}
+
+// deliver has Telegram deliver an update on connections of its own.
+func deliver(t testing.TB, api *telegramtest.API) {
+	t.Helper()
 	api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
 	ctx, cancel := context.WithTimeout(context.Background(), caddytest.Patience)
 	defer cancel()

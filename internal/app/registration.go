@@ -44,6 +44,9 @@ func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, erro
 	if r.HidePath(address) != address {
 		return botapi.Webhook{}, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
 	}
+	if err := certificate.CheckConfigured(r.Certificate, address); err != nil {
+		return botapi.Webhook{}, fmt.Errorf("certificate: %w", err)
+	}
 	w := r.Parameters
 	w.Certificate = pem
 	if site.IsAddress(address) {
@@ -89,8 +92,15 @@ func (w *Webhook) Wanted() (botapi.Webhook, error) {
 	if err != nil {
 		return botapi.Webhook{}, fmt.Errorf("certificate: %w", err)
 	}
-	w.uploads.Look(found.address, len(pem) > 0, w.logger.With(w.NameField()))
-	return w.settings.Registration.Webhook(found.address, pem)
+	want, err := w.settings.Registration.Webhook(found.address, pem)
+	if err != nil {
+		return want, err
+	}
+	g, _ := w.main()
+	if err := w.uploads.Look(found.address, pem, g.server.TLSConnPolicies, w.logger.With(w.NameField())); err != nil {
+		return want, fmt.Errorf("certificate: %w", err)
+	}
+	return want, nil
 }
 
 // Observe satisfies registrar.Webhook.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (w *Webhook) Status() status.Webhook {
 		s.Detail, s.Advice = w.findFault(s)
 	}
 	if s.Advice == "" {
-		s.Advice = advice[s.State]
+		s.Advice = cmp.Or(advice[s.State], sentence(w.uploads.Advice()))
 	}
 	if t := s.Telegram; s.Advice == "" && t != nil && t.Pending > 0 && t.Recently(time.Now()) {
 		s.Advice = "Updates wait, and Telegram cannot deliver: see its last error, and what the audit finds."

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func (a *audit) checkCertificate(ctx context.Context) Finding {
@@ -18,18 +20,19 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 	}
 	var first *x509.Certificate // to expire
 	for _, ip := range a.addresses {
-		conn, err := a.connect(ctx, ip, a.Target, true)
-		if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			a.connected, a.untrusted = true, bad.Err
-			return a.judgeUntrusted(ip)
-		}
-		if err != nil {
-			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())),
-				remedyFor(err, "serve https on this port, with a certificate for this host"))
+		leaf, err := a.handshake(ctx, ip)
+		if leaf == nil {
+			remedy := "serve https on this port, with a certificate for this host"
+			if _, err := netip.ParseAddr(a.Target.Host); err == nil {
+				remedy += "; to an IP address Telegram sends no server name, so Caddy needs default_sni " + a.Target.Host + " in its global options"
+			}
+			return fail(fmt.Sprintf("no TLS at %s: %s", ip, a.line(err.Error())), remedyFor(err, remedy))
 		}
 		a.connected = true
-		leaf := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
-		_ = conn.Close()
+		if err != nil {
+			a.untrusted = err
+			return a.judgeUntrusted(ip, leaf, err)
+		}
 		if first == nil || leaf.NotAfter.Before(first.NotAfter) {
 			first = leaf
 		}
@@ -43,17 +46,34 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 	return pass(seen)
 }
 
-func (a *audit) judgeUntrusted(ip netip.Addr) Finding {
-	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](a.untrusted)
-	if unknownAuthority && a.Status != nil && a.Status.Telegram != nil && a.Status.Telegram.Certificate {
-		return warn("not trusted by this system, but Telegram has an uploaded certificate",
-			"see that this is the uploaded one; --insecure sends the secret anyway")
+// handshake returns the server's certificate, nil if there is no TLS, and why it is
+// not trusted.
+func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate, error) {
+	host := a.Target.ServerName()
+	conn, err := a.connect(ctx, ip, a.Target, false)
+	if err != nil {
+		return nil, err
 	}
+	defer conn.Close()
+	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
+	return chain[0], cmp.Or(telegram.VerifyChain(a.Roots, chain, ""), chain[0].VerifyHostname(host))
+}
+
+func (a *audit) judgeUntrusted(ip netip.Addr, leaf *x509.Certificate, err error) Finding {
+	_, unknownAuthority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, otherHost := errors.AsType[x509.HostnameError](err)
 	remedy := "renew the certificate, or get another one for this host; Telegram does not connect until then"
 	if unknownAuthority {
 		remedy = "get a certificate from a public CA and serve its intermediates, or upload this one with `certificate`"
 	}
-	seen := fmt.Sprintf("at %s: %s", ip, a.line(a.untrusted.Error()))
+	seen := fmt.Sprintf("at %s: %s", ip, a.line(err.Error()))
+	if a.Status != nil && a.Status.Telegram != nil && a.Status.Telegram.Certificate && (unknownAuthority || otherHost) {
+		if telegram.MatchesHost(leaf, a.Target.ServerName()) {
+			return warn("not trusted by this system, but Telegram has an uploaded certificate",
+				"see that this is the uploaded one; --insecure sends the secret anyway")
+		}
+		seen = fmt.Sprintf("at %s: not for %s: with an upload only DNS names count, or the common name if there are none", ip, a.Target.Host)
+	}
 	if a.Insecure {
 		return warn(seen, remedy)
 	}

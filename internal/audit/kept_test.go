@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -34,25 +36,45 @@ func TestKept(t *testing.T) {
 
 // TestUploaded audits a site whose certificate is uploaded to Telegram.
 func TestUploaded(t *testing.T) {
+	const address = "https://" + publicIP + "/telegram"
 	for name, tc := range map[string]struct {
+		url      string
 		site     site
 		uploaded bool
 		want     string
 	}{
-		"uploaded":              {site{selfSigned: true}, true, "warn not trusted by this system, but Telegram has an uploaded certificate"},
-		"not uploaded":          {site{selfSigned: true}, false, "fail unknown authority"},
-		"uploaded, but expired": {site{notAfter: -day}, true, "fail expired"},
+		"uploaded":               {auditedURL, site{selfSigned: true}, true, "warn not trusted by this system, but Telegram has an uploaded certificate"},
+		"not uploaded":           {auditedURL, site{selfSigned: true}, false, "fail unknown authority"},
+		"uploaded, but expired":  {auditedURL, site{notAfter: -day}, true, "fail expired"},
+		"uploaded, another name": {auditedURL, site{selfSigned: true, names: []string{"other.example.com"}}, true, "fail not for bot.example.com: with an upload"},
+		"uploaded, an address":   {address, site{selfSigned: true, names: []string{publicIP}}, true, "warn not trusted by this system, but Telegram has an uploaded certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			known := registered()
 			known.Telegram.Certificate = tc.uploaded
 			net := tc.site.start(t)
-			found := net.audit(t, auditedURL, Options{Status: known, Secret: theSecret})
+			found := net.audit(t, tc.url, Options{Status: known, Secret: theSecret})
 			want(t, found["certificate"], tc.want)
 			if net.secretSent.Load() {
 				t.Error("the secret was sent to a server that is not trusted")
 			}
 		})
+	}
+}
+
+// TestNoServerName audits a site that is an IP address: handshakes without a server name
+// fail there.
+func TestNoServerName(t *testing.T) {
+	net := site{}.start(t)
+	net.https = listen(t, sound, &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return nil, errors.New("none")
+	}})
+	for url, sni := range map[string]bool{"https://" + publicIP + "/telegram": true, auditedURL: false} {
+		f := net.audit(t, url, Options{})["certificate"]
+		want(t, f, "fail no TLS at "+publicIP)
+		if got := strings.Contains(f.Remedy, "default_sni "+publicIP); got != sni {
+			t.Errorf("%s: %s", url, f.Remedy)
+		}
 	}
 }
 

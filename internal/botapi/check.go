@@ -2,8 +2,6 @@ package botapi
 
 import (
 	"cmp"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -128,35 +126,12 @@ func (w Webhook) checkMaxConnections(local bool) error {
 	return nil
 }
 
-// checkCertificate checks that the file to upload holds certificates alone, and that
-// the first is for the host, or is a root that may sign the host's.
+// checkCertificate checks the form of the file to upload. Whether it fits is for its
+// caller, who knows what the site serves.
 func (w Webhook) checkCertificate() error {
-	if len(w.Certificate) == 0 {
+	if w.Certificate == nil {
 		return nil
 	}
-	if len(w.Certificate) > telegram.MaxCertificate {
-		return fmt.Errorf("has %d bytes; Telegram takes up to %d", len(w.Certificate), telegram.MaxCertificate)
-	}
-	var first *x509.Certificate
-	for block, rest := pem.Decode(w.Certificate); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("holds a %s besides certificates; only the public part may leave this machine", block.Type)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return fmt.Errorf("cannot be read: %w", err)
-		}
-		first = cmp.Or(first, cert)
-	}
-	if first == nil {
-		return errors.New("holds no certificate in PEM form")
-	}
-	u, err := url.Parse(w.URL)
-	if err != nil || u.Hostname() == "" || first.IsCA {
-		return err
-	}
-	if host := u.Hostname(); !telegram.MatchesHost(first, host) {
-		return fmt.Errorf("is not for %s", host)
-	}
-	return nil
+	_, _, err := telegram.ParseUpload(w.Certificate)
+	return err
 }

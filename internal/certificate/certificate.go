@@ -1,5 +1,5 @@
-// Package certificate knows the certificates that a webhook may upload, and
-// whether one is needed.
+// Package certificate knows which certificate a webhook uploads, and whether that fits
+// what its site serves.
 package certificate
 
 import (
@@ -7,13 +7,19 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
+	"net"
+	"net/netip"
 	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddypki"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Internal stands for the root of Caddy's own CA in a configuration.
@@ -47,59 +53,86 @@ func internalRoot(ctx caddy.Context) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw}), nil
 }
 
-// Watch warns of a certificate that is uploaded without need, or not uploaded
-// although it must be.
-type Watch struct{ warned string }
-
-// Look looks at the certificate that is served for an address, and warns once,
-// and again when something else is wrong.
-func (w *Watch) Look(address string, uploaded bool, logger *zap.Logger) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return
+// CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an
+// iPAddress entry alone, and after an upload Telegram compares names.
+func CheckConfigured(configured, address string) error {
+	target, _ := telegram.ParseTarget(address)
+	if configured != Internal || !isIP(target.Host) {
+		return nil
 	}
-	warning := warning(u.Hostname(), uploaded)
-	if warning != "" && warning != w.warned {
-		logger.Warn(warning)
-	}
-	w.warned = warning
+	return errors.New("internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one " +
+		"(Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, " +
+		"made with -subj /CN=" + target.Host)
 }
 
-// warning says what is wrong with uploading, or not uploading, a certificate for
-// the host: empty if nothing is, or if Caddy has none for the host yet.
-func warning(host string, uploaded bool) string {
-	served := caddytls.AllMatchingCertificates(host)
-	if len(served) == 0 || served[0].Leaf == nil {
-		return ""
-	}
-	switch trusted := publiclyTrusted(served[0].Certificate.Certificate, host); {
-	case trusted && uploaded:
-		return "a certificate is uploaded although this site's is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
-	case !trusted && !uploaded:
-		return "this site's certificate is not publicly trusted, so Telegram will not connect; for development, upload it with the line certificate internal or certificate <pem file>"
-	}
-	return ""
-}
-
-// publiclyTrusted reports whether the system, and so probably Telegram, trusts a
-// chain, the leaf first.
-func publiclyTrusted(chain [][]byte, host string) bool {
-	var leaf *x509.Certificate
-	intermediates := x509.NewCertPool()
-	for _, der := range chain {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return false
-		}
-		if leaf == nil {
-			leaf = cert
-		} else {
-			intermediates.AddCert(cert)
-		}
-	}
-	if leaf == nil {
-		return false
-	}
-	_, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Intermediates: intermediates})
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
 	return err == nil
+}
+
+// Watch looks at the certificate of a webhook's site. The zero value is ready for use.
+type Watch struct{ advice atomic.Value }
+
+// Advice tells what was wrong at the last look, and what to do; empty if nothing was.
+func (w *Watch) Advice() string {
+	advice, _ := w.advice.Load().(string)
+	return advice
+}
+
+// Look compares an upload, nil for none, with what Caddy serves for an address, and
+// returns why it must not be made. It warns of what else is wrong, once.
+func (w *Watch) Look(address string, upload []byte, policies caddytls.ConnectionPolicies, logger *zap.Logger) error {
+	target, _ := telegram.ParseTarget(address)
+	advice, err := judge(target.ServerName(), upload, policies)
+	if last := w.advice.Swap(advice); advice != "" && advice != last {
+		logger.Warn("certificate needs attention", zap.String("remedy", advice))
+	}
+	return err
+}
+
+func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (advice string, unfit error) {
+	const needless = "this site's certificate is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
+	served := chains(host)
+	trusted := len(served) > 0 && telegram.VerifyChain(nil, served[0], "") == nil && served[0][0].VerifyHostname(host) == nil
+	if upload != nil {
+		unfit = telegram.CheckUpload(upload, served, host)
+	}
+	switch {
+	case unfit != nil && trusted:
+		return "", errors.New(needless)
+	case unfit != nil, len(served) == 0: // without any, TLS ends elsewhere, or the certificate is yet to come
+		return "", unfit
+	case upload != nil && trusted:
+		return needless, nil
+	case upload == nil && !trusted:
+		return "this site's certificate is not publicly trusted, so Telegram will not connect; " +
+			"for development, upload it with the line certificate internal or certificate <pem file>", nil
+	case needsServerName(host, policies):
+		return "Telegram sends no server name to an IP address, and handshakes without one may fail here; " +
+			"set default_sni " + host + " in the global options", nil
+	}
+	return "", nil
+}
+
+// chains returns what Caddy may serve for a host, each with its leaf first.
+func chains(host string) (served [][]*x509.Certificate) {
+	for _, c := range caddytls.AllMatchingCertificates(host) {
+		if chain, err := x509.ParseCertificates(slices.Concat(c.Certificate.Certificate...)); err == nil && len(chain) > 0 {
+			served = append(served, chain)
+		}
+	}
+	return served
+}
+
+// needsServerName reports whether Caddy may find no certificate for a host that is an IP
+// address: without a server name it looks for the address at which the connection arrived,
+// which is another one behind NAT, and for default_sni.
+func needsServerName(host string, policies caddytls.ConnectionPolicies) bool {
+	if n := len(policies); n > 0 && policies[n-1].CertSelection != nil {
+		return false // the policy for all hosts chooses from all certificates
+	}
+	addrs, _ := net.InterfaceAddrs()
+	return isIP(host) && !slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
+		return p.DefaultSNI == host || p.FallbackSNI == host
+	}) && !slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), host+"/") })
 }

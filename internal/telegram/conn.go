@@ -20,6 +20,12 @@ type Conn struct {
 	late chan error // the result of a write that its answer overtook, or nil
 }
 
+// TLSConfig returns the TLS settings for a webhook: TLS 1.2 or later, the host name in
+// SNI, no ALPN.
+func TLSConfig(host string) *tls.Config {
+	return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+}
+
 // Open connects to an address that Target.Address returned, with TLS unless config is nil.
 func Open(ctx context.Context, dial Dial, address string, config *tls.Config) (*Conn, error) {
 	nc, err := dial(ctx, "tcp4", address)

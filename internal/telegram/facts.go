@@ -2,7 +2,8 @@
 // limits and addresses, the bytes that it sends, and how it takes the answer.
 //
 //   - facts.go: names, limits and addresses
-//   - request.go, conn.go, tls.go: how an update is sent
+//   - upload.go: which certificate can be uploaded
+//   - request.go, conn.go: how an update is sent
 //   - answer.go, body.go, call.go, errors.go: how the answer is read
 //   - outcome.go: what becomes of an update
 //   - sample.go: an update to try a webhook with

@@ -1,8 +1,6 @@
 package telegram
 
 import (
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -33,33 +31,6 @@ func TestIsUpdateType(t *testing.T) {
 	} {
 		if got := IsUpdateType(name); got != want {
 			t.Errorf("%q: got %v", name, got)
-		}
-	}
-}
-
-func TestMatchesHost(t *testing.T) {
-	for _, test := range []struct {
-		commonName string
-		names      []string
-		host       string
-		want       bool
-	}{
-		{"bot.example.com", nil, "bot.example.com", true},
-		{"*.example.com", nil, "Bot.example.com", true},
-		{"203.0.113.7", nil, "203.0.113.7", true},
-		{"bot.example.com", []string{"other.example.com"}, "bot.example.com", false},
-		{"", []string{"other.example.com", "BOT.example.com"}, "bot.example.com", true},
-		{"", []string{"203.0.113.7"}, "203.0.113.7", true},
-		{"", []string{"*.example.com"}, "bot.example.com", true},
-		{"", []string{"*.example.com"}, "example.com", false},
-		{"", []string{"*.example.com"}, "a.bot.example.com", false},
-		{"", []string{"b*.example.com"}, "bot.example.com", true},
-		{"", []string{"a*.example.com"}, "bot.example.com", false},
-		{"", nil, "bot.example.com", false},
-	} {
-		leaf := &x509.Certificate{Subject: pkix.Name{CommonName: test.commonName}, DNSNames: test.names}
-		if got := MatchesHost(leaf, test.host); got != test.want {
-			t.Errorf("%s, %v, for %s: got %v", test.commonName, test.names, test.host, got)
 		}
 	}
 }

@@ -1,22 +1,29 @@
 package telegramtest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // authority makes certificates; the zero value makes self-signed ones.
 type authority struct {
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.Signer
 }
 
 func (a authority) issue(t *testing.T, template x509.Certificate) (tls.Certificate, authority) {
@@ -25,12 +32,20 @@ func (a authority) issue(t *testing.T, template x509.Certificate) (tls.Certifica
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a.issueFor(t, key, template)
+}
+
+func (a authority) issueFor(t *testing.T, key crypto.Signer, template x509.Certificate) (tls.Certificate, authority) {
+	t.Helper()
 	template.SerialNumber = big.NewInt(1)
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.NotBefore = time.Now().Add(-time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(time.Hour)
+	}
 	if a.cert == nil {
 		a = authority{&template, key}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, &key.PublicKey, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, &template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,43 +76,205 @@ func pool(certs ...*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-func TestCertificates(t *testing.T) {
-	const refused = "SSL error {error:0A000086:SSL routines::certificate verify failed}"
-	leaf, self := authority{}.issue(t, certTemplate("bot.example.com"))
-	byName, selfByName := authority{}.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "bot.example.com"}})
-	wild, selfWild := authority{}.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "*.example.com"}})
-	both, selfBoth := authority{}.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "bot.example.com"}, DNSNames: []string{"other.example.com"}})
-	_, root := authority{}.issue(t, x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-	issued, _ := root.issue(t, certTemplate("bot.example.com"))
-	late, lateRoot := authority{}.issue(t, certTemplate("late.example.com"))
+const refusedCertificate = "SSL error {error:0A000086:SSL routines::certificate verify failed}"
 
+// TestNotUploaded has certificates that nobody trusts.
+func TestNotUploaded(t *testing.T) {
+	leaf, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	w := listen(t, serverConfig(leaf))
+	ended := make(chan Attempt, 100)
+	s := NewSender(Webhook{URL: "https://bot.example.com/"}, Options{Dial: w.dial, OnAttempt: func(a Attempt) { ended <- a }})
+	defer s.Close()
+	s.Send([]byte(inChat(1, 1)))
+	if a := <-ended; a.Delivered || s.Stats().LastError != refusedCertificate {
+		t.Errorf("got %q: %v", s.Stats().LastError, a.Err)
+	}
+}
+
+// TestUploads has the certificates that were tried with Telegram's own sender, and the
+// same result for the check before an upload and for the stand-in.
+func TestUploads(t *testing.T) {
+	const name, ip = "bot.example.com", "203.0.113.7"
+	address := []net.IP{net.ParseIP(ip)}
+	self := func(commonName string, addresses []net.IP, names ...string) tls.Certificate {
+		cert, _ := authority{}.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: commonName}, IPAddresses: addresses, DNSNames: names})
+		return cert
+	}
+	withRSA := func(bits int) tls.Certificate {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, _ := authority{}.issueFor(t, key, certTemplate(name))
+		return cert
+	}
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	root, rootCA := authority{}.issue(t, ca)
+	ca.Subject.CommonName = "intermediate"
+	intermediate, intermediateCA := rootCA.issue(t, ca)
+	alone, _ := intermediateCA.issue(t, certTemplate(name))
+	chain := alone
+	chain.Certificate = [][]byte{alone.Certificate[0], intermediate.Certificate[0]}
+	internal, _ := rootCA.issue(t, x509.Certificate{IPAddresses: address})
+	ca.Subject.CommonName, ca.DNSNames = name, []string{name}
+	selfCA, _ := authority{}.issue(t, ca)
+	ca.DNSNames = []string{"other.example.com"}
+	otherCA, _ := authority{}.issue(t, ca)
+	oneself, other := self(name, nil), self(name, nil)
+	late, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, NotAfter: time.Now().Add(-time.Minute)})
+	client, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	key, err := x509.MarshalPKCS8PrivateKey(oneself.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	files := func(certs ...tls.Certificate) (content []byte) {
+		for _, c := range certs {
+			content = append(content, toPEM(c.Leaf)...)
+		}
+		return content
+	}
+	block := func(body string) []byte {
+		return []byte("-----BEGIN CERTIFICATE-----\n" + body + "\n-----END CERTIFICATE-----\n")
+	}
+	const passes, fails, refused = "passes", "fails in the handshake", "is refused by setWebhook"
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
 	for _, test := range []struct {
-		name  string
-		cert  tls.Certificate
-		roots *x509.CertPool
-		want  string
+		name   string
+		host   string
+		served tls.Certificate
+		upload []byte
+		want   string
 	}{
-		{"self-signed, uploaded", leaf, pool(self.cert), ""},
-		{"self-signed, not uploaded", leaf, nil, refused},
-		{"self-signed, another one uploaded", leaf, pool(selfBoth.cert), refused},
-		{"private root", issued, pool(root.cert), ""},
-		{"private root, not uploaded", issued, nil, refused},
-		{"common name", byName, pool(selfByName.cert), ""},
-		{"common name with a wildcard", wild, pool(selfWild.cert), ""},
-		{"common name beside other names", both, pool(selfBoth.cert), refused},
-		{"another host", late, pool(lateRoot.cert), refused},
+		{"CN = address", ip, self(ip, nil), nil, passes},
+		{"dNSName = address", ip, self("", nil, ip), nil, passes},
+		{"iPAddress = address", ip, self("", address), nil, fails},
+		{"iPAddress beside CN of another", ip, self("bot", address), nil, fails},
+		{"Caddy's own CA for an address", ip, internal, files(root), fails},
+		{"CN = name", name, self(name, nil), nil, passes},
+		{"CN = name beside an iPAddress", name, self(name, address), nil, passes},
+		{"CN = name beside dNSNames of others", name, self(name, nil, "other.example.com"), nil, fails},
+		{"one of two dNSNames", name, self("", nil, "other.example.com", "BOT.example.com"), nil, passes},
+		{"another name", name, self("other.example.com", nil), nil, fails},
+		{"no name", name, self("", nil), nil, fails},
+		{"wildcard", name, self("", nil, "*.example.com"), nil, passes},
+		{"wildcard in CN", name, self("*.example.com", nil), nil, passes},
+		{"wildcard for two labels", "a.bot.example.com", self("", nil, "*.example.com"), nil, fails},
+		{"wildcard for no label", "example.com", self("", nil, "*.example.com"), nil, fails},
+		{"wildcard for a whole domain", "example.com", self("", nil, "*.com"), nil, fails},
+		{"a*, matching", "abot.example.com", self("", nil, "a*.example.com"), nil, passes},
+		{"a*, matching a", "a.example.com", self("", nil, "a*.example.com"), nil, passes},
+		{"a*, another letter", name, self("", nil, "a*.example.com"), nil, fails},
+		{"b*t", name, self("", nil, "b*t.example.com"), nil, fails},
+
+		{"self-signed", name, oneself, nil, passes},
+		{"self-signed, a CA too", name, selfCA, nil, passes},
+		{"self-signed, a CA too, another name", name, otherCA, nil, fails},
+		{"self-signed, another one uploaded", name, oneself, files(other), fails},
+		{"self-signed, old and new uploaded, old served", name, oneself, files(oneself, other), passes},
+		{"self-signed, old and new uploaded, new served", name, other, files(oneself, other), passes},
+		{"root, chain sent", name, chain, files(root), passes},
+		{"root, chain not sent", name, alone, files(root), fails},
+		{"intermediate, chain sent", name, chain, files(intermediate), fails},
+		{"leaf that another one signs", name, chain, files(alone), fails},
+		{"leaf and intermediate", name, chain, files(alone, intermediate), fails},
+		{"expired", name, late, nil, fails},
+		{"clientAuth only", name, client, nil, fails},
+		{"RSA 1024", name, withRSA(1024), nil, fails},
+		{"RSA 2048", name, withRSA(2048), nil, passes},
+
+		{"a key", name, oneself, private, refused},
+		{"a key besides", name, oneself, append(files(oneself), private...), refused},
+		{"DER", name, oneself, oneself.Certificate[0], refused},
+		{"empty file", name, oneself, []byte{}, refused},
+		{"broken base64 before", name, oneself, append(block("!"), files(oneself)...), refused},
+		{"broken base64 after", name, oneself, append(files(oneself), block("!")...), refused},
+		{"broken certificate", name, oneself, append(block("AAAA"), files(oneself)...), refused},
+		{"no end", name, oneself, append(files(oneself), "-----BEGIN CERTIFICATE-----\nAAAA\n"...), refused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := listen(t, serverConfig(test.cert))
+			if test.upload == nil {
+				test.upload = files(test.served)
+			}
+			checked := check(test.upload, test.served, test.host)
+			if (checked == nil) != (test.want == passes) {
+				t.Errorf("the check: %v", checked)
+			}
+
+			w := listen(t, serverConfig(test.served))
 			ended := make(chan Attempt, 100)
-			s := NewSender(Webhook{URL: "https://bot.example.com/", RootCAs: test.roots},
-				Options{Dial: w.dial, OnAttempt: func(a Attempt) { ended <- a }})
-			defer s.Close()
-			s.Send([]byte(inChat(1, 1)))
-			a := <-ended
-			if got := s.Stats().LastError; got != test.want || a.Delivered != (test.want == "") {
-				t.Errorf("got %q: %v", got, a.Err)
+			a := newAPI(t, nil, APIOptions{AllowReserved: true, Sender: Options{Dial: w.dial, OnAttempt: func(a Attempt) { ended <- a }}})
+			if r := upload(t, a, test.upload, "url", "https://"+test.host+"/"); !r.OK {
+				if test.want != refused || !strings.HasPrefix(r.Description, "Bad Request: bad webhook: Failed to set custom certificate file") {
+					t.Errorf("the stand-in: %s", r.Description)
+				}
+				return
+			}
+			a.Send(token, []byte(inChat(1, 1)))
+			attempt, lastError := <-ended, ""
+			if test.want == fails {
+				lastError = refusedCertificate
+			}
+			if got := a.Sender(token).Stats().LastError; attempt.Delivered != (test.want == passes) || got != lastError || test.want == refused {
+				t.Errorf("the stand-in: %q, %v", got, attempt.Err)
 			}
 		})
 	}
+}
+
+// TestChainInUpload has a site that sends no chain, and an upload with all of it.
+func TestChainInUpload(t *testing.T) {
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	root, rootCA := authority{}.issue(t, ca)
+	ca.Subject.CommonName = "intermediate"
+	intermediate, intermediateCA := rootCA.issue(t, ca)
+	leaf, _ := intermediateCA.issue(t, certTemplate("bot.example.com"))
+	if err := check(append(toPEM(intermediate.Leaf), toPEM(root.Leaf)...), leaf, "bot.example.com"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSeveralChains has a site with two certificates, as in the moments after a reload.
+func TestSeveralChains(t *testing.T) {
+	before, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	after, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	served := [][]*x509.Certificate{{before.Leaf}, {after.Leaf}}
+	if err := telegram.CheckUpload(toPEM(after.Leaf), served, "bot.example.com"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnknownChain has uploads for a site of which it is not known what it serves.
+func TestUnknownChain(t *testing.T) {
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	root, rootCA := authority{}.issue(t, ca)
+	signed, _ := rootCA.issue(t, certTemplate("bot.example.com"))
+	fits, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	other, _ := authority{}.issue(t, certTemplate("other.example.com"))
+	ca.NotAfter = time.Now().Add(-time.Minute)
+	late, _ := authority{}.issue(t, ca)
+	for name, test := range map[string]struct {
+		uploaded []byte
+		passes   bool
+	}{
+		"a root":                    {toPEM(root.Leaf), true},
+		"an expired root":           {toPEM(late.Leaf), false},
+		"self-signed":               {toPEM(fits.Leaf), true},
+		"self-signed, another host": {toPEM(other.Leaf), false},
+		"one of both":               {append(toPEM(fits.Leaf), toPEM(other.Leaf)...), true},
+		"not self-signed":           {toPEM(signed.Leaf), false},
+	} {
+		if err := telegram.CheckUpload(test.uploaded, nil, "bot.example.com"); (err == nil) != test.passes {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// check is the check before an upload for a site that serves cert.
+func check(content []byte, cert tls.Certificate, host string) error {
+	chain, err := x509.ParseCertificates(slices.Concat(cert.Certificate...))
+	if err != nil {
+		return err
+	}
+	return telegram.CheckUpload(content, [][]*x509.Certificate{chain}, host)
 }

@@ -1,7 +1,6 @@
 package telegramtest
 
 import (
-	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -181,8 +180,8 @@ func (a *API) verify(t telegram.Target, want *registration, certificate []byte) 
 		want.dial = want.ip
 	}
 	if want.certificate && t.TLS {
-		want.roots = x509.NewCertPool()
-		if !want.roots.AppendCertsFromPEM(certificate) {
+		var err error
+		if _, want.roots, err = telegram.ParseUpload(certificate); err != nil {
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
 		}
 	}

@@ -87,7 +87,9 @@ func newAPI(t *testing.T, p *pipes, o APIOptions) *API {
 	if p == nil {
 		p = &pipes{answer: func(int, string) string { return ok }}
 	}
-	o.Sender.Dial = p.dial
+	if o.Sender.Dial == nil {
+		o.Sender.Dial = p.dial
+	}
 	a := NewAPI(o)
 	t.Cleanup(a.Close)
 	return a

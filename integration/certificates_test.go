@@ -226,7 +226,7 @@ func TestNoServerName(t *testing.T) {
 			}
 			api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
 			caddytest.WaitUntil(t, "the handshake fails", func() bool {
-				return strings.Contains(api.Sender(caddytest.BotToken).Stats().LastError, "tls: internal error")
+				return strings.Contains(api.Sender(caddytest.BotToken).Stats().LastError, "alert internal error")
 			})
 		})
 	}

@@ -253,7 +253,8 @@ https://localhost:%d {
 		t.Fatalf("%v: %s", err, out)
 	}
 	caddytest.WaitUntil(t, "the new secret is registered", func() bool { return api.Webhook(caddytest.BotToken).Secret == caddytest.StaleSecret })
-	if s := state(t, admin, "123456789"); s.Detail != "" {
-		t.Errorf("after the reload: %+v", s)
-	}
+	caddytest.WaitUntil(t, "nothing is said of the files any more", func() bool {
+		s := state(t, admin, "123456789")
+		return s.State == "registered" && s.Detail == ""
+	})
 }

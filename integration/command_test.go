@@ -257,7 +257,7 @@ func TestCommandOperates(t *testing.T) {
 	o := startOperated(t)
 	out, errs, status := o.run("status")
 	if !regexp.MustCompile(`^NAME +STATE +URL +PENDING +LAST ERROR +SECRET
-kept +registered +https://localhost:\d+/ +0 +none +kept, \d+ seconds? old, next in 30 days
+kept +registered +https://localhost:\d+/ +0 +(?:none|SSL error .*, \d+ seconds? ago) +kept, \d+ seconds? old, next in 30 days
 localhost/explicit +unmanaged +https://localhost:\d+/explicit +- +- +configured
 $`).MatchString(out) || errs != "" || status != 0 {
 		t.Errorf("status: %d\n%s%s", status, out, errs)

@@ -26,8 +26,9 @@ import (
 // The test binary is the Caddy binary too: with this variable it runs as one.
 const runAsCaddy = "TEST_RUN_AS_CADDY"
 
-// Main is the TestMain of a package whose tests start Caddy.
-func Main(m *testing.M) {
+// Main is the TestMain of a package whose tests start Caddy. With -short it runs those of
+// the pattern short alone, unless others are asked for by name.
+func Main(m *testing.M, short string) {
 	if os.Getenv(runAsCaddy) != "" {
 		caddycmd.Main()
 		return
@@ -37,6 +38,9 @@ func Main(m *testing.M) {
 	parallel := "8"
 	if testing.Short() {
 		parallel = "16"
+		if run := flag.Lookup("test.run"); run.Value.String() == "" {
+			_ = run.Value.Set(short)
+		}
 	}
 	_ = flag.Set("test.parallel", parallel)
 	os.Exit(m.Run())

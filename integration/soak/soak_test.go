@@ -22,7 +22,7 @@ var (
 	soakSeed = flag.Uint64("seed", 0, "the seed of TestSoak; 0 for a new one")
 )
 
-func TestMain(m *testing.M) { caddytest.Main(m) }
+func TestMain(m *testing.M) { caddytest.Main(m, ".") }
 
 // TestSoak is the promise, with everything on. Three nodes with one storage
 // rotate their secret every few seconds, check the webhook, read every update

@@ -224,3 +224,35 @@ func TestRotateWithFullStorage(t *testing.T) {
 		}
 	})
 }
+
+// TestTwoInstallations has two that share nothing register one bot at one address, each with
+// a secret of its own: each refuses what Telegram sends for the other.
+func TestTwoInstallations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTelegram(t)
+		both := []*Webhook{start(t, "a", api, storagetest.NewMemory()), start(t, "b", api, storagetest.NewMemory())}
+		states := make(map[registrar.State]int)
+		for range 10 * 12 { // an update every five seconds, for ten minutes
+			for _, w := range both {
+				if !w.Secrets.Accepted().Match(api.secret()) {
+					w.Suspect()
+				}
+			}
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+		}
+		for _, w := range both {
+			s := w.registrar.Load().Status()
+			states[s.State]++
+			if s.State == registrar.Contested && !strings.Contains(s.Remedy, "share Caddy's storage, or give both the same secret") {
+				t.Errorf("the remedy is %q", s.Remedy)
+			}
+		}
+		if states[registrar.Contested] == 0 {
+			t.Errorf("after ten minutes they are %v, want one of them contested", states)
+		}
+		if _, sets := api.calls(); sets > 2+2*3 {
+			t.Errorf("%d calls of setWebhook, want three repairs of each at most", sets)
+		}
+	})
+}

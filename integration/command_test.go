@@ -301,7 +301,7 @@ func TestCommandAuditsInside(t *testing.T) {
 	for check, want := range map[string]string{
 		"": "^$", "registration": "^pass registered .* ago by ",
 		"last error": "^(pass none|warn SSL error .* alert internal error}, .*)$", // Telegram connects at once, perhaps before there is a certificate
-		"pending": "^pass 0 updates, asked ", "secret age": `^pass \d+ seconds?$`,
+		"pending":    "^pass 0 updates, asked ", "secret age": `^pass \d+ seconds?$`,
 		"paths": "^warn answered without the secret, perhaps by the bot: any path \\(200\\), ",
 	} {
 		if !regexp.MustCompile(want).MatchString(found[check]) {

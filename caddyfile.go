@@ -36,6 +36,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //	telegram_webhook [<matcher>] [<secret>...] {
 //		secret          <secret>...          # accepted; the first is the one registered
 //		bot_token       <token>              # register the webhook; without secret, also keep one
+//		poll            [on|off]             # fetch the updates instead: no public address needed
 //		rotate          <duration>|off [<grace>] # default: 30d 10m; kept secrets only
 //		url             <url>|<path>         # default: this site's host and path
 //		certificate     <pem file>|internal  # upload; for self-signed development set-ups
@@ -93,6 +94,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 		err = h.unmarshalSecrets(d)
 	case "bot_token":
 		h.BotToken, err = args.One(d, option)
+	case "poll":
+		h.Poll, err = args.Switch(d, option)
 	case "rotate":
 		err = h.unmarshalRotate(d)
 	case "url":
@@ -173,7 +176,7 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 	}
 	*h.ForwardSecret = d.Val()
 	if secret.Literal(d.Val()) {
-		if err := checkForwarded(d.Val()); err != nil {
+		if err := secret.CheckForwarded(d.Val()); err != nil {
 			return args.At(d, "forward_secret", err)
 		}
 	}

@@ -108,6 +108,8 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"a token as secret":          {"telegram_webhook 123456789:AAaaBBbbCCccDDddEEeeFFffGGggHHhhIIi", "secret: is a bot token; write it as bot_token, and take a secret that nobody else knows, at Caddyfile:2"},
 		"forward_secret on":          {"telegram_webhook abcdefghijklmnop {\nforward_secret on\n}", "forward_secret: takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none, at Caddyfile:3"},
 		"forward_secret False":       {"telegram_webhook abcdefghijklmnop {\nforward_secret False\n}", "forward_secret: takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none, at Caddyfile:3"},
+		"poll: a word":               {"telegram_webhook {\nbot_token {env.T}\npoll yes\n}", `poll: "yes" is neither "on" nor "off", at Caddyfile:4`},
+		"poll: too many":             {"telegram_webhook {\nbot_token {env.T}\npoll on off\n}", "poll: has one argument too many, at Caddyfile:4"},
 		"max_body: two words":        {"telegram_webhook abcdefghijklmnop {\nmax_body 1 MiB\n}", "max_body: has one argument too many, at Caddyfile:3"},
 		"max_body: too much":         {"telegram_webhook abcdefghijklmnop {\nmax_body 16EiB\n}", `max_body: "16EiB" is not a size such as 1MiB, at Caddyfile:3`},
 		"retry_after without value":  {"telegram_webhook abcdefghijklmnop {\nretry_after\n}", "retry_after: needs a value, at Caddyfile:3"},

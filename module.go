@@ -15,10 +15,8 @@
 package telegramwebhook
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -92,9 +90,8 @@ type Handler struct {
 	// sends X-Forwarded-Proto: https. Default: false, plain HTTP gets 403.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
-	// The longest body in bytes; a longer one gets 413. Less than 524288
-	// (512 KiB) does not load, since Telegram's updates have up to that, and 26 bytes
-	// more. Default: 1048576 (1 MiB).
+	// The longest body in bytes; a longer one gets 413. At least 524288 (512 KiB),
+	// which Telegram's longest updates have. Default: 1048576 (1 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// The Retry-After that Telegram is given when the bot cannot be reached, in
@@ -192,24 +189,16 @@ func (h *Handler) checkOptions(*app.Settings) error {
 	return nil
 }
 
-func (h *Handler) provisionForward(*app.Settings) error {
-	if h.ForwardSecret == nil || *h.ForwardSecret == "" {
+func (h *Handler) provisionForward(settings *app.Settings) error {
+	if h.ForwardSecret == nil || *h.ForwardSecret == "" && !h.Poll {
 		return nil
 	}
-	value, err := secret.Resolve(*h.ForwardSecret, checkForwarded)
+	value, err := secret.ResolveForwarded(*h.ForwardSecret, settings.Secrets)
 	if err != nil {
 		return fmt.Errorf("forward_secret: %w", err)
 	}
 	h.forward = []string{value}
 	return nil
-}
-
-// checkForwarded checks the value that the bot gets in place of the secret.
-func checkForwarded(value string) error {
-	if slices.Contains([]string{"on", "off", "true", "false", "yes", "no"}, strings.ToLower(value)) {
-		return errors.New("takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none")
-	}
-	return secret.Check(value)
 }
 
 func (h *Handler) provisionSources(*app.Settings) (err error) {
@@ -230,12 +219,7 @@ func (h *Handler) warn(ctx caddy.Context) {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
 			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
 	}
-	for _, name := range h.AllowedUpdates {
-		if !slices.Contains(telegram.UpdateTypes, name) {
-			h.logger.Warn("unknown update type", zap.String("type", telegram.Quote(name)),
-				zap.String("remedy", "Telegram ignores types that it does not know; see whether allowed_updates has a typing error, or the type is new"))
-		}
-	}
+	h.warnOfUpdateTypes()
 	if h.ForwardSecret == nil {
 		return
 	}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
@@ -27,6 +29,13 @@ type Registration struct {
 	// and should: a token that is written out loads with a warning. Default:
 	// none, the webhook is registered by other means.
 	BotToken string `json:"bot_token,omitempty"`
+
+	// Fetch the updates with getUpdates instead of registering a webhook: no public
+	// address and no trusted certificate are needed. They are handed to this site as
+	// Telegram would send them, and the bot is in webhook mode as ever. Everything
+	// from outside gets 403. The options of the secret and of the webhook stay valid,
+	// and mean nothing meanwhile. Default: false.
+	Poll bool `json:"poll,omitempty"`
 
 	// The webhook's public address, or its path alone. Telegram takes https on
 	// port 443, 80, 88 or 8443. Default: this site's host, port and path, in small
@@ -74,7 +83,7 @@ const (
 
 // isZero reports whether nothing of the registration is configured.
 func (g Registration) isZero() bool {
-	return g.BotToken == "" && g.URL == "" && g.Certificate == "" && len(g.AllowedUpdates) == 0 && g.MaxConnections == 0 &&
+	return g.BotToken == "" && !g.Poll && g.URL == "" && g.Certificate == "" && len(g.AllowedUpdates) == 0 && g.MaxConnections == 0 &&
 		g.IPAddress == "" && g.API == "" && !g.APITest && g.Check == 0
 }
 
@@ -102,7 +111,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		return nil
 	}
 	if h.BotToken == "" {
-		return errors.New("bot_token: is missing, and url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it")
+		return errors.New("bot_token: is missing, and poll, url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it")
 	}
 	g, err := h.Registration.resolve()
 	if err != nil {
@@ -123,6 +132,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		Account:     account,
 		URL:         g.URL,
 		Certificate: g.Certificate,
+		Poll:        g.Poll,
 		Parameters: botapi.Webhook{
 			AllowedUpdates: g.AllowedUpdates,
 			MaxConnections: cmp.Or(g.MaxConnections, telegram.DefaultMaxConnections),
@@ -134,7 +144,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		registration.Parameters.Secret = configured.First
 	}
 	var upload []byte
-	if g.Certificate != certificate.Internal {
+	if g.Certificate != certificate.Internal && !g.Poll { // the file may be on the server alone
 		if upload, err = certificate.Load(caddy.Context{}, g.Certificate); err != nil {
 			return fmt.Errorf("certificate: %w", err)
 		}
@@ -163,4 +173,14 @@ func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
 		return fmt.Errorf("secret: %w", err)
 	}
 	return nil
+}
+
+// warnOfUpdateTypes warns of types that Telegram may ignore.
+func (h *Handler) warnOfUpdateTypes() {
+	for _, name := range h.AllowedUpdates {
+		if !slices.Contains(telegram.UpdateTypes, name) {
+			h.logger.Warn("unknown update type", zap.String("type", telegram.Quote(name)),
+				zap.String("remedy", "Telegram ignores types that it does not know; see whether allowed_updates has a typing error, or the type is new"))
+		}
+	}
 }

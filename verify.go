@@ -3,7 +3,7 @@ package telegramwebhook
 import (
 	"cmp"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -27,6 +27,7 @@ const (
 	noSecret
 	wrongSecret
 	redactedSecret
+	polling
 	notReady
 	wrongMethod
 	wrongType
@@ -47,6 +48,7 @@ var results = []struct {
 	noSecret:       {"no_secret", http.StatusForbidden, true},
 	wrongSecret:    {"wrong_secret", http.StatusForbidden, true},
 	redactedSecret: {"redacted", http.StatusForbidden, true},
+	polling:        {"polling", http.StatusForbidden, true},             // updates are fetched, and nobody sends any
 	notReady:       {"not_ready", http.StatusServiceUnavailable, false}, // Telegram sends the update again
 	wrongMethod:    {"wrong_method", http.StatusMethodNotAllowed, false},
 	wrongType:      {"wrong_type", http.StatusUnsupportedMediaType, false},
@@ -66,9 +68,7 @@ func resultNames() []string {
 // the webhook's address ends here.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if mark := site.MarkOf(r); mark != nil {
-		mark.Reach(h)
-		skipAccessLog(r)
-		w.WriteHeader(http.StatusNoContent)
+		h.serveMarked(w, r, next, mark)
 		return nil
 	}
 	secrets, state := redact.Values(r)
@@ -89,8 +89,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
+// serveMarked answers a request that this process has sent itself: an update that was
+// fetched passes, and a trial of the address ends here.
+func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, mark *site.Mark) {
+	mark.Reach(h)
+	switch {
+	case slices.Contains(mark.Passes, site.Gate(h)):
+		h.deliver(w, r, next, h.forward)
+	case len(mark.Passes) > 0: // for another webhook
+		h.refuse(w, r, noSecret, nil)
+	default:
+		skipAccessLog(r)
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
 func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) result {
+	if h.Poll {
+		return polling
+	}
 	if !h.AllowHTTP && !clientip.Secure(r) {
 		return plainHTTP
 	}
@@ -121,22 +139,12 @@ func (h *Handler) verifyForm(r *http.Request) result {
 	switch {
 	case r.Method != http.MethodPost:
 		return wrongMethod
-	case !isJSON(r.Header["Content-Type"]):
+	case !telegramupdate.IsJSON(r.Header["Content-Type"]):
 		return wrongType
 	case r.ContentLength > h.answers.MaxBody:
 		return tooLarge
 	}
 	return passed
-}
-
-// isJSON reports whether the one Content-Type is application/json, with whatever
-// parameters.
-func isJSON(contentType []string) bool {
-	if len(contentType) != 1 {
-		return false
-	}
-	mediaType, _, _ := strings.Cut(contentType[0], ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
 }
 
 // isForgery reports whether a refused request counts toward a penalty: a wrong
@@ -152,7 +160,7 @@ func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 	case len(secrets) > 0:
 		return true
 	}
-	return r.Method == http.MethodPost && isJSON(r.Header["Content-Type"])
+	return r.Method == http.MethodPost && telegramupdate.IsJSON(r.Header["Content-Type"])
 }
 
 // refuse answers with a bare status, the same 403 for every reason that keeps a
@@ -160,27 +168,12 @@ func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
 	skipAccessLog(r)
 	telegramupdate.ProvideEmpty(r)
-	header := w.Header()
-	delete(header, "Server")
-	delete(header, "Alt-Svc")
-	if hsts := h.hsts(r, header); hsts != "" && header.Get("Strict-Transport-Security") == "" {
-		header.Set("Strict-Transport-Security", hsts)
-	}
-	switch why {
-	case notReady:
-		h.answers.SetRetryAfter(header)
-	case wrongMethod:
-		header.Set("Allow", http.MethodPost)
-	}
 	if results[why].penalized && h.listener.Refused(r, h.isForgery(r, secrets)) {
-		header.Set("Connection", "close") // the wrapper accepts no new one for a while
+		w.Header().Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
-	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		// net/http reads the rest of a body before it sends the answer, and a
-		// stranger may keep that back. If this cannot be set it waits longer.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
-	}
-	w.WriteHeader(results[why].status)
+	rules := h.answers
+	rules.HSTS = h.hsts(r, w.Header())
+	rules.Refuse(w, r, results[why].status)
 	h.recordRefusal(r, why)
 }
 

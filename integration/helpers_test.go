@@ -90,7 +90,11 @@ type webhookState struct {
 	RegisteredBy               string    `json:"registered_by"`
 	RegisteredAt               time.Time `json:"registered_at"`
 	Telegram                   *struct{ URL string }
-	Secret                     struct {
+	Polling                    *struct {
+		Waiting   int
+		FetchedAt time.Time `json:"fetched_at"`
+	}
+	Secret struct {
 		Source    string
 		Made, Due time.Time
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func init() { caddy.RegisterModule(AdminAPI{}) }
@@ -25,11 +27,12 @@ const AnswerTimeout = time.Minute
 //	GET    /telegram_webhook/{name}           one
 //	POST   /telegram_webhook/{name}/rotate    another secret takes the place of the current one
 //	POST   /telegram_webhook/{name}/register  setWebhook is called, whatever there is
+//	POST   /telegram_webhook/{name}/send      the update in the body is handed to the bot
 //	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register
 //
 // register and DELETE take ?drop_pending_updates=true, which throws away the
 // updates that wait. Every answer but an error is the state of the webhook, or
-// of all, as package status documents it.
+// of all, as package status documents it; that of send is what came of the update.
 //
 // It has no state of its own: Caddy provisions one for every configuration, and
 // does not end the one before.
@@ -50,6 +53,7 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
 		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: change((*Webhook).Delete)},
 		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: change((*Webhook).Register)},
+		{Pattern: "POST " + status.Endpoint + "{name}/send", Handler: caddy.AdminHandlerFunc(send)},
 		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })},
 	}
 }
@@ -77,6 +81,22 @@ func get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, webhook.Status())
+}
+
+func send(w http.ResponseWriter, r *http.Request) error {
+	webhook, err := find(r)
+	if err != nil {
+		return err
+	}
+	update, err := io.ReadAll(http.MaxBytesReader(w, r.Body, telegram.MaxUpdate))
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("reading the update: %w", err)}
+	}
+	sent, err := webhook.Send(update)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+	}
+	return writeJSON(w, sent)
 }
 
 // find returns the webhook that the request names. Of two with one name it is the

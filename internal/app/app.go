@@ -104,7 +104,10 @@ func (*App) Start() error { return nil }
 
 // Stop satisfies caddy.App. The webhooks stop with the event "stopping", before any
 // app does.
-func (*App) Stop() error { return nil }
+func (a *App) Stop() error {
+	a.awaitDeliveries()
+	return nil
+}
 
 // startWebhooks begins what works in the background. A configuration that is only
 // validated does not come here.

@@ -10,19 +10,33 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 var (
 	errUnmanaged  = impossible{errors.New("this webhook is registered by something else; with bot_token in the configuration, it can be done here")}
+	errPolling    = impossible{errors.New("the updates of this bot are fetched; take poll out of the configuration to have a webhook")}
 	errConfigured = impossible{errors.New("the secret is in the configuration: put a new one first there, keep the old one beside it for a while, and reload")}
 )
+
+// running returns the webhook's registrar, or why it has none.
+func (w *Webhook) running() (*registrar.Registrar, error) {
+	running := w.registrar.Load()
+	switch {
+	case w.polls():
+		return nil, errPolling
+	case running == nil:
+		return nil, errUnmanaged
+	}
+	return running, nil
+}
 
 // Register calls setWebhook, whatever there is, and returns when it has been taken.
 // With drop, the updates that wait are thrown away.
 func (w *Webhook) Register(ctx context.Context, drop bool) error {
-	running := w.registrar.Load()
-	if running == nil {
-		return errUnmanaged
+	running, err := w.running()
+	if err != nil {
+		return err
 	}
 	for {
 		err := running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderRegister, Drop: drop})
@@ -43,11 +57,15 @@ func (w *Webhook) Register(ctx context.Context, drop bool) error {
 const maxRetryAfter = 5 * time.Second
 
 // Delete calls deleteWebhook. The webhook is not registered again until that is
-// asked for, or its configuration changes.
+// asked for, or its configuration changes. Where updates are fetched, it is the webhook that
+// is in the way.
 func (w *Webhook) Delete(ctx context.Context, drop bool) error {
-	running := w.registrar.Load()
-	if running == nil {
-		return errUnmanaged
+	if w.polls() {
+		return withRemedy(botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx, drop))
+	}
+	running, err := w.running()
+	if err != nil {
+		return err
 	}
 	if err := withRemedy(running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderDelete, Drop: drop})); err != nil {
 		return fmt.Errorf("%w; what Telegram has is as it was", err)
@@ -58,22 +76,36 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 // Rotate has another secret take the place of the current one, and returns when
 // Telegram has it.
 func (w *Webhook) Rotate(ctx context.Context) error {
-	running := w.registrar.Load()
-	switch {
-	case w.settings.Secrets != nil:
-		return errConfigured
-	case running == nil:
-		return errUnmanaged
+	running, err := w.running()
+	if w.settings.Secrets != nil {
+		err = errConfigured
+	}
+	if err != nil {
+		return err
 	}
 	// A webhook that cannot be registered now is not to get a new secret later.
 	if err := checkRegistered(running, running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderCheck})); err != nil {
 		return err
 	}
-	err := checkRegistered(running, running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderRotate}))
+	err = checkRegistered(running, running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderRotate}))
 	if err != nil && w.Secrets.Status().Rotating {
 		return fmt.Errorf("%w; the rotation has begun, and goes on by itself: see status", err)
 	}
 	return err
+}
+
+// Send hands an update to the bot inside the process, and returns how Telegram would take
+// the answer.
+func (w *Webhook) Send(update []byte) (status.Sent, error) {
+	found := w.location.Load()
+	if found == nil || found.address == "" || found.fault != nil {
+		return status.Sent{}, impossible{errors.New("there is no address that leads to this webhook: see status, or give send a url")}
+	}
+	a := w.Deliver(update)
+	outcome, result := a.Outcome()
+	return status.Sent{
+		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Outcome: int(outcome), Result: result,
+	}, nil
 }
 
 // withRemedy adds to an error what can be done about it.

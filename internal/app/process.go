@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
+	"github.com/caddy-telegram/telegramwebhook/internal/poll"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
@@ -35,16 +36,20 @@ type bot struct {
 	secrets secret.Memory
 	updates *deliver.Table                      // with dedupe
 	leader  atomic.Pointer[registrar.Registrar] // that of the latest configuration
+	poller  *poll.Poller                        // idle unless updates are fetched
 }
 
-// Destruct satisfies caddy.Destructor.
-func (*bot) Destruct() error { return nil }
+// Destruct satisfies caddy.Destructor. No configuration has the bot any more.
+func (b *bot) Destruct() error {
+	b.poller.Stop()
+	return nil
+}
 
 // useBot returns what is known of the bot of that key. Each call is matched by one
 // of releaseBot.
 func useBot(key string) *bot {
 	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return &bot{updates: deliver.NewTable()}, nil
+		return &bot{updates: deliver.NewTable(), poller: poll.New()}, nil
 	})
 	return value.(*bot)
 }

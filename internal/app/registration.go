@@ -24,6 +24,7 @@ type Registration struct {
 	Account     *botapi.Account
 	URL         string         // an address, a path, or empty
 	Certificate string         // a file, "internal", or empty
+	Poll        bool           // fetch the updates instead
 	Parameters  botapi.Webhook // those that need no file and no place
 	Check       time.Duration  // between comparisons with getWebhookInfo; 0 for none
 }

@@ -74,6 +74,9 @@ func (w *Webhook) state() status.Webhook {
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
+	if w.polls() {
+		w.addPolling(&s)
+	}
 	return s
 }
 

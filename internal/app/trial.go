@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -45,7 +46,40 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt),
 			zap.String("remedy", doubtRemedy))
 	}
-	close(confirmed)
+	switch {
+	case !w.polls():
+		if w.bot != nil {
+			w.bot.poller.Stop() // which the configuration before may have started
+		}
+		close(confirmed)
+	case found.fault != nil:
+		w.bot.poller.Stop()
+		w.logger.Error("updates not fetched", w.NameField(), zap.Error(found.fault), zap.String("remedy", "correct the configuration and reload"))
+	default:
+		w.startPolling()
+	}
+}
+
+// findLocalAddress returns the address to which this process sends the updates that it has
+// fetched: the webhook's own host and path, or the path of url where several lead here.
+func (w *Webhook) findLocalAddress() location {
+	g, place := w.main()
+	place.Hosts = place.Names()
+	if len(place.Hosts) == 0 {
+		place.Hosts = []string{"localhost"}
+	}
+	place.Hosts = place.Hosts[:1]
+	address, err := site.URL(g.server, place, "")
+	if given := w.settings.Registration.URL; err != nil && given != "" {
+		if target, parseErr := telegram.ParseTarget(given); parseErr == nil && site.IsAddress(given) {
+			given = target.Query
+		}
+		address, err = site.URL(g.server, place, given)
+	}
+	if err != nil {
+		return location{fault: errors.New("url: " + w.HidePath(err.Error()))}
+	}
+	return location{address: address}
 }
 
 const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"
@@ -54,6 +88,9 @@ const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in fro
 // routes may hold a token.
 func (w *Webhook) findAddress() (found location) {
 	g, place := w.main()
+	if w.polls() {
+		return w.findLocalAddress()
+	}
 	given, needsTLS := "", false
 	if r := w.settings.Registration; r != nil {
 		given, needsTLS = r.URL, !site.IsAddress(r.URL)
@@ -172,4 +209,21 @@ func (a *App) webhookOf(g site.Gate) *Webhook {
 		}
 	}
 	return nil
+}
+
+// warnOfPlaces warns of handlers that keep updates from the webhook, and of a token
+// in its path.
+func (w *Webhook) warnOfPlaces() {
+	for _, g := range w.gates {
+		place := w.app.places()[g.Gate]
+		for _, handler := range place.InFront {
+			w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(),
+				zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
+				zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
+		}
+		if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
+			w.logger.Warn("bot token in the webhook's path", w.NameField(),
+				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
+		}
+	}
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Settings is what a handler says of its webhook.
@@ -222,28 +221,16 @@ func (w *Webhook) start() {
 	found := w.findAddress()
 	w.location.Store(&found)
 	confirmed := make(chan struct{})
-	if w.settings.Registration != nil {
+	if w.settings.Registration != nil && !w.polls() {
 		w.startRegistrar(confirmed)
 	}
 	go w.confirmAddress(confirmed)
 }
 
-// stop ends it.
-func (w *Webhook) stop() { w.registrar.Load().Stop() }
-
-// warnOfPlaces warns of handlers that keep updates from the webhook, and of a token
-// in its path.
-func (w *Webhook) warnOfPlaces() {
-	for _, g := range w.gates {
-		place := w.app.places()[g.Gate]
-		for _, handler := range place.InFront {
-			w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(),
-				zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
-				zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
-		}
-		if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
-			w.logger.Warn("bot token in the webhook's path", w.NameField(),
-				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
-		}
+// stop ends it. A poller goes on for the next configuration.
+func (w *Webhook) stop() {
+	w.registrar.Load().Stop()
+	if w.polls() && caddy.Exiting() {
+		w.bot.poller.Stop()
 	}
 }

@@ -31,6 +31,18 @@ func None(d *caddyfile.Dispenser, field string) error {
 	return nil
 }
 
+// Switch reads a field that takes on, off, or nothing for on.
+func Switch(d *caddyfile.Dispenser, field string) (bool, error) {
+	if !d.NextArg() {
+		return true, nil
+	}
+	arg := d.Val()
+	if arg != "on" && arg != "off" {
+		return false, d.Errf("%s: %s is neither \"on\" nor \"off\"", field, telegram.Quote(arg))
+	}
+	return arg == "on", None(d, field)
+}
+
 // Several reads a field that takes one argument or more. What it takes is said in
 // the error.
 func Several(d *caddyfile.Dispenser, field, what string) ([]string, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -37,7 +38,7 @@ func findWebhooks(cmd *cobra.Command, args []string) (found []status.Webhook, ap
 	}
 	api = adminAPI(address)
 	var all []status.Webhook
-	if err := api.request(http.MethodGet, "", &all); err != nil {
+	if err := api.request(http.MethodGet, "", nil, &all); err != nil {
 		return nil, "", err
 	}
 	for _, w := range all {
@@ -81,9 +82,9 @@ func names(webhooks []status.Webhook) string {
 	return strings.Join(names, ", ")
 }
 
-func (a adminAPI) request(method, path string, answer any) error {
+func (a adminAPI) request(method, path string, body io.Reader, answer any) error {
 	errNotOurs := fmt.Errorf("the server at %s does not know telegram_webhook: it is a Caddy without this module, or not a Caddy", a)
-	resp, err := caddycmd.AdminAPIRequest(string(a), method, status.Endpoint+path, nil, nil)
+	resp, err := caddycmd.AdminAPIRequest(string(a), method, status.Endpoint+path, nil, body)
 	if err == nil {
 		defer resp.Body.Close()
 		if json.NewDecoder(resp.Body).Decode(answer) != nil {
@@ -95,9 +96,9 @@ func (a adminAPI) request(method, path string, answer any) error {
 	if !ok {
 		return fmt.Errorf("the admin API at %s cannot be reached (is Caddy running? see --address and --config): %w", a, err)
 	}
-	_, body, _ := strings.Cut(answered, ": ") // after the status
+	_, text, _ := strings.Cut(answered, ": ") // after the status
 	var refusal struct{ Error string }
-	if json.Unmarshal([]byte(body), &refusal) != nil || refusal.Error == "" {
+	if json.Unmarshal([]byte(text), &refusal) != nil || refusal.Error == "" {
 		return errNotOurs
 	}
 	return errors.New(line(refusal.Error))

@@ -79,7 +79,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 		}
 		// A dot is escaped too, since "." and ".." are names.
 		path := strings.ReplaceAll(url.PathEscape(w.Name), ".", "%2E")
-		if err := api.request(method, path+action+query, &w); err != nil {
+		if err := api.request(method, path+action+query, nil, &w); err != nil {
 			return fmt.Errorf("%s: %w", line(w.Name), err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done(w))

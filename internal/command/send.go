@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -10,38 +11,64 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newSend() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "send URL",
+		Use:   "send [URL|NAME]",
 		Short: "Sends an update exactly as Telegram does, and says how Telegram takes the answer",
 		Long: `
 Sends one update to a webhook, byte for byte as Telegram does, once. Shows the
 answer, and says how Telegram would take it; a method in it is not called.
 
-To try a bot whose secret is kept by the gate, send to the bot itself, at its
-http:// address on this machine.
+Without a URL the running Caddy hands the update to the webhook of that name, or to
+the only one, inside the process: its secret need not be known.
 
 Exit status: 0 delivered, 1 not sent, 2 not delivered, 3 not delivered with a 410,
 which makes Telegram remove the webhook after 23 hours.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: runSend,
 	}
 	cmd.Flags().String(updateFlag, "", "`file` with the update as JSON, - for standard input (default: a built-in message)")
 	addSecretFlags(cmd)
+	addAdminFlags(cmd)
 	return cmd
 }
 
 func runSend(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && strings.Contains(args[0], "://") {
+		return sendToURL(cmd, args)
+	}
+	webhook, api, err := findWebhook(cmd, args)
+	if err != nil {
+		return err
+	}
+	update, err := readUpdate(cmd)
+	if err != nil {
+		return err
+	}
+	var sent status.Sent
+	if err := api.request(http.MethodPost, url.PathEscape(webhook.Name)+"/send", bytes.NewReader(update), &sent); err != nil {
+		return fmt.Errorf("%s: %w", line(webhook.Name), err)
+	}
+	table := newTable(cmd.OutOrStdout())
+	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
+	return printOutcome(cmd, table, printable.Text{}, &telegram.Answer{Status: sent.Status, Reason: sent.Reason, Header: sent.Header, Body: sent.Body},
+		telegram.Outcome(sent.Outcome), sent.Result, "")
+}
+
+func sendToURL(cmd *cobra.Command, args []string) error {
 	target, err := telegram.ParseTarget(args[0])
 	if err != nil {
 		return err
@@ -81,12 +108,20 @@ func runSend(cmd *cobra.Command, args []string) error {
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	printRow(table, "secret", map[bool]string{true: "sent", false: "none given"}[secret != ""])
-	printAnswer(table, text, answer)
-	outcome, sentence := answer.Outcome()
-	printRow(table, "result", text.Line(sentence, 2*maxLine))
+	outcome, result := answer.Outcome()
+	hint := ""
 	if secret == "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
-		printRow(table, "hint", "give the secret in "+secretEnv+" or with --secret-file; if the gate keeps it, send to the bot itself, such as http://localhost:8080/")
+		hint = "give the secret in " + secretEnv + " or with --secret-file; if the gate keeps it, give the webhook's name in place of the url"
 	}
+	return printOutcome(cmd, table, text, answer, outcome, result, hint)
+}
+
+// printOutcome prints the answer and how Telegram takes it, and ends the command with an
+// exit status that says so too.
+func printOutcome(cmd *cobra.Command, table *tabwriter.Writer, text printable.Text, answer *telegram.Answer, outcome telegram.Outcome, result, hint string) error {
+	printAnswer(table, text, answer)
+	printRow(table, "result", text.Line(result, 2*maxLine))
+	printRow(table, "hint", hint)
 	if err := table.Flush(); err != nil {
 		return err
 	}

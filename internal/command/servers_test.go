@@ -25,7 +25,8 @@ const theSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 // serveAdmin starts an admin API and returns its address. GET is answered with the
 // file webhooks.json, in which $GATE is replaced, and "-3m" or "18d" by such a time
 // from now. What is to be changed is written to the file changes, and answered with
-// refusal.json if it is there, or with the first webhook.
+// refusal.json if it is there, or with the first webhook. The body of send is written to
+// the file sent, and answered with sent.json.
 func serveAdmin(env *testscript.Env) string {
 	file := func(name string) string { return path.Join(env.WorkDir, name) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,6 +47,12 @@ func serveAdmin(env *testscript.Env) string {
 		if refusal, err := os.ReadFile(file("refusal.json")); err == nil {
 			w.WriteHeader(http.StatusConflict)
 			_, _ = w.Write(refusal)
+			return
+		}
+		if sent, err := os.ReadFile(file("sent.json")); err == nil && strings.HasSuffix(r.URL.Path, "/send") {
+			update, _ := io.ReadAll(r.Body)
+			_ = os.WriteFile(file("sent"), update, 0o600)
+			_, _ = w.Write(sent)
 			return
 		}
 		_, _ = w.Write(bytes.TrimSuffix(bytes.TrimPrefix(bytes.TrimSpace(webhooks), []byte("[")), []byte("]")))

@@ -5,6 +5,7 @@
 //   - deliver.go: what becomes of a delivery
 //   - rules.go: what can be set
 //   - writer.go: the answer on its way back
+//   - refuse.go: the answer to a request that does not pass
 //   - once.go, table.go: each update to the bot once
 package deliver
 
@@ -98,15 +99,15 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !aw.wroteHeader {
 		w.Header().Del("Content-Length")
 		if kind == Unreachable || kind == Unhandled || kind == InFlight {
-			rules.SetRetryAfter(w.Header())
+			rules.setRetryAfter(w.Header())
 		}
 		aw.WriteHeader(status)
 	}
 	return Outcome{Kind: kind, Status: aw.status, Err: cmp.Or(err, errUnhandled)}
 }
 
-// SetRetryAfter tells Telegram when to come again.
-func (rules Rules) SetRetryAfter(h http.Header) {
+// setRetryAfter tells Telegram when to come again.
+func (rules Rules) setRetryAfter(h http.Header) {
 	if rules.RetryAfter != "" {
 		h.Set("Retry-After", rules.RetryAfter)
 	}

@@ -31,19 +31,30 @@ var gauges = []struct {
 		func(s State) (float64, bool) { return number(s.State == status.Registered), attempted(s) }},
 	{gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0."),
 		func(s State) (float64, bool) { return number(s.State == status.Contested), attempted(s) }},
-	{gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said."),
-		func(s State) (float64, bool) { return float64(told(s).Pending), s.Telegram != nil }},
+	{gauge("pending_updates", "Updates that Telegram has not delivered yet, as it last said, or that were fetched and not taken."),
+		func(s State) (float64, bool) {
+			return float64(told(s).Pending + fetched(s).Waiting), s.Telegram != nil || s.Polling != nil
+		}},
 	{gauge("last_error_timestamp_seconds", "When Telegram last failed to deliver an update, in Unix time; 0 for never."),
 		func(s State) (float64, bool) { return unix(told(s).LastErrorAt), s.Telegram != nil }},
+	{gauge("polling", "1 while this node fetches the updates, 0 while another one does or it fails."),
+		func(s State) (float64, bool) { return number(s.State == status.Polling), s.Polling != nil }},
+	{gauge("last_fetch_timestamp_seconds", "When Telegram last answered getUpdates, in Unix time; 0 for never."),
+		func(s State) (float64, bool) { return unix(fetched(s).FetchedAt), s.Polling != nil }},
 	{gauge("secret_age_seconds", "How long ago the secret that is registered was made; only for kept secrets."),
 		func(s State) (float64, bool) { return time.Since(s.Secret.Made).Seconds(), !s.Secret.Made.IsZero() }},
 }
 
 // attempted reports whether an attempt to register the webhook has ended.
-func attempted(s State) bool { return s.State != status.Unmanaged && s.State != status.Pending }
+func attempted(s State) bool {
+	return s.State != status.Unmanaged && s.State != status.Pending && s.Polling == nil
+}
 
 // told is what Telegram has said, if anything.
 func told(s State) status.Telegram { return *cmp.Or(s.Telegram, new(status.Telegram)) }
+
+// fetched is what the poller says, if there is one.
+func fetched(s State) status.Fetching { return *cmp.Or(s.Polling, new(status.Fetching)) }
 
 var penalized = prometheus.NewDesc(prefix+"penalized_addresses", "Addresses that may not connect since they have forged too often.", nil, nil)
 

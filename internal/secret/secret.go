@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,14 @@ func CheckAccepted(value string) error {
 		return fmt.Errorf("has %d characters, and at least %d are needed; make one with: caddy telegram-webhook secret", len(value), minLen)
 	}
 	return err
+}
+
+// CheckForwarded is Check of a secret that the bot is to get in place of the webhook's.
+func CheckForwarded(value string) error {
+	if slices.Contains([]string{"on", "off", "true", "false", "yes", "no"}, strings.ToLower(value)) {
+		return errors.New("takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none")
+	}
+	return Check(value)
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.

@@ -125,6 +125,18 @@ func Resolve(configured string, check func(value string) error) (string, error) 
 	return value, err
 }
 
+// ResolveForwarded returns the secret that the bot gets: the configured value, or if that is
+// empty the first secret that is configured.
+func ResolveForwarded(configured string, secrets Source) (string, error) {
+	if configured != "" {
+		return Resolve(configured, CheckForwarded)
+	}
+	if first, ok := secrets.(*Configured); ok {
+		return first.First, nil
+	}
+	return "", errors.New("updates that are fetched have no secret to hand on; give it a value, or set secret")
+}
+
 // File is a configured value with the placeholder of a file. Caddy reads the file when the
 // configuration loads, and never again.
 type File struct {

@@ -29,7 +29,10 @@ type Inside struct {
 
 // Mark is in the context of the requests that Inside sends, and of no other: nobody
 // outside the process can make one. It takes down the gate that is reached.
-type Mark struct{ gate atomic.Pointer[Gate] }
+type Mark struct {
+	Passes []Gate // the gates that let the request through; none for a trial
+	gate   atomic.Pointer[Gate]
+}
 
 // Reach is called by the first gate on the way.
 func (m *Mark) Reach(gate Gate) { m.gate.Store(&gate) }

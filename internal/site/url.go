@@ -66,6 +66,16 @@ func (p Place) host() (string, error) {
 	return p.Hosts[0], nil
 }
 
+// Names returns the hosts that are names and no patterns.
+func (p Place) Names() (names []string) {
+	for _, host := range p.Hosts {
+		if !strings.ContainsAny(host, "*{") {
+			names = append(names, host)
+		}
+	}
+	return names
+}
+
 // path is the one path that leads here.
 func (p Place) path() (string, error) {
 	switch {

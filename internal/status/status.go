@@ -4,6 +4,7 @@ package status
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,8 @@ import (
 const (
 	Registered = "registered"
 	Unmanaged  = "unmanaged"
+	Polling    = "polling"
+	Standby    = "standby"
 	Pending    = "pending"
 	Contested  = "contested"
 )
@@ -31,6 +34,8 @@ type Webhook struct {
 	//   - deleted: the webhook was deleted on demand, and is not registered until
 	//     that is asked for, or the configuration changes
 	//   - unmanaged: there is no bot_token, and so no registration
+	//   - polling: this node fetches the updates
+	//   - standby: another node fetches them
 	State string `json:"state"`
 
 	// Since is when it came to be so, on this node.
@@ -61,6 +66,9 @@ type Webhook struct {
 	// not asked yet, or does not ask, as when it is deleted or superseded.
 	Telegram *Telegram `json:"telegram,omitempty"`
 
+	// Polling is what is known of the updates that are fetched; absent for a webhook.
+	Polling *Fetching `json:"polling,omitempty"`
+
 	Secret Secret `json:"secret"`
 
 	// Requests counts the requests since the process started by their result:
@@ -73,7 +81,9 @@ type Webhook struct {
 }
 
 // Well reports whether the registration is as it should be.
-func (w Webhook) Well() bool { return w.State == Registered || w.State == Unmanaged }
+func (w Webhook) Well() bool {
+	return slices.Contains([]string{Registered, Unmanaged, Polling, Standby}, w.State)
+}
 
 // Problem says what is not as it should be; empty if all is.
 func (w Webhook) Problem() string {
@@ -126,6 +136,33 @@ type Telegram struct {
 
 	MaxConnections int  `json:"max_connections,omitempty"`
 	Certificate    bool `json:"certificate"` // an uploaded one is in use
+}
+
+// Fetching is how the fetching of updates stands.
+type Fetching struct {
+	// Waiting is how many updates were fetched that the bot has not taken.
+	Waiting int `json:"waiting"`
+
+	// FetchedAt is when Telegram last answered getUpdates.
+	FetchedAt time.Time `json:"fetched_at,omitzero"`
+}
+
+// Sent is what came of an update that the running Caddy has handed to the bot.
+type Sent struct {
+	// URL is the address to which it went, inside the process.
+	URL string `json:"url"`
+
+	// Status, Reason, Header and Body are the answer, as Telegram would read it. Status is 0
+	// if there was none.
+	Status int                 `json:"status"`
+	Reason string              `json:"reason,omitempty"`
+	Header map[string][]string `json:"header,omitempty"`
+	Body   []byte              `json:"body,omitempty"`
+
+	// Outcome is 0 if the update counts as delivered, 1 if Telegram would send it again,
+	// and 2 if it would remove the webhook in the end. Result says so for people.
+	Outcome int    `json:"outcome"`
+	Result  string `json:"result"`
 }
 
 // Recently reports whether Telegram could not deliver within the last hour.

@@ -38,3 +38,13 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
+
+// IsJSON reports whether the one Content-Type is application/json, with whatever
+// parameters.
+func IsJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	mediaType, _, _ := strings.Cut(contentType[0], ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/json")
+}

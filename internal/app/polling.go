@@ -1,0 +1,74 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/poll"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
+)
+
+// polls reports whether the updates are fetched.
+func (w *Webhook) polls() bool { return w.settings.Registration != nil && w.settings.Registration.Poll }
+
+// startPolling hands the bot's updates to this configuration.
+func (w *Webhook) startPolling() {
+	r := w.settings.Registration
+	w.bot.poller.Serve(poll.Config{
+		Webhook:        w,
+		API:            botapi.NewClient(r.Account, nil),
+		Storage:        w.ctx.Storage(),
+		Prefix:         r.Account.Key(),
+		Process:        registrar.ThisNode().Process,
+		AllowedUpdates: r.Parameters.AllowedUpdates,
+		MaxConnections: r.Parameters.MaxConnections,
+		Logger:         w.logger.With(w.NameField()),
+	})
+}
+
+// Deliver satisfies poll.Webhook. It hands an update to the bot as Telegram would send it.
+func (w *Webhook) Deliver(update []byte) *telegram.Answer {
+	target, err := telegram.ParseTarget(w.location.Load().address)
+	if err != nil {
+		return &telegram.Answer{Err: err}
+	}
+	mark := new(site.Mark)
+	for _, g := range w.gates {
+		mark.Passes = append(mark.Passes, g.Gate)
+	}
+	return w.inside(target).Send(mark, update, telegram.Timeout)
+}
+
+// addPolling adds what the poller knows.
+func (w *Webhook) addPolling(s *status.Webhook) {
+	s.State = string(registrar.Pending)
+	if found := w.location.Load(); found != nil && found.fault != nil {
+		s.State, s.Detail, s.Advice = string(registrar.Failing), found.fault.Error(), sentence("correct the configuration and reload")
+		return
+	}
+	p := w.bot.poller.Status()
+	if p.State == "" {
+		return
+	}
+	s.State, s.Since, s.Detail, s.Advice = p.State, p.Since, p.Detail, sentence(p.Remedy)
+	s.Polling = &status.Fetching{Waiting: p.Waiting, FetchedAt: p.FetchedAt}
+}
+
+// awaitDeliveries waits when Caddy exits until the updates that were fetched are answered:
+// nobody else waits for requests inside the process.
+func (a *App) awaitDeliveries() {
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(time.Duration(a.http.GracePeriod), telegram.Timeout))
+	defer cancel()
+	for _, w := range a.webhooks {
+		if w.polls() && caddy.Exiting() {
+			w.bot.poller.Wait(ctx)
+		}
+	}
+}

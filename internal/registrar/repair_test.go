@@ -86,7 +86,7 @@ func TestContestedUnhurried(t *testing.T) {
 		fight(interval * 6 / 5)
 		n.want(t, Contested)
 		// For as long it is left to the other, and said once.
-		fight(2 * interval)
+		fight(interval * 3 / 2)
 		wantCalls(t, api, 1+maxRepairs, "while it is contested")
 		if told := n.logged("webhook contested"); told != 1 {
 			t.Errorf("told %d times", told)

@@ -61,6 +61,20 @@ var addressCases = map[string]addressCase{
 	"an error":               {"route {\ntest_error\nGATE()\n}", "", "something else answers with status 418"},
 	"it hangs":               {"route {\nreverse_proxy HANGING\nGATE()\n}", "", "there was no answer within 5s"},
 	"a client's address":     {"@t client_ip 127.0.0.1\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nrespond 403", "/", ""},
+	"path_regexp rewrites":   {"uri path_regexp ^/pub/(.*)$ /$1\nhandle /t {\nGATE(url /pub/t)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/pub/t", ""},
+	"try_files":              {"root * /\ntry_files {path} /\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"a redirect":             {"redir /t /t/ 308\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 308"},
+	"errors answered":        {"route {\nerror 500\nGATE()\n}\nhandle_errors {\nrespond 200\n}", "", "something else answers with status 200"},
+	"intercept":              {"intercept {\n@e status 404\nhandle_response @e {\nrespond 200\n}\n}\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "/t", ""},
+	"all but one path":       {"@t not path /\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"strip_prefix twice":     {"handle_path /a/* {\nuri strip_prefix /b\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\n}\nreverse_proxy WEB", "/a/b/t", ""},
+	"an escaped slash":       {"handle /a%2Fb {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/a%2fb", ""},
+	"not the escaped slash":  {"handle /a%2Fb {\nGATE(url /a/b)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"other letters":          {"handle /приём/é {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/приём/é", ""},
+	"two slashes":            {"handle //t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "//t", ""},
+	"dots":                   {"handle /a/../t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"a question mark":        {"handle \"/a?b\" {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"TLS and the protocol":   {"@t {\nprotocol https\nvars {http.request.tls.version} tls1.3\n}\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/", ""},
 	"a host of its own":      {"GATE(url https://public.example.com/telegram)\nreverse_proxy BOT", "elsewhere", "no site of this Caddy has the host public.example.com"},
 }
 
@@ -169,4 +183,22 @@ func TestTrialIsNotRepeated(t *testing.T) {
 	}
 	caddytest.Load(t, admin, strings.Replace(config, "check 10s", "check 11s", 1))
 	caddytest.WaitUntil(t, "the next load has tried too", func() bool { return asked.Load() == 2 })
+}
+
+// TestTrialOfAddress has a site that is an IP address, to which Telegram sends no server
+// name, and a server that asks for it.
+func TestTrialOfAddress(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	port := caddytest.FreePort(t)
+	gate := strings.Replace(expandGates("GATE()", address), "certificate internal\n", "", 1)
+	c := caddytest.Start(t, caddytest.Globals("local_certs", "default_sni 127.0.0.1", "servers {", "strict_sni_host on", "}")+
+		fmt.Sprintf("https://127.0.0.1:%d {\n%s\nreverse_proxy 127.0.0.1:9\n}\n", port, gate))
+	c.Out.Wait(t, "something else answers with status 421")
+	wantSetWebhook(t, api, 0, "though every update would get 421")
+	caddytest.WaitUntil(t, "the certificate is served", func() bool { return c.Serves(fmt.Sprintf("127.0.0.1:%d", port)) })
+	got := caddytest.Do(t, c.Client(), caddytest.Update(t, fmt.Sprintf("https://127.0.0.1:%d/", port), caddytest.RightSecret))
+	if got.Status != http.StatusMisdirectedRequest {
+		t.Errorf("an update gets %d", got.Status)
+	}
 }

@@ -120,9 +120,14 @@ func TestUnfit(t *testing.T) {
 		upload func(*x509.Certificate) // nil for what is served
 		want   string
 	}{
-		"expired":            {"localhost", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil, "certificate has expired"},
-		"of another host":    {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.localhost"} }, nil, "Telegram would not connect: "},
-		"not what is served": {"localhost", func(*x509.Certificate) {}, func(*x509.Certificate) {}, "certificate signed by unknown authority"},
+		"expired":                              {"localhost", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil, "certificate has expired"},
+		"of another host":                      {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.localhost"} }, nil, "Telegram would not connect: "},
+		"not what is served":                   {"localhost", func(*x509.Certificate) {}, func(*x509.Certificate) {}, "certificate signed by unknown authority"},
+		"for clients":                          {"localhost", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, nil, "incompatible key usage"},
+		"not valid yet":                        {"localhost", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, nil, "not yet valid"},
+		"a wildcard too high":                  {"a.b.test.localhost", func(c *x509.Certificate) { c.DNSNames = []string{"*.test.localhost"} }, nil, "has to be one of its DNS names"},
+		"a wildcard too deep":                  {"test.localhost", func(c *x509.Certificate) { c.DNSNames = []string{"*.test.localhost"} }, nil, "has to be one of its DNS names"},
+		"the common name, and other DNS names": {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }, nil, "has to be one of its DNS names"},
 		"of an IP address": {"203.0.113.7", func(c *x509.Certificate) {
 			c.DNSNames, c.Subject, c.IPAddresses = nil, pkix.Name{}, []net.IP{net.ParseIP("203.0.113.7")}
 		}, nil, "-subj /CN=203.0.113.7"},

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -190,4 +191,48 @@ func post(admin int, path string) string {
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%s %s %v", resp.Status, content, err)
+}
+
+// TestLoadThatFailsLate gives Caddy a configuration that fails after all apps have started:
+// it fetches another one, from where nobody is. Nothing is registered, and the old one goes on.
+func TestLoadThatFailsLate(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	c := caddytest.Start(t, keptSite(port, address, bot, fmt.Sprintf("admin localhost:%d", admin), "name bot"))
+	c.Out.Wait(t, "webhook registered")
+	before := api.Webhook(caddytest.BotToken)
+
+	var config map[string]any
+	other := strings.Replace(caddytest.Get(t, admin, "/config/"), `"bot_token"`, `"url":"/other","bot_token"`, 1)
+	if err := json.Unmarshal([]byte(other), &config); err != nil {
+		t.Fatal(err)
+	}
+	config["admin"].(map[string]any)["config"] = map[string]any{"load": map[string]any{"module": "http", "url": fmt.Sprintf("http://127.0.0.1:%d/", caddytest.FreePort(t))}}
+	late, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPost, fmt.Sprintf("http://localhost:%d/load", admin), bytes.NewReader(late))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if got := caddytest.Do(t, http.DefaultClient, r); got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "loading dynamic config") {
+		t.Fatalf("the load got %d: %s", got.Status, got.Body)
+	}
+	if got := caddytest.Do(t, c.Client(), caddytest.Update(t, before.URL, before.Secret)); got.Status != http.StatusOK {
+		t.Errorf("an update gets %d", got.Status)
+	}
+	untilTaken(t, api)
+	if code, body := operate(t, admin, http.MethodPost, "bot/register"); code != http.StatusOK {
+		t.Errorf("register: %d: %s", code, body)
+	}
+	for _, call := range api.Calls("setWebhook") {
+		if call.Params["url"] != before.URL {
+			t.Errorf("%s is registered", call.Params["url"])
+		}
+	}
+	wantSetWebhook(t, api, 2, "at the start and on demand")
 }

@@ -77,8 +77,9 @@ func (in Inside) Send(mark *Mark, update []byte, within time.Duration) *telegram
 func (in Inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.RemoteAddr = netip.AddrPortFrom(in.Client, 443).String()
 	if in.OverTLS {
-		r.TLS = &tls.ConnectionState{
-			Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, HandshakeComplete: true, ServerName: in.Target.ServerName(),
+		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, HandshakeComplete: true}
+		if _, err := netip.ParseAddr(in.Target.ServerName()); err != nil { // to an IP address no server name is sent
+			r.TLS.ServerName = in.Target.ServerName()
 		}
 	} else {
 		r.Header.Set("X-Forwarded-Proto", "https")

@@ -93,7 +93,7 @@ func (p Place) path() (string, error) {
 func withPort(host, own string, listen []string) string {
 	var ports []string
 	for _, address := range listen {
-		if a, err := caddy.ParseNetworkAddress(address); err == nil {
+		if a, err := caddy.ParseNetworkAddress(address); err == nil && a.StartPort > 0 { // a Unix socket has none
 			ports = append(ports, strconv.FormatUint(uint64(a.StartPort), 10))
 		}
 	}

@@ -27,6 +27,8 @@ func TestURL(t *testing.T) {
 		"host and path":            {hosts: list{"example.com"}, paths: list{"/telegram"}, listen: list{":443"}, want: "https://example.com/telegram"},
 		"another port":             {hosts: list{"bot.example.com"}, listen: list{":8443"}, want: "https://bot.example.com:8443/"},
 		"two ports, one is 443":    {hosts: list{"bot.example.com"}, listen: list{":8443", "127.0.0.1:443"}, want: "https://bot.example.com/"},
+		"a Unix socket":            {hosts: list{"bot.example.com"}, listen: list{"unix//run/caddy.sock"}, want: "https://bot.example.com/"},
+		"a socket and a port":      {hosts: list{"bot.example.com"}, listen: list{"unix//run/caddy.sock", ":8443"}, want: "https://bot.example.com:8443/"},
 		"a path is given":          {hosts: list{"bot.example.com"}, paths: list{"/t/*"}, listen: list{":443"}, given: "/t/one", want: "https://bot.example.com/t/one"},
 		"an address is given":      {listen: list{":443"}, plain: true, given: "https://public.example.com/x", want: "https://public.example.com/x"},
 		"no host":                  {listen: list{":443"}, err: "this site has no host name; set url to the webhook's whole public address"},

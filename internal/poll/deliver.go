@@ -1,0 +1,86 @@
+package poll
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
+)
+
+// deliver tries to deliver an update, and lets its queue go on.
+func (p *Poller) deliver(c Config, u *update, end chan<- struct{}) {
+	answer := try(c, u.body)
+	waiting := p.judge(u, answer)
+	close(end)
+	if answer.Delivered() {
+		return
+	}
+	now := false
+	p.failures.Do(func() { now = true })
+	if now {
+		reportFailure(c, u, answer, waiting)
+	}
+}
+
+// reportFailure tells everybody of a failed try.
+func reportFailure(c Config, u *update, answer *telegram.Answer, waiting int) {
+	var err error
+	defer catchPanic(c.Logger, &err)
+	text := answer.LastError()
+	if answer.Err != nil {
+		text = cmp.Or(text, answer.Err.Error())
+	}
+	c.Logger.Warn("fetched update not taken", zap.Int64("update_id", u.ID), zap.String("last_error", text), zap.Int("waiting", waiting))
+	c.Webhook.Emit("delivery_failing", map[string]any{"last_error": text, "pending": waiting})
+}
+
+// try hands an update to the webhook and calls the method in the answer, if it has one.
+// The update is not taken before that, and the next of its queue waits: what the bot says
+// in answers stays in order, and is said again after a crash.
+func try(c Config, body []byte) (answer *telegram.Answer) {
+	var err error
+	defer func() {
+		if err != nil {
+			answer = &telegram.Answer{Err: err}
+		}
+	}()
+	defer catchPanic(c.Logger, &err)
+	answer = c.Webhook.Deliver(body)
+	if answer.Delivered() && telegram.Runs(answer.Method) {
+		if err := c.API.Run(context.Background(), answer.Method, answer.ContentType(), answer.Body); err != nil {
+			c.Logger.Warn("method in the bot's answer failed", zap.String("method", answer.Method), zap.Error(err))
+		}
+	}
+	return answer
+}
+
+// judge draws the conclusions from a try, and returns how many updates wait.
+func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.underWay, u)
+	if answer.Delivered() {
+		u.taken, u.body = true, nil
+	} else {
+		now, pause := time.Now(), u.retries.Failed(answer.RetryAfter(), rand.IntN)
+		u.due = now.Add(pause)
+		if u.expired(now, pause) {
+			p.expire(u)
+		} else if pause > 0 && !p.closed {
+			time.AfterFunc(pause, p.resume)
+		}
+	}
+	p.dispatch()
+	return p.waiting()
+}
+
+// resume begins what has become due.
+func (p *Poller) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dispatch()
+}

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/printable"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -28,35 +29,31 @@ func (p *Poller) deliver(c Config, u *update, end chan<- struct{}) {
 
 // reportFailure tells everybody of a failed try.
 func reportFailure(c Config, u *update, answer *telegram.Answer, waiting int) {
-	var err error
-	defer catchPanic(c.Logger, &err)
 	text := answer.LastError()
 	if answer.Err != nil {
 		text = cmp.Or(text, answer.Err.Error())
 	}
 	c.Logger.Warn("fetched update not taken", zap.Int64("update_id", u.ID), zap.String("last_error", text), zap.Int("waiting", waiting))
-	c.Webhook.Emit("delivery_failing", map[string]any{"last_error": text, "pending": waiting})
+	emit(c, "delivery_failing", map[string]any{"last_error": text, "pending": waiting})
 }
 
 // try hands an update to the webhook and calls the method in the answer, if it has one.
 // The update is not taken before that, and the next of its queue waits: what the bot says
 // in answers stays in order, and is said again after a crash.
 func try(c Config, body []byte) (answer *telegram.Answer) {
-	var err error
-	defer func() {
-		if err != nil {
-			answer = &telegram.Answer{Err: err}
-		}
-	}()
-	defer catchPanic(c.Logger, &err)
-	answer = c.Webhook.Deliver(body)
-	if answer.Delivered() && telegram.Runs(answer.Method) {
-		if err := c.API.Run(context.Background(), answer.Method, answer.ContentType(), answer.Body); err != nil {
-			c.Logger.Warn("method in the bot's answer failed", zap.String("method", answer.Method), zap.Error(err))
+	answer = &telegram.Answer{Err: errPanicked}
+	defer catchPanic(c.Logger, new(error))
+	given := c.Webhook.Deliver(body)
+	if given.Delivered() && telegram.Runs(given.Method) {
+		if err := c.API.Run(context.Background(), given.Method, given.ContentType(), given.Body); err != nil {
+			c.Logger.Warn("method in the bot's answer failed", zap.String("method", printable.Text{}.Line(given.Method, maxMethod)), zap.Error(err))
 		}
 	}
-	return answer
+	return given
 }
+
+// maxMethod bounds what is logged as the name of a method, in characters.
+const maxMethod = 64
 
 // judge draws the conclusions from a try, and returns how many updates wait.
 func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {

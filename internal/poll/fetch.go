@@ -143,8 +143,8 @@ func (p *Poller) examine(ctx context.Context, c Config, err error) error {
 	if holder != "" {
 		return nil // the next attempt finds the same, and reports it
 	}
-	if leaseErr != nil {
-		p.lease.dropEnded()
+	if leaseErr != nil { // another process may have taken it meanwhile
+		p.lease.held.Store(false)
 	}
 	p.noWebhook = false
 	if webhook, ok := errors.AsType[webhookError](p.lookForWebhook(ctx, c)); ok {

@@ -33,7 +33,6 @@ type lease struct {
 	held atomic.Bool
 
 	turn       chan struct{} // filled by the one that looks, who alone uses what follows
-	until      time.Time     // when it ends unless it is renewed
 	other      []byte        // the record of another process, as last seen
 	otherSince time.Time     // since when it has not changed
 }
@@ -45,8 +44,7 @@ type leaseRecord struct {
 }
 
 // acquire takes the lease or renews it, and returns the process that has it instead, if
-// one has. After an error it is held if it was before: whoever cannot read storage cannot
-// take the lease there, and a conflict ends a fight.
+// one has. After an error it is held if it was before.
 func (l *lease) acquire(ctx context.Context, c Config) (holder string, err error) {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
@@ -68,15 +66,13 @@ func (l *lease) acquire(ctx context.Context, c Config) (holder string, err error
 		l.held.Store(false)
 		return found.Process, nil
 	}
-	until := now.Add(leaseTime)
-	content, err = json.Marshal(leaseRecord{c.Process, until})
+	content, err = json.Marshal(leaseRecord{c.Process, now.Add(leaseTime)})
 	if err == nil {
 		err = c.Storage.Store(ctx, leaseKey(c), content)
 	}
 	if err != nil {
 		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
 	}
-	l.until = until
 	l.held.Store(true)
 	return "", nil
 }
@@ -90,15 +86,6 @@ func (l *lease) lasts(content []byte, record leaseRecord, now time.Time) bool {
 	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
 }
 
-// dropEnded gives up a lease that has ended and could not be renewed.
-func (l *lease) dropEnded() {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	if !time.Now().Before(l.until) {
-		l.held.Store(false)
-	}
-}
-
 // giveBack deletes the lease, if this process has it.
 func (l *lease) giveBack(c Config) {
 	l.turn <- struct{}{}
@@ -106,8 +93,7 @@ func (l *lease) giveBack(c Config) {
 	if !l.held.Swap(false) {
 		return
 	}
-	var err error
-	defer catchPanic(c.Logger, &err)
+	defer catchPanic(c.Logger, new(error))
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	unlock, err := lock(ctx, c)

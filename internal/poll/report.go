@@ -71,7 +71,7 @@ func (p *Poller) report(c Config, status Status) {
 		}
 		c.Logger.Error("updates not fetched", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
 		if status.Remedy == conflictRemedy {
-			c.Webhook.Emit("contested", map[string]any{"found": "another program that calls getUpdates"})
+			emit(c, "contested", map[string]any{"found": "another program that calls getUpdates"})
 		}
 		return
 	case status.State == previous.State && status.LeaseHolder == previous.LeaseHolder:
@@ -81,6 +81,12 @@ func (p *Poller) report(c Config, status Status) {
 		c.Logger.Info("another node fetches the updates", zap.String("node", status.LeaseHolder))
 	}
 	p.reported = boundedlog.Repeated{}
+}
+
+// emit emits an event, to subscribers that may panic.
+func emit(c Config, event string, data map[string]any) {
+	defer catchPanic(c.Logger, new(error))
+	c.Webhook.Emit(event, data)
 }
 
 var errPanicked = errors.New("the poller has panicked; the entry before has the stack")

@@ -25,6 +25,17 @@ type answer struct {
 // Bot API's.
 type result interface{ valid() bool }
 
+// updateList is the result of getUpdates: the updates as they are on the wire.
+type updateList []json.RawMessage
+
+func (l *updateList) valid() bool { return *l != nil }
+
+// anything is the result of a method that a bot has asked for.
+type anything struct{}
+
+func (*anything) UnmarshalJSON([]byte) error { return nil }
+func (*anything) valid() bool                { return true }
+
 // confirmation is the result of setWebhook and deleteWebhook.
 type confirmation bool
 

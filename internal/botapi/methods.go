@@ -3,7 +3,6 @@ package botapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"strconv"
 	"time"
 )
@@ -35,11 +34,10 @@ type WebhookInfo struct {
 // SetWebhook registers a webhook. The caller has checked it. Updates that have not
 // been delivered are kept, unless they are dropped.
 func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
-	types, _ := json.Marshal(append([]string{}, w.AllowedUpdates...)) // [] and not null
 	parameters := []parameter{
 		{"url", w.URL},
 		{"secret_token", w.Secret},
-		{"allowed_updates", string(types)},
+		{"allowed_updates", typeList(w.AllowedUpdates)},
 		{"max_connections", strconv.Itoa(w.MaxConnections)},
 		{"ip_address", w.IPAddress},
 	}

@@ -85,7 +85,7 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 			err = errStopped
 		}
 		r.setStatus(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
-		wait, ok = jitter(r.Interval), true
+		wait, ok = botapi.Jitter(r.Interval), true
 	case status.undeleted:
 		r.Logger.Error("webhook not deleted", zap.Error(err))
 		wait = r.retryAfter(err)
@@ -97,7 +97,7 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 	default:
 		r.report(status)
 		r.backoff = 0
-		wait, ok = jitter(r.Interval), true
+		wait, ok = botapi.Jitter(r.Interval), true
 		if step := time.Until(status.nextStep); !status.nextStep.IsZero() && (wait == 0 || step < wait) {
 			wait = max(step, time.Millisecond)
 		}

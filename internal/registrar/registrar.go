@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -74,12 +75,11 @@ type Registrar struct {
 	orderers       []*placedOrder // all that wait for that
 	rotations      []*placedOrder // those that wait for the rotation that is under way
 	waiting        []*placedOrder // those whose attempts have not begun
-	backoff        time.Duration  // after the last error
+	backoff        botapi.Backoff // after the last error
 
-	reportedDamage bool      // of the record
-	reportedLoss   string    // what was found in the webhook's place, and logged
-	reportedError  Status    // the one whose error was logged last
-	reportedAt     time.Time // when that was
+	reportedDamage bool   // of the record
+	reportedLoss   string // what was found in the webhook's place, and logged
+	reportedError  boundedlog.Repeated
 
 	mu     sync.Mutex
 	status Status

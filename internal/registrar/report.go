@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 )
 
 // State is how a registration stands.
@@ -105,7 +106,7 @@ func (r *Registrar) report(status Status) {
 		r.reportError(status)
 		return
 	}
-	r.reportedError = Status{}
+	r.reportedError = boundedlog.Repeated{}
 	switch {
 	case status.State == previous.State || status.Result == "ok": // logged already, if at all
 	case status.State == Registered:
@@ -129,14 +130,11 @@ func rivals(found string) string {
 		"if the token has leaked, revoke it with @BotFather"
 }
 
-// reportError logs an error once. One that differs in its text alone is logged again
-// after a while: there may be a port or a number of seconds in it that is never the same.
+// reportError logs an error once.
 func (r *Registrar) reportError(status Status) {
-	last := r.reportedError
-	if status.Remedy == last.Remedy && (status.Detail == last.Detail || within(r.reportedAt, 10*time.Minute)) {
+	if !r.reportedError.IsNew(status.Detail, status.Remedy) {
 		return
 	}
-	r.reportedError, r.reportedAt = status, time.Now()
 	r.Logger.Error("webhook not registered", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
 }
 

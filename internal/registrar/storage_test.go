@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -179,7 +180,7 @@ func TestNewerVersion(t *testing.T) {
 			t.Errorf("in the log: %v", entries)
 		}
 		lose(t, storage)
-		settle(lastBackoff * 6 / 5)
+		settle(botapi.MaxBackoff * 6 / 5)
 		n.want(t, Registered)
 	})
 }

@@ -93,6 +93,9 @@ func (a *Answer) last(name string) string {
 	return values[len(values)-1]
 }
 
+// ContentType returns the body's type, by which Telegram looks for a call in it.
+func (a *Answer) ContentType() string { return a.last("Content-Type") }
+
 // RetryAfter returns the pause that a failed answer asks for: whole seconds, at most an
 // hour. Anything else, a date included, asks for none.
 func (a *Answer) RetryAfter() time.Duration {

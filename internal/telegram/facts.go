@@ -6,6 +6,7 @@
 //   - request.go, conn.go: how an update is sent
 //   - answer.go, body.go, call.go, errors.go: how the answer is read
 //   - outcome.go: what becomes of an update
+//   - update.go, retries.go: in which order updates are sent, and how often
 //   - sample.go: an update to try a webhook with
 //
 // Requests are written and answers read without net/http's client, which would add

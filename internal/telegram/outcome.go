@@ -47,6 +47,17 @@ func (a *Answer) Effect() string {
 	return ""
 }
 
+// LastError returns the failure in the words of getWebhookInfo, "" if that does not show it.
+func (a *Answer) LastError() string {
+	switch {
+	case errors.Is(a.Err, ErrClosed):
+		return ""
+	case a.Err != nil:
+		return a.Err.Error()
+	}
+	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
+}
+
 // cause is why the answer is not taken as a delivery.
 func (a *Answer) cause() string {
 	switch {

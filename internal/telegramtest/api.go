@@ -115,7 +115,7 @@ func (a *API) Send(token string, update []byte) {
 	defer a.mu.Unlock()
 	b := a.bot(token)
 	u := parseUpdate(update)
-	if !b.allows(u.kind) {
+	if !b.allows(u.Type) {
 		return
 	}
 	b.sender.queue(u)

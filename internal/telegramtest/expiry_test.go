@@ -8,18 +8,6 @@ import (
 	"time"
 )
 
-func TestExpiryOf(t *testing.T) {
-	for kind, want := range map[string]time.Duration{
-		"message": 24 * time.Hour, "poll": 24 * time.Hour, "": 24 * time.Hour, "inline_query": 30 * time.Second,
-		"chosen_inline_result": 10 * time.Minute,
-		"callback_query":       150 * time.Second, "shipping_query": 150 * time.Second, "pre_checkout_query": 150 * time.Second,
-	} {
-		if got := expiryOf(kind); got != want {
-			t.Errorf("%q: got %v, want %v", kind, got, want)
-		}
-	}
-}
-
 func TestExpiry(t *testing.T) {
 	for _, test := range []struct {
 		update string

@@ -132,7 +132,7 @@ func (s *Sender) confirm(offset int) {
 	}
 	for e := s.updates.Front(); e != nil; {
 		next := e.Next()
-		if offset < 0 && s.updates.Len() > -offset || e.Value.(*update).id < int64(offset) {
+		if offset < 0 && s.updates.Len() > -offset || e.Value.(*update).ID < int64(offset) {
 			s.drop(e)
 		}
 		e = next

@@ -123,8 +123,8 @@ func (h *hook) load() {
 			continue
 		}
 		room--
-		u.tries, u.fails, u.delay, u.loaded = 0, 0, time.Second, now
-		id := u.queue
+		u.tries, u.retries, u.loaded = 0, telegram.Retries{}, now
+		id := u.Queue
 		if id == 0 {
 			id = 1<<60 + h.lone
 			h.lone++

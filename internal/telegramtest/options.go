@@ -63,7 +63,7 @@ func (o Options) withDefaults() Options {
 		o.IdleTimeout = time.Minute
 	}
 	if o.Expiry == nil {
-		o.Expiry = expiryOf
+		o.Expiry = telegram.Expiry
 	}
 	return o
 }

@@ -2,15 +2,10 @@ package telegramtest
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
-
-// maxDelay is from where on the pauses do not grow: the pause is a random time
-// between this and twice as much.
-const maxDelay = time.Minute
 
 // errSuperseded ends a try because the webhook was set anew meanwhile.
 var errSuperseded = errors.New("webhook was set anew")
@@ -19,7 +14,7 @@ var errSuperseded = errors.New("webhook was set anew")
 // the webhook because of it. The sender's lock is held.
 func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 	at = Attempt{
-		UpdateID: j.update.id, Try: j.try,
+		UpdateID: j.update.ID, Try: j.try,
 		Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Err: a.Err,
 	}
 	if h.ctx.Err() != nil {
@@ -41,7 +36,7 @@ func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 
 	stats.Failed++
 	h.noteError(a)
-	at.Pause = j.update.nextPause(a.RetryAfter(), h.randomDelay)
+	at.Pause = j.update.retries.Failed(a.RetryAfter(), h.s.rand.IntN)
 	if j.update.expired(now, at.Pause) {
 		stats.Expired++
 		at.Pause, at.Expired, j.update.done = 0, true, true
@@ -52,11 +47,9 @@ func (h *hook) judge(j job, a *telegram.Answer) (at Attempt, gone bool) {
 // noteError keeps what getWebhookInfo shows of a failure; nothing if the connection was
 // closed without an answer.
 func (h *hook) noteError(a *telegram.Answer) {
-	text := fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
-	if errors.Is(a.Err, telegram.ErrClosed) {
+	text := a.LastError()
+	if text == "" {
 		return
-	} else if a.Err != nil {
-		text = a.Err.Error()
 	}
 	if words, ok := alertText(a.Err); ok {
 		text = words
@@ -78,21 +71,4 @@ func (h *hook) is410(a *telegram.Answer, now time.Time) bool {
 		return false
 	}
 	return now.Sub(h.first410) > telegram.GoneAfter
-}
-
-func (h *hook) randomDelay() time.Duration {
-	return maxDelay + time.Duration(h.s.rand.IntN(int(maxDelay/time.Second)+1))*time.Second
-}
-
-// nextPause returns the pause after a failed try: none after the first, then
-// twice as long each time. Retry-After replaces the pause and does not let it
-// grow, but it counts as a failed try.
-func (u *update) nextPause(retryAfter time.Duration, random func() time.Duration) time.Duration {
-	pause := retryAfter
-	if retryAfter == 0 && u.fails > 0 {
-		u.delay = min(random(), 2*u.delay)
-		pause = u.delay
-	}
-	u.fails++
-	return pause
 }

@@ -87,7 +87,7 @@ func (s *Sender) Send(update []byte) {
 }
 
 func (s *Sender) queue(u *update) {
-	u.expiry = s.opt.Expiry(u.kind)
+	u.expiry = s.opt.Expiry(u.Type)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,12 +101,9 @@ func (s *Sender) queue(u *update) {
 		s.stats.Dropped++
 		return
 	}
-	u.since = s.opt.Now()
-	if !u.date.IsZero() && u.date.Before(u.since) {
-		u.since = u.date
-	}
+	u.since = u.Since(s.opt.Now())
 	s.bytes += u.size
-	s.tail = u.id + 1
+	s.tail = u.ID + 1
 	e := s.updates.PushBack(u)
 	s.changed.Broadcast()
 	if s.hook != nil {

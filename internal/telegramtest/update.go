@@ -2,9 +2,9 @@ package telegramtest
 
 import (
 	"bytes"
-	"encoding/json"
-	"strconv"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // maxUpdate is how long an update may be without its id. Longer ones are dropped.
@@ -12,21 +12,17 @@ const maxUpdate = 512 << 10
 
 // update is one that waits for its delivery.
 type update struct {
-	id     int64
-	kind   string // the key beside update_id, "" for none
-	queue  int64  // updates of one queue are delivered one after the other, those of 0 alone
+	telegram.Update
 	body   []byte
 	size   int       // of the body without the id
-	date   time.Time // its own date, zero if Telegram does not go by it
 	since  time.Time // its age counts from here
 	expiry time.Duration
 
 	// How it went so far. A registration anew starts over.
-	loaded time.Time // when it was handed to its queue
-	tries  int
-	fails  int
-	delay  time.Duration // the last pause of the schedule
-	done   bool          // delivered or expired, about to be removed
+	loaded  time.Time // when it was handed to its queue
+	tries   int
+	retries telegram.Retries
+	done    bool // delivered or expired, about to be removed
 
 	// skew is by how much the pauses were longer in the schedule than on the
 	// clock, so that a test that shortens them still sees updates expire.
@@ -34,112 +30,16 @@ type update struct {
 }
 
 // parseUpdate finds out what decides about an update's delivery. What is not an
-// update is delivered too, in a queue of its own: tests send such things to see
-// what the webhook says.
+// update is delivered too: tests send such things to see what the webhook says.
 func parseUpdate(body []byte) *update {
-	u := &update{body: body, size: len(body)}
+	u := &update{Update: telegram.ParseUpdate(body), body: body, size: len(body)}
 	if head, rest, ok := bytes.Cut(body, []byte(",\n")); ok && bytes.HasPrefix(head, []byte(`{"update_id":`)) {
 		u.size = len(rest) - len("}")
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return u
-	}
-	var raw json.RawMessage
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return u
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return u
-		}
-		if key == "update_id" {
-			u.id, _ = strconv.ParseInt(string(value), 10, 64)
-		} else if u.kind == "" {
-			u.kind, raw = key.(string), value
-		}
-	}
-	var c content
-	if json.Unmarshal(raw, &c) == nil {
-		u.queue, u.date = c.queue(u.kind), c.date(u.kind)
 	}
 	return u
 }
 
-// content holds the places in which the types of update keep what decides about
-// their queue and age.
-type content struct {
-	ID            any    // a poll's is a string
-	PollID        string `json:"poll_id"`
-	Chat          identity
-	From          identity
-	User          identity
-	OldChatMember struct{ User identity } `json:"old_chat_member"`
-	Date          int64
-	EditDate      int64 `json:"edit_date"`
-	RemoveDate    int64 `json:"remove_date"`
-	Boost         struct {
-		AddDate int64 `json:"add_date"`
-	}
-}
-
-type identity struct{ ID int64 }
-
-// queue returns the queue of an update of a type. One that has no other is alone
-// in its queue, so that it may overtake all others.
-func (c *content) queue(kind string) int64 {
-	// The types share queues as Telegram numbers them.
-	number := func(id, types int64) int64 {
-		if id == 0 {
-			return 0
-		}
-		return id + types<<33
-	}
-	switch kind {
-	case "message", "edited_message", "channel_post", "edited_channel_post":
-		return c.Chat.ID
-	case "poll":
-		id, _ := c.ID.(string)
-		return pollQueue(id)
-	case "poll_answer":
-		return pollQueue(c.PollID)
-	case "inline_query":
-		return number(c.From.ID, 1)
-	case "chosen_inline_result":
-		return number(c.From.ID, 2)
-	case "callback_query":
-		return number(c.From.ID, 3)
-	case "shipping_query", "pre_checkout_query":
-		return number(c.From.ID, 4)
-	case "my_chat_member":
-		return number(c.Chat.ID, 5)
-	case "chat_member": // by the member, not by who changed it
-		return number(c.OldChatMember.User.ID, 6)
-	case "chat_join_request":
-		return number(c.From.ID, 6)
-	case "chat_boost", "removed_chat_boost":
-		return number(c.Chat.ID, 7)
-	case "message_reaction":
-		return number(c.Chat.ID, 8)
-	case "message_reaction_count":
-		return number(c.Chat.ID, 9)
-	case "business_connection":
-		return number(c.User.ID, 10)
-	case "business_message", "edited_business_message", "deleted_business_messages":
-		return number(c.Chat.ID, 11)
-	case "guest_message":
-		return number(c.Chat.ID, 12)
-	case "purchased_paid_media":
-		return number(c.From.ID, 12)
-	case "managed_bot":
-		return number(c.User.ID, 13)
-	}
-	return 0
-}
-
-func pollQueue(id string) int64 {
-	n, _ := strconv.ParseInt(id, 10, 64)
-	return n
+// expired reports whether an update is too old to be tried after a pause.
+func (u *update) expired(now time.Time, pause time.Duration) bool {
+	return now.Sub(u.since)+u.skew+pause > u.expiry
 }

@@ -1,0 +1,163 @@
+package poll
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+)
+
+const (
+	leaseTime     = 30 * time.Second // how long a lease lasts
+	leaseInterval = 10 * time.Second // between looks at it
+
+	// lockTimeout bounds the wait for the lock. One whose holder was killed may stay for
+	// ever. Without it two processes may take the lease at once: the one that has written
+	// last has it, and the other one learns that by a conflict or when it renews its own.
+	lockTimeout = 5 * time.Second
+
+	storageTimeout = 15 * time.Second // for the lock and everything else
+)
+
+// lease decides which of the processes that share a storage fetches.
+type lease struct {
+	held atomic.Bool
+
+	turn       chan struct{} // filled by the one that looks, who alone uses what follows
+	other      []byte        // the record of another process, as last seen
+	otherSince time.Time     // since when it has not changed
+}
+
+// leaseRecord is what is in storage.
+type leaseRecord struct {
+	Process string    `json:"process"`
+	Until   time.Time `json:"until"`
+}
+
+// acquire takes the lease or renews it, and returns the process that has it instead, if
+// one has. After an error it is held if it was before.
+func (l *lease) acquire(ctx context.Context, c Config) (holder string, err error) {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	defer catchPanic(c.Logger, &err)
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	unlock, err := lock(ctx, c)
+	if err != nil {
+		return "", fmt.Errorf("waiting for the lock in storage: %w", err)
+	}
+	defer unlock()
+	content, err := c.Storage.Load(ctx, leaseKey(c))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
+	}
+	now := time.Now()
+	var found leaseRecord
+	if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found, now) {
+		l.held.Store(false)
+		return found.Process, nil
+	}
+	content, err = json.Marshal(leaseRecord{c.Process, now.Add(leaseTime)})
+	if err == nil {
+		err = c.Storage.Store(ctx, leaseKey(c), content)
+	}
+	if err != nil {
+		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
+	}
+	l.held.Store(true)
+	return "", nil
+}
+
+// lasts reports whether the lease of another process lasts. One that has not been renewed
+// for its time does not, whatever the other's clock has put there.
+func (l *lease) lasts(content []byte, record leaseRecord, now time.Time) bool {
+	if !bytes.Equal(content, l.other) {
+		l.other, l.otherSince = content, now
+	}
+	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
+}
+
+// giveBack deletes the lease, if this process has it.
+func (l *lease) giveBack(c Config) {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	if !l.held.Swap(false) {
+		return
+	}
+	defer catchPanic(c.Logger, new(error))
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	unlock, err := lock(ctx, c)
+	if err != nil {
+		return // it ends by itself
+	}
+	defer unlock()
+	var found leaseRecord
+	content, err := c.Storage.Load(ctx, leaseKey(c))
+	if err == nil && json.Unmarshal(content, &found) == nil && found.Process == c.Process {
+		_ = c.Storage.Delete(ctx, leaseKey(c))
+	}
+}
+
+func leaseKey(c Config) string { return path.Join(c.Prefix, "poll.json") }
+
+// lock takes the lease's lock, or goes on without it after a while, and returns what gives
+// it back. One that is not given back makes the next process wait for a while.
+func lock(ctx context.Context, c Config) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	name := path.Join(c.Prefix, "poll")
+	switch err = c.Storage.Lock(waiting, name); {
+	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
+		return func() {}, nil
+	case err != nil:
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		_ = c.Storage.Unlock(ctx, name)
+	}, nil
+}
+
+// look takes or renews the lease. If another process has it, nothing more is begun.
+func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) {
+	holder, err = p.lease.acquire(ctx, c)
+	if holder != "" {
+		p.forget()
+	}
+	return holder, err
+}
+
+// renewLease renews the lease as long as this process has it.
+func (p *Poller) renewLease(ctx context.Context) {
+	failed := false
+	for {
+		select {
+		case <-time.After(botapi.Jitter(leaseInterval)):
+		case <-ctx.Done():
+			return
+		}
+		if !p.lease.held.Load() {
+			continue
+		}
+		c := p.currentConfig()
+		holder, err := p.look(ctx, c)
+		if err != nil && !failed && ctx.Err() == nil {
+			c.Logger.Warn("lease in storage not renewed; updates are fetched all the same", zap.Error(err))
+		}
+		failed = err != nil
+		if holder != "" {
+			p.endAttempt()
+		}
+	}
+}

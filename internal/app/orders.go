@@ -61,7 +61,9 @@ const maxRetryAfter = 5 * time.Second
 // is in the way.
 func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if w.polls() {
-		return withRemedy(botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx, drop))
+		err := botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx, drop)
+		w.startPolling() // which looks again at once
+		return withRemedy(err)
 	}
 	running, err := w.running()
 	if err != nil {

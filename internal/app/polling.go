@@ -21,6 +21,7 @@ func (w *Webhook) polls() bool { return w.settings.Registration != nil && w.sett
 // startPolling hands the bot's updates to this configuration.
 func (w *Webhook) startPolling() {
 	r := w.settings.Registration
+	w.bot.leader.Store(nil) // what a registrar has seen does not count for the next one
 	w.bot.poller.Serve(poll.Config{
 		Webhook:        w,
 		API:            botapi.NewClient(r.Account, nil),
@@ -57,7 +58,7 @@ func (w *Webhook) addPolling(s *status.Webhook) {
 	if p.State == "" {
 		return
 	}
-	s.State, s.Since, s.Detail, s.Advice = p.State, p.Since, p.Detail, sentence(p.Remedy)
+	s.State, s.Since, s.Detail, s.Advice = string(p.State), p.Since, p.Detail, sentence(p.Remedy)
 	s.Polling = &status.Fetching{Waiting: p.Waiting, FetchedAt: p.FetchedAt}
 }
 

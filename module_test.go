@@ -100,7 +100,7 @@ func TestWrongJSON(t *testing.T) {
 		"max_body":                  {`"secret": ["abcdefghijklmnop"], "max_body": -1`, `max_body: -1 bytes are less than 512KiB, which Telegram's longest update has`},
 		"a short secret":            {`"secret": ["{env.TEST_SHORT}"]`, `secret: the value of {env.TEST_SHORT} has 15 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret`},
 		"a token as secret":         {`"secret": ["{env.TEST_TOKEN}"]`, `secret: the value of {env.TEST_TOKEN} is a bot token; write it as bot_token, and take a secret that nobody else knows`},
-		"forward_secret true":       {`"secret": ["abcdefghijklmnop"], "forward_secret": "true"`, `forward_secret: takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none`},
+		"forward_secret true":       {`"secret": ["abcdefghijklmnop"], "forward_secret": "true"`, `forward_secret: takes a secret for the bot, of at least 16 characters, or no value to hand on the one that came; leave it out to hand on none`},
 		"retry_after":               {`"secret": ["abcdefghijklmnop"], "retry_after": "90m"`, `retry_after: 1h30m0s is not in whole seconds from 1s to 1h, which is what Telegram honours`},
 		"retry_after, a number":     {`"secret": ["abcdefghijklmnop"], "retry_after": 5`, `retry_after: 5ns is not in whole seconds from 1s to 1h, which is what Telegram honours`},
 		"dedupe: negative":          {`"secret": ["abcdefghijklmnop"], "dedupe": -1`, `dedupe: -1 is not a number of updates from 1 to 1000000`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -147,6 +148,11 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if g.Certificate != certificate.Internal && !g.Poll { // the file may be on the server alone
 		if upload, err = certificate.Load(caddy.Context{}, g.Certificate); err != nil {
 			return fmt.Errorf("certificate: %w", err)
+		}
+	}
+	for _, configured := range h.Secret {
+		if value, err := secret.Replace(configured); err == nil && strings.Contains(g.URL, value) {
+			return errors.New("url: holds the secret, which would be in every log; the header does its work, so take any other path")
 		}
 	}
 	settings.Registration = registration

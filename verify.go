@@ -90,7 +90,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 }
 
 // serveMarked answers a request that this process has sent itself: an update that was
-// fetched passes, and a trial of the address ends here.
+// fetched passes, and a trial of the address ends here, with the status of a refusal if a
+// handler before has changed its form.
 func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, mark *site.Mark) {
 	mark.Reach(h)
 	switch {
@@ -100,7 +101,7 @@ func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddy
 		h.refuse(w, r, noSecret, nil)
 	default:
 		skipAccessLog(r)
-		w.WriteHeader(http.StatusNoContent)
+		w.WriteHeader(cmp.Or(results[h.verifyForm(r)].status, http.StatusNoContent))
 	}
 }
 

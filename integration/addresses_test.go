@@ -41,41 +41,43 @@ var addressCases = map[string]addressCase{
 	"a rewrite, and url": {"rewrite * /bot{uri}\nhandle /bot/telegram {\nGATE(url /telegram)\nreverse_proxy BOT\n}", "/telegram", ""},
 	"a web application behind a rewrite": {"uri replace /telegram /elsewhere\nhandle /telegram {\nGATE()\nreverse_proxy BOT\n}\nhandle {\nreverse_proxy WEB\n}", "",
 		"something else answers with status 200"},
-	"path_regexp":            {"@t path_regexp ^/telegram$\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
-	"path_regexp, and url":   {"@t path_regexp ^/telegram$\nhandle @t {\nGATE(url /telegram)\nreverse_proxy BOT\n}", "/telegram", ""},
-	"a query":                {"@t query token=abc\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
-	"a query, and url":       {"@t query token=abc\nhandle @t {\nGATE(url /?token=abc)\nreverse_proxy BOT\n}", "/?token=abc", ""},
-	"an expression":          {"@t `path(\"/telegram\")`\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
-	"a method":               {"@t method GET\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nrespond 405", "", "something else answers with status 405"},
-	"another slash":          {"handle /telegram {\nGATE(url /telegram/)\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
-	"another path in full":   {"handle /telegram {\nGATE(url " + addressHost + "/webhook)\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
-	"the address of another": {"handle /w {\nOTHER()\nreverse_proxy BOT\n}\nhandle /v {\nGATE(url /w)\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
-	"that in full":           {"handle /w {\nOTHER()\nreverse_proxy BOT\n}\nhandle /v {\nGATE(url " + addressHost + "/w)\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
-	"two on one route":       {"route {\nOTHER()\nGATE()\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
-	"behind the bot":         {"route {\nreverse_proxy BOT\nGATE()\n}", "", "something else answers with status 200"},
-	"a secret alone":         {"route {\nreverse_proxy WEB\nPLAIN\n}", "", `"webhook address leads elsewhere"`},
-	"basic_auth":             {"route {\nbasic_auth {\nu PASSWORD\n}\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 401"},
-	"refused, and url":       {"route {\nrespond 418\nGATE(url " + addressHost + "/)\n}", "/", "something else answers with status 418"},
-	"abort":                  {"route {\nabort\nGATE()\n}", "", "the connection was closed without an answer"},
-	"a panic":                {"route {\ntest_panic\nGATE()\n}", "", "the connection was closed without an answer"},
-	"an error":               {"route {\ntest_error\nGATE()\n}", "", "something else answers with status 418"},
-	"it hangs":               {"route {\nreverse_proxy HANGING\nGATE()\n}", "", "there was no answer within 5s"},
-	"a client's address":     {"@t client_ip 127.0.0.1\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nrespond 403", "/", ""},
-	"path_regexp rewrites":   {"uri path_regexp ^/pub/(.*)$ /$1\nhandle /t {\nGATE(url /pub/t)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/pub/t", ""},
-	"try_files":              {"root * /\ntry_files {path} /\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
-	"a redirect":             {"redir /t /t/ 308\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 308"},
-	"errors answered":        {"route {\nerror 500\nGATE()\n}\nhandle_errors {\nrespond 200\n}", "", "something else answers with status 200"},
-	"intercept":              {"intercept {\n@e status 404\nhandle_response @e {\nrespond 200\n}\n}\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "/t", ""},
-	"all but one path":       {"@t not path /\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
-	"strip_prefix twice":     {"handle_path /a/* {\nuri strip_prefix /b\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\n}\nreverse_proxy WEB", "/a/b/t", ""},
-	"an escaped slash":       {"handle /a%2Fb {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/a%2fb", ""},
-	"not the escaped slash":  {"handle /a%2Fb {\nGATE(url /a/b)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
-	"other letters":          {"handle /приём/é {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/приём/é", ""},
-	"two slashes":            {"handle //t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "//t", ""},
-	"dots":                   {"handle /a/../t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
-	"a question mark":        {"handle \"/a?b\" {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
-	"TLS and the protocol":   {"@t {\nprotocol https\nvars {http.request.tls.version} tls1.3\n}\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/", ""},
-	"a host of its own":      {"GATE(url https://public.example.com/telegram)\nreverse_proxy BOT", "elsewhere", "no site of this Caddy has the host public.example.com"},
+	"path_regexp":              {"@t path_regexp ^/telegram$\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
+	"path_regexp, and url":     {"@t path_regexp ^/telegram$\nhandle @t {\nGATE(url /telegram)\nreverse_proxy BOT\n}", "/telegram", ""},
+	"a query":                  {"@t query token=abc\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
+	"a query, and url":         {"@t query token=abc\nhandle @t {\nGATE(url /?token=abc)\nreverse_proxy BOT\n}", "/?token=abc", ""},
+	"an expression":            {"@t `path(\"/telegram\")`\nhandle @t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
+	"a method":                 {"@t method GET\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nrespond 405", "", "something else answers with status 405"},
+	"another slash":            {"handle /telegram {\nGATE(url /telegram/)\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
+	"another path in full":     {"handle /telegram {\nGATE(url " + addressHost + "/webhook)\nreverse_proxy BOT\n}", "", "something else answers with status 200"},
+	"the address of another":   {"handle /w {\nOTHER()\nreverse_proxy BOT\n}\nhandle /v {\nGATE(url /w)\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
+	"that in full":             {"handle /w {\nOTHER()\nreverse_proxy BOT\n}\nhandle /v {\nGATE(url " + addressHost + "/w)\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
+	"two on one route":         {"route {\nOTHER()\nGATE()\nreverse_proxy BOT\n}", "", "it leads to another one, 987654321"},
+	"behind the bot":           {"route {\nreverse_proxy BOT\nGATE()\n}", "", "something else answers with status 200"},
+	"a secret alone":           {"route {\nreverse_proxy WEB\nPLAIN\n}", "", `"webhook address leads elsewhere"`},
+	"basic_auth":               {"route {\nbasic_auth {\nu PASSWORD\n}\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 401"},
+	"refused, and url":         {"route {\nrespond 418\nGATE(url " + addressHost + "/)\n}", "/", "something else answers with status 418"},
+	"a method that is changed": {"route {\nmethod GET\nGATE()\n}", "", "would refuse an update for https://localhost:PORT/ with status 405"},
+	"a type that is changed":   {"route {\nrequest_header Content-Type text/plain\nGATE()\n}", "", "would refuse an update for https://localhost:PORT/ with status 415"},
+	"abort":                    {"route {\nabort\nGATE()\n}", "", "the connection was closed without an answer"},
+	"a panic":                  {"route {\ntest_panic\nGATE()\n}", "", "the connection was closed without an answer"},
+	"an error":                 {"route {\ntest_error\nGATE()\n}", "", "something else answers with status 418"},
+	"it hangs":                 {"route {\nreverse_proxy HANGING\nGATE()\n}", "", "there was no answer within 5s"},
+	"a client's address":       {"@t client_ip 127.0.0.1\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nrespond 403", "/", ""},
+	"path_regexp rewrites":     {"uri path_regexp ^/pub/(.*)$ /$1\nhandle /t {\nGATE(url /pub/t)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/pub/t", ""},
+	"try_files":                {"root * /\ntry_files {path} /\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"a redirect":               {"redir /t /t/ 308\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "", "something else answers with status 308"},
+	"errors answered":          {"route {\nerror 500\nGATE()\n}\nhandle_errors {\nrespond 200\n}", "", "something else answers with status 200"},
+	"intercept":                {"intercept {\n@e status 404\nhandle_response @e {\nrespond 200\n}\n}\nhandle /t {\nGATE()\nreverse_proxy BOT\n}", "/t", ""},
+	"all but one path":         {"@t not path /\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"strip_prefix twice":       {"handle_path /a/* {\nuri strip_prefix /b\nhandle /t {\nGATE()\nreverse_proxy BOT\n}\n}\nreverse_proxy WEB", "/a/b/t", ""},
+	"an escaped slash":         {"handle /a%2Fb {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/a%2fb", ""},
+	"not the escaped slash":    {"handle /a%2Fb {\nGATE(url /a/b)\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"other letters":            {"handle /приём/é {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/приём/é", ""},
+	"two slashes":              {"handle //t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "//t", ""},
+	"dots":                     {"handle /a/../t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"a question mark":          {"handle \"/a?b\" {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "", "something else answers with status 200"},
+	"TLS and the protocol":     {"@t {\nprotocol https\nvars {http.request.tls.version} tls1.3\n}\nhandle @t {\nGATE()\nreverse_proxy BOT\n}\nreverse_proxy WEB", "/", ""},
+	"a host of its own":        {"GATE(url https://public.example.com/telegram)\nreverse_proxy BOT", "elsewhere", "no site of this Caddy has the host public.example.com"},
 }
 
 func TestAddresses(t *testing.T) {
@@ -103,7 +105,7 @@ func TestAddresses(t *testing.T) {
 					"PASSWORD", "$2a$04$kGW9bSE3znNO8LixcBUzr.PRlNAh2ZHa64wDRy091xFxeg1A6IDqm").Replace(expandGates(tc.site, address))))
 			site := fmt.Sprintf("https://localhost:%d", port)
 			if tc.told != "" {
-				c.Out.Wait(t, tc.told)
+				c.Out.Wait(t, strings.ReplaceAll(tc.told, "PORT", fmt.Sprint(port)))
 			}
 			if tc.registered == "" {
 				if w := api.Webhook(caddytest.BotToken); w.URL != "" {
@@ -200,5 +202,51 @@ func TestTrialOfAddress(t *testing.T) {
 	got := caddytest.Do(t, c.Client(), caddytest.Update(t, fmt.Sprintf("https://127.0.0.1:%d/", port), caddytest.RightSecret))
 	if got.Status != http.StatusMisdirectedRequest {
 		t.Errorf("an update gets %d", got.Status)
+	}
+}
+
+// TestSeveralHTTPSServers has one directive on two HTTPS servers: which of the addresses is
+// meant, only url can tell.
+func TestSeveralHTTPSServers(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	first, second := caddytest.FreePort(t), caddytest.FreePort(t)
+	site := func(lines string) string {
+		return caddytest.Globals() + fmt.Sprintf("https://localhost:%d, https://localhost:%d {\n%s\n}\n", first, second, expandGates("GATE("+lines+")\n", address))
+	}
+	caddytest.Start(t, site("")).Out.Wait(t, "this webhook is on several HTTPS servers; set url to its whole public address")
+	wantSetWebhook(t, api, 0, "for one of two addresses")
+	caddytest.Start(t, strings.ReplaceAll(strings.ReplaceAll(site(fmt.Sprintf("url https://localhost:%d/", first)), fmt.Sprint(first), fmt.Sprint(caddytest.FreePort(t))),
+		fmt.Sprint(second), fmt.Sprint(caddytest.FreePort(t)))).Out.Wait(t, "webhook registered")
+}
+
+// TestServersOfOnePort has two servers on one port, on different addresses of this machine.
+func TestServersOfOnePort(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ first, second, told string }{
+		"the host is another server's": {"https://localhost:PORT {\nbind 127.0.0.1\nrespond 200\n}\n", "https://a.localhost:PORT {\nbind 127.0.0.2\nGATE(url https://localhost:PORT/)\n}\n",
+			"something else answers with status 200, so that Telegram takes every update for delivered"},
+		"two bots of one host": {"https://localhost:PORT {\nbind 127.0.0.1\nOTHER()\n}\n", "https://localhost:PORT {\nbind 127.0.0.2\nGATE()\n}\n",
+			"telegram_webhook"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api, address := caddytest.StartTelegram(t)
+			c := caddytest.New(t)
+			config := caddytest.Globals() + strings.ReplaceAll(expandGates(tc.first+tc.second, address), "PORT", fmt.Sprint(caddytest.FreePort(t)))
+			if err := caddytest.WriteFile(c.File("Caddyfile"), config); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Stop)
+			c.Start()
+			c.Out.Wait(t, "webhook not registered")
+			c.Out.Wait(t, tc.told)
+			if name == "two bots of one host" {
+				c.Out.Wait(t, `"webhook registered"`)
+			}
+			if a, b := api.Webhook(caddytest.BotToken).URL, api.Webhook(caddytest.OtherToken).URL; a != "" && (b != "" || tc.told != "telegram_webhook") {
+				t.Errorf("the bots are registered as %q and %q", a, b)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -248,6 +249,13 @@ https://localhost:%d {
 		}
 		write(name, map[string]string{"secret": caddytest.RightSecret, "token": caddytest.BotToken}[name])
 	}
+	if err := os.Remove(filepath.Join(dir, "token")); err != nil {
+		t.Fatal(err)
+	}
+	if s := state(t, admin, "123456789"); !strings.Contains(s.Detail, "token} is empty or cannot be read any more") {
+		t.Errorf("the token's file is gone: %+v", s)
+	}
+	write("token", caddytest.BotToken)
 	write("secret", caddytest.StaleSecret)
 	if out, err := c.Command("reload", "--force", "--address", fmt.Sprintf("localhost:%d", admin), "--config", c.File("Caddyfile")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -39,8 +39,8 @@ func (w *Webhook) Status() status.Webhook {
 // findFault says what is wrong though the registration is not failing.
 func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
 	for _, file := range w.settings.Files {
-		if file.Changed() {
-			return "the value of " + file.Placeholder + " has changed since the configuration was loaded", `Run "caddy reload --force" to put it in force.`
+		if problem, advice := file.Problem(); problem != "" {
+			return problem, advice
 		}
 	}
 	if found := w.location.Load(); found != nil {

@@ -1,17 +1,12 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"net/netip"
+	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
@@ -60,51 +55,7 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	}
 }
 
-// findLocalAddress returns the address to which this process sends the updates that it has
-// fetched: the webhook's own host and path, or the path of url where several lead here.
-func (w *Webhook) findLocalAddress() location {
-	g, place := w.main()
-	place.Hosts = place.Names()
-	if len(place.Hosts) == 0 {
-		place.Hosts = []string{"localhost"}
-	}
-	place.Hosts = place.Hosts[:1]
-	address, err := site.URL(g.server, place, "")
-	if given := w.settings.Registration.URL; err != nil && given != "" {
-		if target, parseErr := telegram.ParseTarget(given); parseErr == nil && site.IsAddress(given) {
-			given = target.Query
-		}
-		address, err = site.URL(g.server, place, given)
-	}
-	if err != nil {
-		return location{fault: errors.New("url: " + w.HidePath(err.Error()))}
-	}
-	return location{address: address}
-}
-
 const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"
-
-// findAddress returns the webhook's public address. What the error quotes of the
-// routes may hold a token.
-func (w *Webhook) findAddress() (found location) {
-	g, place := w.main()
-	if w.polls() {
-		return w.findLocalAddress()
-	}
-	given, needsTLS := "", false
-	if r := w.settings.Registration; r != nil {
-		given, needsTLS = r.URL, !site.IsAddress(r.URL)
-	}
-	var err error
-	found.address, err = site.URL(g.server, place, given)
-	if err == nil && needsTLS && len(g.server.TLSConnPolicies) == 0 {
-		err = errors.New("this site does not speak HTTPS itself; set url to the webhook's whole public address")
-	}
-	if err != nil {
-		found = location{fault: errors.New("url: " + w.HidePath(err.Error()))}
-	}
-	return found
-}
 
 // trialTimeout bounds a trial, as handlers before the gate may do anything.
 const trialTimeout = 5 * time.Second
@@ -123,12 +74,19 @@ func (w *Webhook) tryAddress(found location) location {
 	mark := new(site.Mark)
 	answer := inside.Send(mark, nil, trialTimeout)
 	other := w.app.webhookOf(mark.Reached())
-	if other == w {
+	if other == w && answer.Status == http.StatusNoContent {
+		if !w.polls() { // two servers of one port may each have a site of that host
+			if rival := w.app.claims.claim("confirmed address "+site.Canonical(found.address), w); rival != nil {
+				found.fault = errors.New(w.HidePath(fmt.Sprintf("url: %s is that of another telegram_webhook already (%s), on another server of the same port", target, rival)))
+			}
+		}
 		return found
 	}
 	problem := fmt.Sprintf("%s does not lead to this telegram_webhook: ", target)
 	lost := false
 	switch {
+	case other == w:
+		problem = fmt.Sprintf("this telegram_webhook would refuse an update for %s with status %d, since a handler before it changes the request", target, answer.Status)
 	case other != nil:
 		problem += "it leads to another one, " + other.Name()
 	case errors.Is(answer.Err, telegram.ErrReadTimeout):
@@ -143,62 +101,12 @@ func (w *Webhook) tryAddress(found location) location {
 	}
 	problem = w.HidePath(problem)
 	// An address that is written out may lead here by way of another proxy.
-	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && other == nil && !lost {
+	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && (other == nil || other == w) && !lost {
 		found.doubt = problem
 	} else {
 		found.fault = errors.New("url: " + problem + "; set url to the address that leads here, or see which handler comes first")
 	}
 	return found
-}
-
-// inside is the way to an address of the webhook inside the process.
-func (w *Webhook) inside(target telegram.Target) site.Inside {
-	g, _ := w.main()
-	server := w.app.serverOf(target.Port, g.server)
-	return site.Inside{
-		Server: server, Target: target, Client: w.client(),
-		OverTLS: len(server.TLSConnPolicies) > 0 && w.app.listenPort(target.Port) != cmp.Or(w.app.http.HTTPPort, caddyhttp.DefaultHTTPPort),
-	}
-}
-
-// client is an address from which updates come: there may be matchers for it.
-func (w *Webhook) client() netip.Addr {
-	if r := w.settings.Registration; r != nil && r.Account.Local() {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	return telegram.Ranges[0].Addr().Next()
-}
-
-// listenPort returns the port on which Caddy listens for that of an address.
-func (a *App) listenPort(port int) int {
-	switch {
-	case port == caddyhttp.DefaultHTTPSPort && a.http.HTTPSPort != 0:
-		return a.http.HTTPSPort
-	case port == caddyhttp.DefaultHTTPPort && a.http.HTTPPort != 0:
-		return a.http.HTTPPort
-	}
-	return port
-}
-
-// serverOf returns the server that listens on the port of an address: the gate's own if
-// that does, or if none does, since ports may be mapped.
-func (a *App) serverOf(port int, own *caddyhttp.Server) *caddyhttp.Server {
-	listens := func(server *caddyhttp.Server) bool {
-		return slices.ContainsFunc(server.Listen, func(listen string) bool {
-			address, err := caddy.ParseNetworkAddress(listen)
-			wanted := uint(a.listenPort(port))
-			return err == nil && address.StartPort <= wanted && wanted <= address.EndPort
-		})
-	}
-	if listens(own) {
-		return own
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.http.Servers)) {
-		if server := a.http.Servers[name]; listens(server) {
-			return server
-		}
-	}
-	return own
 }
 
 // webhookOf returns the webhook of a gate.
@@ -209,21 +117,4 @@ func (a *App) webhookOf(g site.Gate) *Webhook {
 		}
 	}
 	return nil
-}
-
-// warnOfPlaces warns of handlers that keep updates from the webhook, and of a token
-// in its path.
-func (w *Webhook) warnOfPlaces() {
-	for _, g := range w.gates {
-		place := w.app.places()[g.Gate]
-		for _, handler := range place.InFront {
-			w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(),
-				zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
-				zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
-		}
-		if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
-			w.logger.Warn("bot token in the webhook's path", w.NameField(),
-				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
-		}
-	}
 }

@@ -164,14 +164,6 @@ func (w *Webhook) release() {
 	w.held = nil
 }
 
-// main returns the gate at which the webhook is registered, one that speaks HTTPS
-// if there is one, and its place.
-func (w *Webhook) main() (gate, site.Place) {
-	i := slices.IndexFunc(w.gates, func(g gate) bool { return len(g.server.TLSConnPolicies) > 0 })
-	g := w.gates[max(i, 0)]
-	return g, w.app.places()[g.Gate]
-}
-
 // identify finds the name: as configured, the bot's id, or the first host and path.
 func (w *Webhook) identify() identity {
 	name := cmp.Or(w.settings.Name, w.BotID())

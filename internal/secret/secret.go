@@ -12,7 +12,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,10 +62,13 @@ func CheckAccepted(value string) error {
 
 // CheckForwarded is Check of a secret that the bot is to get in place of the webhook's.
 func CheckForwarded(value string) error {
-	if slices.Contains([]string{"on", "off", "true", "false", "yes", "no"}, strings.ToLower(value)) {
-		return errors.New("takes a secret for the bot, or no value to hand on the one that came; leave it out to hand on none")
+	if err := Check(value); err != nil {
+		return err
 	}
-	return Check(value)
+	if len(value) < minLen {
+		return fmt.Errorf("takes a secret for the bot, of at least %d characters, or no value to hand on the one that came; leave it out to hand on none", minLen)
+	}
+	return nil
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.

@@ -155,10 +155,17 @@ func Files(configured ...string) (files []File) {
 	return files
 }
 
-// Changed reports whether the file now has another value than the one in force.
-func (f File) Changed() bool {
+// Problem says what has become of the file since, and what to do; empty if it still has the
+// value in force.
+func (f File) Problem() (problem, advice string) {
 	value, err := Replace(f.configured)
-	return err == nil && sha256.Sum256([]byte(value)) != f.sum
+	switch {
+	case err != nil:
+		return f.Placeholder + " is empty or cannot be read any more", "Put the file back: the next reload or restart fails without it."
+	case sha256.Sum256([]byte(value)) != f.sum:
+		return "the value of " + f.Placeholder + " has changed since the configuration was loaded", `Run "caddy reload --force" to put it in force.`
+	}
+	return "", ""
 }
 
 // WarnOfLiteral warns of a field that holds a secret itself.

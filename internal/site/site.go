@@ -94,7 +94,12 @@ func narrow(at Place, sets caddyhttp.MatcherSets) Place {
 		}
 	}
 	if len(hosts) > 0 {
-		at.Hosts = hosts
+		at.Hosts = nil
+		for _, host := range hosts { // several matchers may name the same
+			if !slices.Contains(at.Hosts, host) {
+				at.Hosts = append(at.Hosts, host)
+			}
+		}
 	}
 	if len(paths) > 0 {
 		at.Paths = nil

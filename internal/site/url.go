@@ -98,7 +98,7 @@ func withPort(host, own string, listen []string) string {
 		}
 	}
 	if len(ports) == 0 || slices.Contains(ports, own) {
-		return host
+		return strings.TrimSuffix(net.JoinHostPort(host, ""), ":") // with the brackets of an IPv6 address
 	}
 	return net.JoinHostPort(host, ports[0])
 }

@@ -74,6 +74,8 @@ func TestKilled(t *testing.T) {
 				settle(20 * time.Second)
 				if until > 0 {
 					n.want(t, Standby)
+				} else {
+					n.want(t, Polling)
 				}
 				settle(40 * time.Second)
 				n.want(t, Polling)
@@ -136,6 +138,22 @@ func TestLeaseTaken(t *testing.T) {
 		}
 		equal(t, "calls", n.calls(), calls)
 		equal(t, "tries", n.bot.got(), tries)
+	})
+}
+
+// TestLeaseTakenWhileIdle ends the call under way, too.
+func TestLeaseTakenWhileIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := storagetest.NewMemory()
+		n := newNode(t, "a", newAPI(t), storage, newBot(nil))
+		n.Serve(n.config)
+		settle(time.Minute)
+		store(t, storage, leaseRecord{"b", time.Now().Add(30 * time.Second)})
+		settle(12 * time.Second)
+		n.want(t, Standby)
+		n.send(1, 5)
+		settle(time.Second)
+		equal(t, "taken", n.bot.has(), "")
 	})
 }
 

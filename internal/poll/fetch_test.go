@@ -85,7 +85,8 @@ func TestThroughput(t *testing.T) {
 		}
 		settle(time.Second)
 		equal(t, "pending", n.pending(), 0)
-		equal(t, "deliveries", len(n.bot.begun), 2000)
+		_, tries := n.bot.count()
+		equal(t, "deliveries", tries, 2000)
 	})
 }
 
@@ -103,7 +104,7 @@ func TestThroughputBesideSlow(t *testing.T) {
 		}
 		n.Serve(n.config)
 		settle(400 * time.Millisecond)
-		if got := len(n.bot.taken); got < 149 {
+		if got, _ := n.bot.count(); got < 149 {
 			t.Errorf("%d taken", got)
 		}
 	})

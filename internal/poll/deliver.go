@@ -63,11 +63,9 @@ func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	if answer.Delivered() {
 		u.taken, u.body = true, nil
 	} else {
-		now, pause := time.Now(), u.retries.Failed(answer.RetryAfter(), rand.IntN)
-		u.due = now.Add(pause)
-		if u.expired(now, pause) {
-			p.expire(u)
-		} else if pause > 0 && !p.closed {
+		pause := u.retries.Failed(answer.RetryAfter(), rand.IntN)
+		u.due = time.Now().Add(pause)
+		if pause > 0 && !p.closed {
 			time.AfterFunc(pause, p.resume)
 		}
 	}

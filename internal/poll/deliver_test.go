@@ -76,6 +76,23 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
+// TestScheduleWithoutTelegram goes on with what is fetched while Telegram is away.
+func TestScheduleWithoutTelegram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := run(t, newBot(func(try int, _ telegram.Update) *telegram.Answer {
+			if try < 6 {
+				return failing(500)
+			}
+			return ok()
+		}))
+		n.send(1, 5)
+		settle(time.Second)
+		n.api.Fail(func(string, map[string]string) *telegramtest.Fault { return &telegramtest.Fault{Cut: true} })
+		settle(time.Minute + 2*time.Second)
+		equal(t, "tries", n.bot.got(), "1@0 1@0 1@2 1@6 1@14 1@30 1@62")
+	})
+}
+
 // TestGap confirms nothing behind an update that fails, and repeats nothing that was taken.
 func TestGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -100,7 +117,7 @@ func TestGap(t *testing.T) {
 // TestFullWindow has a chat that fails and sends, until nothing else comes from Telegram.
 func TestFullWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		back := time.Now().Add(time.Hour)
+		back := time.Now().Add(15 * time.Minute)
 		n := run(t, newBot(func(_ int, u telegram.Update) *telegram.Answer {
 			if u.Queue == 5 && time.Now().Before(back) {
 				return failing(500)
@@ -118,15 +135,39 @@ func TestFullWindow(t *testing.T) {
 			n.send(100+i, 5)
 		}
 		n.send(150, 7)
-		settle(50 * time.Minute)
+		settle(10 * time.Minute)
 		equal(t, "taken", n.bot.has(), "99")
 		equal(t, "entries", n.logged("failing updates hold up all others"), 1)
 		if got := n.Status().Waiting; got > 100 {
 			t.Errorf("%d updates in memory", got)
 		}
+		calls := n.api.Calls("getUpdates")
+		equal(t, "limit while there is no room", calls[len(calls)-1].Params["limit"], "1")
 		settle(15 * time.Minute)
 		equal(t, "pending", n.pending(), 0)
-		equal(t, "taken", len(n.bot.taken), 150)
+		taken, _ := n.bot.count()
+		equal(t, "taken", taken, 150)
+	})
+}
+
+// TestTakenExpires has updates that are taken and expire behind one that fails: they leave
+// room for others.
+func TestTakenExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := run(t, newBot(func(_ int, u telegram.Update) *telegram.Answer {
+			if u.ID == 1 {
+				return failing(500)
+			}
+			return ok()
+		}))
+		n.send(1, 5)
+		for i := range 300 {
+			n.api.Send(token, fmt.Appendf(nil, `{"update_id":%d,"inline_query":{"id":"1","from":{"id":%d}}}`, 2+i, i))
+			time.Sleep(time.Second)
+		}
+		settle(time.Minute)
+		taken, _ := n.bot.count()
+		equal(t, "taken", taken, 300)
 	})
 }
 

@@ -18,9 +18,9 @@ const (
 	// webhookInterval is between looks at a webhook that is in the way.
 	webhookInterval = 30 * time.Second
 
-	// conflictTime is how long a conflict is not over: somebody else who fetches gets
-	// some of the updates, and leaves some.
-	conflictTime = 2 * time.Minute
+	// conflictTime is how long a conflict is not over. Both sides get some of the updates,
+	// and the other side may be a poller like this one, with pauses as long.
+	conflictTime = botapi.MaxBackoff * 6 / 5
 
 	grace = 2 * time.Second // for what is to be done after Stop
 )

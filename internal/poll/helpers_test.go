@@ -105,6 +105,13 @@ func (b *bot) got() string {
 	return strings.Join(begun, " ")
 }
 
+// count returns how many updates were taken, repetitions included, and of how many tries.
+func (b *bot) count() (taken, tries int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.taken), len(b.begun)
+}
+
 func (b *bot) has() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

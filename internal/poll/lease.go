@@ -46,35 +46,29 @@ type leaseRecord struct {
 // acquire takes the lease or renews it, and returns the process that has it instead, if
 // one has. After an error it is held if it was before.
 func (l *lease) acquire(ctx context.Context, c Config) (holder string, err error) {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	defer catchPanic(c.Logger, &err)
-	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	unlock, err := lock(ctx, c)
-	if err != nil {
-		return "", fmt.Errorf("waiting for the lock in storage: %w", err)
-	}
-	defer unlock()
-	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
-	}
-	now := time.Now()
-	var found leaseRecord
-	if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found, now) {
-		l.held.Store(false)
-		return found.Process, nil
-	}
-	content, err = json.Marshal(leaseRecord{c.Process, now.Add(leaseTime)})
-	if err == nil {
-		err = c.Storage.Store(ctx, leaseKey(c), content)
-	}
-	if err != nil {
-		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
-	}
-	l.held.Store(true)
-	return "", nil
+	err = l.locked(ctx, c, func(ctx context.Context) error {
+		content, err := c.Storage.Load(ctx, leaseKey(c))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
+		}
+		now := time.Now()
+		var found leaseRecord
+		if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found, now) {
+			holder = found.Process
+			l.held.Store(false)
+			return nil
+		}
+		content, err = json.Marshal(leaseRecord{c.Process, now.Add(leaseTime)})
+		if err == nil {
+			err = c.Storage.Store(ctx, leaseKey(c), content)
+		}
+		if err != nil {
+			return fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
+		}
+		l.held.Store(true)
+		return nil
+	})
+	return holder, err
 }
 
 // lasts reports whether the lease of another process lasts. One that has not been renewed
@@ -86,47 +80,47 @@ func (l *lease) lasts(content []byte, record leaseRecord, now time.Time) bool {
 	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
 }
 
-// giveBack deletes the lease, if this process has it.
+// giveBack deletes the lease, if this process has it. If that fails, it ends by itself.
 func (l *lease) giveBack(c Config) {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
 	if !l.held.Swap(false) {
 		return
 	}
-	defer catchPanic(c.Logger, new(error))
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	unlock, err := lock(ctx, c)
-	if err != nil {
-		return // it ends by itself
-	}
-	defer unlock()
-	var found leaseRecord
-	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err == nil && json.Unmarshal(content, &found) == nil && found.Process == c.Process {
-		_ = c.Storage.Delete(ctx, leaseKey(c))
-	}
+	_ = l.locked(ctx, c, func(ctx context.Context) error {
+		var found leaseRecord
+		content, err := c.Storage.Load(ctx, leaseKey(c))
+		if err != nil || json.Unmarshal(content, &found) != nil || found.Process != c.Process {
+			return err
+		}
+		return c.Storage.Delete(ctx, leaseKey(c))
+	})
 }
 
 func leaseKey(c Config) string { return path.Join(c.Prefix, "poll.json") }
 
-// lock takes the lease's lock, or goes on without it after a while, and returns what gives
-// it back. One that is not given back makes the next process wait for a while.
-func lock(ctx context.Context, c Config) (unlock func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
+// locked calls f while it holds the lease's lock in storage, or without it if it has
+// waited for long. A lock that is not given back makes the next process wait.
+func (l *lease) locked(ctx context.Context, c Config, f func(context.Context) error) (err error) {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	defer catchPanic(c.Logger, &err)
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
+	waiting, stop := context.WithTimeout(ctx, lockTimeout)
+	defer stop()
 	name := path.Join(c.Prefix, "poll")
-	switch err = c.Storage.Lock(waiting, name); {
-	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
-		return func() {}, nil
-	case err != nil:
-		return nil, err
+	switch err := c.Storage.Lock(waiting, name); {
+	case err == nil:
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+			defer cancel()
+			_ = c.Storage.Unlock(ctx, name)
+		}()
+	case waiting.Err() == nil || ctx.Err() != nil:
+		return fmt.Errorf("waiting for the lock in storage: %w", err)
 	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		_ = c.Storage.Unlock(ctx, name)
-	}, nil
+	return f(ctx)
 }
 
 // look takes or renews the lease. If another process has it, nothing more is begun.

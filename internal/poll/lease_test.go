@@ -62,6 +62,27 @@ func TestFleet(t *testing.T) {
 	})
 }
 
+// TestStopOfOne stops the node that fetches while a delivery is under way: the other one
+// waits for its end, so that the update is not delivered twice.
+func TestStopOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, _, _ := fleet(t)
+		a.bot.answer = func(int, telegram.Update) *telegram.Answer {
+			time.Sleep(55 * time.Second)
+			return ok()
+		}
+		a.send(1, 5)
+		settle(time.Second)
+		a.Stop()
+		settle(50 * time.Second)
+		b.want(t, Standby)
+		settle(20 * time.Second)
+		b.want(t, Polling)
+		equal(t, "taken", []string{a.bot.has(), b.bot.has()}, []string{"1", ""})
+		equal(t, "pending", a.pending(), 0)
+	})
+}
+
 // TestKilled has a lease of a process that renews it no more.
 func TestKilled(t *testing.T) {
 	for name, until := range map[string]time.Duration{"in time": 30 * time.Second, "by a clock that is ahead": 48 * time.Hour, "long ago": -time.Hour} {
@@ -74,6 +95,8 @@ func TestKilled(t *testing.T) {
 				settle(20 * time.Second)
 				if until > 0 {
 					n.want(t, Standby)
+				} else {
+					n.want(t, Polling)
 				}
 				settle(40 * time.Second)
 				n.want(t, Polling)
@@ -136,6 +159,22 @@ func TestLeaseTaken(t *testing.T) {
 		}
 		equal(t, "calls", n.calls(), calls)
 		equal(t, "tries", n.bot.got(), tries)
+	})
+}
+
+// TestLeaseTakenWhileIdle ends the call under way, too.
+func TestLeaseTakenWhileIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := storagetest.NewMemory()
+		n := newNode(t, "a", newAPI(t), storage, newBot(nil))
+		n.Serve(n.config)
+		settle(time.Minute)
+		store(t, storage, leaseRecord{"b", time.Now().Add(30 * time.Second)})
+		settle(12 * time.Second)
+		n.want(t, Standby)
+		n.send(1, 5)
+		settle(time.Second)
+		equal(t, "taken", n.bot.has(), "")
 	})
 }
 

@@ -124,24 +124,19 @@ func (p *Poller) Wait(ctx context.Context) {
 	if p == nil {
 		return
 	}
-	for _, end := range p.ends() {
+	p.mu.Lock()
+	ends := slices.Collect(maps.Values(p.underWay))
+	if p.stop == nil && p.ended != nil {
+		ends = append(ends, p.ended)
+	}
+	p.mu.Unlock()
+	for _, end := range ends {
 		select {
 		case <-end:
 		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// ends returns the channels that are closed when what is under way has ended.
-func (p *Poller) ends() []chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	ends := slices.Collect(maps.Values(p.underWay))
-	if p.stop == nil && p.ended != nil {
-		ends = append(ends, p.ended)
-	}
-	return ends
 }
 
 // run fetches until the context ends, once the run before has ended.
@@ -161,7 +156,14 @@ func (p *Poller) run(ctx context.Context, before <-chan struct{}, ended chan<- s
 	for ctx.Err() == nil {
 		p.fetch(ctx)
 	}
-	p.finish()
+	p.mu.Lock()
+	underWay := slices.Collect(maps.Values(p.underWay))
+	p.mu.Unlock()
+	for _, end := range underWay { // no other begins
+		<-end
+	}
+	p.confirm()
+	p.forget()
 	stopRenewing()
 	<-renewed
 	p.lease.giveBack(p.currentConfig())
@@ -173,18 +175,6 @@ func (p *Poller) open(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = ctx.Err() != nil
-}
-
-// finish waits for the deliveries under way after Stop, and confirms what was taken.
-func (p *Poller) finish() {
-	p.mu.Lock()
-	underWay := slices.Collect(maps.Values(p.underWay))
-	p.mu.Unlock()
-	for _, end := range underWay {
-		<-end
-	}
-	p.confirm()
-	p.forget()
 }
 
 // currentConfig returns the configuration that holds at the moment.

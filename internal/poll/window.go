@@ -25,10 +25,8 @@ type update struct {
 	taken   bool // or expired
 }
 
-// expired reports whether Telegram does not try an update any more after a pause.
-func (u *update) expired(now time.Time, pause time.Duration) bool {
-	return now.Sub(u.since)+pause > telegram.Expiry(u.Type)
-}
+// expired reports whether Telegram does not try an update any more.
+func (u *update) expired(now time.Time) bool { return now.Sub(u.since) > telegram.Expiry(u.Type) }
 
 // add puts those of the fetched updates that are new in the window, and begins their deliveries.
 func (p *Poller) add(fetched []json.RawMessage) {
@@ -97,7 +95,7 @@ func (p *Poller) dispatch() {
 	}
 	now, limit := time.Now(), cmp.Or(p.config.MaxConnections, telegram.DefaultMaxConnections)
 	for _, u := range p.window {
-		if !u.taken && p.underWay[u] == nil && u.expired(now, 0) {
+		if !u.taken && p.underWay[u] == nil && u.expired(now) {
 			p.expire(u)
 		}
 	}

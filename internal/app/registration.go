@@ -122,8 +122,8 @@ func (w *Webhook) Emit(event string, data map[string]any) {
 func (w *Webhook) Describe(r *http.Request) []zap.Field {
 	return []zap.Field{
 		zap.String("client_ip", clientip.Of(r)),
-		zap.String("host", boundedlog.Text(r.Host)),
-		zap.String("path", boundedlog.Text(w.HidePath(r.URL.Path))),
+		zap.String("host", boundedlog.Bound(r.Host)),
+		zap.String("path", boundedlog.Bound(w.HidePath(r.URL.Path))),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"crypto/x509"
 	"net/netip"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -57,7 +57,7 @@ type Options struct {
 // audit is one run of all checks, and what the checks leave for later ones.
 type audit struct {
 	Options
-	text     printable.Text
+	text     boundedlog.Printable
 	findings []Finding
 
 	addresses   []netip.Addr     // that accept connections
@@ -72,7 +72,7 @@ type audit struct {
 // port 80 for the redirect. The updates that it sends have an id and nothing
 // else, which bots ignore. No finding holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
-	a := &audit{Options: o, text: printable.Without(o.Secret), findings: []Finding{}}
+	a := &audit{Options: o, text: boundedlog.Without(o.Secret), findings: []Finding{}}
 	if o.Target.Host != "" {
 		a.checkFromOutside(ctx)
 	}

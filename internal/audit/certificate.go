@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -38,7 +38,7 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 		}
 	}
 	left := time.Until(first.NotAfter)
-	seen := fmt.Sprintf("trusted, for this host, %s left", printable.Span(left))
+	seen := fmt.Sprintf("trusted, for this host, %s left", boundedlog.Span(left))
 	// Caddy renews in the last third of a certificate's life, be it 90 days or a few.
 	if left < min(14*24*time.Hour, first.NotAfter.Sub(first.NotBefore)/6) {
 		return warn(seen, "renew it, and find out why that did not happen automatically")

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-func ago(at time.Time) string { return printable.Span(time.Since(at)) + " ago" }
+func ago(at time.Time) string { return boundedlog.Span(time.Since(at)) + " ago" }
 
 func (a *audit) checkRegistration() Finding {
 	w, problem := a.Status, a.line(a.Status.Problem())
@@ -64,9 +64,9 @@ func (a *audit) checkSecretAge() Finding {
 	if s.Made.IsZero() {
 		return pass("not known: the secret is " + s.Source)
 	}
-	age := printable.Span(now.Sub(s.Made))
+	age := boundedlog.Span(now.Sub(s.Made))
 	if s.Overdue(now) {
-		return warn(fmt.Sprintf("%s, its renewal is overdue by %s", age, printable.Span(now.Sub(s.Due))),
+		return warn(fmt.Sprintf("%s, its renewal is overdue by %s", age, boundedlog.Span(now.Sub(s.Due))),
 			"see registration, and the log for why it was not renewed; `rotate` renews it now")
 	}
 	return pass(age)

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 )
 
 const (
@@ -41,4 +41,4 @@ func (r redactor) value(s string) string { return r.secrets.ReplaceAllString(s, 
 
 // text returns s fit for an error or a log: without the secrets, on one line, and
 // not too long.
-func (r redactor) text(s string) string { return printable.Text{}.Line(r.value(s), maxText) }
+func (r redactor) text(s string) string { return boundedlog.Printable{}.Line(r.value(s), maxText) }

@@ -1,4 +1,4 @@
-// Package boundedlog writes a log that a flood cannot fill.
+// Package boundedlog writes logs that a flood cannot fill, and bounds what strangers say.
 package boundedlog
 
 import (
@@ -85,8 +85,8 @@ func (l *Log) Close() {
 	l.summarize()
 }
 
-// Text bounds a text in an entry that a stranger chooses, such as a path.
-func Text(s string) string {
+// Bound bounds a text in an entry that a stranger chooses, such as a path.
+func Bound(s string) string {
 	const longest = 256
 	if len(s) > longest {
 		return s[:longest] + "…"

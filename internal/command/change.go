@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
@@ -28,7 +28,7 @@ no update is lost. After an error, a rotation that has begun continues by itself
 		if w.Secret.Due.IsZero() {
 			return "Telegram has a new secret"
 		}
-		return "Telegram has a new secret; the next rotation is in " + printable.Span(time.Until(w.Secret.Due))
+		return "Telegram has a new secret; the next rotation is in " + boundedlog.Span(time.Until(w.Secret.Due))
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
@@ -70,7 +70,7 @@ func isSet(cmd *cobra.Command, flag string) bool {
 const maxLine = 300
 
 // line makes a text from elsewhere printable on one line.
-func line(s string) string { return printable.Text{}.Line(s, maxLine) }
+func line(s string) string { return boundedlog.Printable{}.Line(s, maxLine) }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -64,7 +64,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	}
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
-	return printOutcome(cmd, table, printable.Text{}, &telegram.Answer{Status: sent.Status, Reason: sent.Reason, Header: sent.Header, Body: sent.Body},
+	return printOutcome(cmd, table, boundedlog.Printable{}, &telegram.Answer{Status: sent.Status, Reason: sent.Reason, Header: sent.Header, Body: sent.Body},
 		telegram.Outcome(sent.Outcome), sent.Result, "")
 }
 
@@ -97,7 +97,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	ctx, cancel := context.WithDeadline(cmd.Context(), deadline)
 	defer cancel()
 	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
-	text := printable.Without(secret)
+	text := boundedlog.Without(secret)
 	if err != nil {
 		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
 			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
@@ -118,7 +118,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 
 // printOutcome prints the answer and how Telegram takes it, and ends the command with an
 // exit status that says so too.
-func printOutcome(cmd *cobra.Command, table *tabwriter.Writer, text printable.Text, answer *telegram.Answer, outcome telegram.Outcome, result, hint string) error {
+func printOutcome(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, answer *telegram.Answer, outcome telegram.Outcome, result, hint string) error {
 	printAnswer(table, text, answer)
 	printRow(table, "result", text.Line(result, 2*maxLine))
 	printRow(table, "hint", hint)
@@ -128,7 +128,7 @@ func printOutcome(cmd *cobra.Command, table *tabwriter.Writer, text printable.Te
 	return exit(cmd, map[telegram.Outcome]int{telegram.Retried: 2, telegram.Removing: 3}[outcome])
 }
 
-func printAnswer(w io.Writer, text printable.Text, answer *telegram.Answer) {
+func printAnswer(w io.Writer, text boundedlog.Printable, answer *telegram.Answer) {
 	if answer.Status != 0 {
 		reason := cmp.Or(answer.Reason, http.StatusText(answer.Status))
 		printRow(w, "answer", fmt.Sprintf("%d %s", answer.Status, text.Line(reason, maxLine)))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/printable"
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
@@ -112,7 +112,7 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	return table.Flush()
 }
 
-func age(at time.Time) string { return printable.Span(time.Since(at)) }
+func age(at time.Time) string { return boundedlog.Span(time.Since(at)) }
 
 func describeTelegram(w status.Webhook) string {
 	t := w.Telegram
@@ -156,7 +156,7 @@ func describeSecret(s status.Secret) string {
 	case s.Overdue(now):
 		text += ", overdue by " + age(s.Due)
 	default:
-		text += ", next in " + printable.Span(s.Due.Sub(now))
+		text += ", next in " + boundedlog.Span(s.Due.Sub(now))
 	}
 	return text
 }

@@ -1,5 +1,4 @@
-// Package printable writes texts from elsewhere and lengths of time for a terminal.
-package printable
+package boundedlog
 
 import (
 	"fmt"
@@ -11,17 +10,18 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// Text hides one secret, in whatever case, since servers and proxies change it.
-type Text struct {
+// Printable makes texts from elsewhere fit for a terminal or a log. It hides one secret, in
+// whatever case, since servers and proxies change it.
+type Printable struct {
 	secret *regexp.Regexp // nil if there is none
 }
 
-// Without returns a Text that hides a secret; an empty one is none.
-func Without(secret string) Text {
+// Without returns a Printable that hides a secret; an empty one is none.
+func Without(secret string) Printable {
 	if secret == "" {
-		return Text{}
+		return Printable{}
 	}
-	return Text{regexp.MustCompile("(?i)" + regexp.QuoteMeta(secret))}
+	return Printable{regexp.MustCompile("(?i)" + regexp.QuoteMeta(secret))}
 }
 
 var (
@@ -31,15 +31,15 @@ var (
 
 // Line returns s without the secret, on one line of at most limit characters,
 // with what could move a terminal's cursor written out.
-func (t Text) Line(s string, limit int) string { return t.show(s, limit, unquoteLine) }
+func (p Printable) Line(s string, limit int) string { return p.show(s, limit, unquoteLine) }
 
 // Block is Line for a text of many lines.
-func (t Text) Block(s string, limit int) string { return t.show(s, limit, unquoteBlock) }
+func (p Printable) Block(s string, limit int) string { return p.show(s, limit, unquoteBlock) }
 
 // show hides the secret before it cuts, so that no part of it is left over.
-func (t Text) show(s string, limit int, unquote *strings.Replacer) string {
-	if t.secret != nil {
-		s = t.secret.ReplaceAllString(s, "[secret]")
+func (p Printable) show(s string, limit int, unquote *strings.Replacer) string {
+	if p.secret != nil {
+		s = p.secret.ReplaceAllString(s, "[secret]")
 	}
 	rest := ""
 	for i := range s {

@@ -1,4 +1,4 @@
-package printable
+package boundedlog
 
 import (
 	"testing"
@@ -22,7 +22,7 @@ func TestLine(t *testing.T) {
 }
 
 func TestBlock(t *testing.T) {
-	if got := (Text{}).Block("a\n\tb\r\x1b", 30); got != "a\n\tb\\r\\x1b" {
+	if got := (Printable{}).Block("a\n\tb\r\x1b", 30); got != "a\n\tb\\r\\x1b" {
 		t.Errorf("got %q", got)
 	}
 }

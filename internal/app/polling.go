@@ -49,7 +49,7 @@ func (w *Webhook) Deliver(update []byte) *telegram.Answer {
 
 // addPolling adds what the poller knows.
 func (w *Webhook) addPolling(s *status.Webhook) {
-	s.State = string(registrar.Pending)
+	s.State, s.Polling = string(registrar.Pending), new(status.Fetching)
 	if found := w.location.Load(); found != nil && found.fault != nil {
 		s.State, s.Detail, s.Advice = string(registrar.Failing), found.fault.Error(), sentence("correct the configuration and reload")
 		return

@@ -16,6 +16,10 @@ func (a *audit) checkRegistration() Finding {
 	switch {
 	case problem != "" && w.Well():
 		return warn(problem, w.Advice)
+	case w.State == status.Polling:
+		return pass(fmt.Sprintf("none: the updates are fetched, last %s, and %d wait", ago(w.Polling.FetchedAt), w.Polling.Waiting))
+	case w.State == status.Standby:
+		return pass("none: another node fetches the updates")
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
 	case w.State == "pending", w.State == "superseded":

@@ -52,6 +52,11 @@ func TestInside(t *testing.T) {
 		"contested":                  {state("contested", "somebody else"), alone("fail contested: somebody else")},
 		"registered, in doubt":       {state("registered", "no site has the host"), alone("warn no site has the host")},
 		"unmanaged, elsewhere":       {state("unmanaged", "it leads elsewhere"), alone("warn it leads elsewhere")},
+		"fetched": {func(w *status.Webhook) {
+			w.State, w.Telegram, w.Polling = "polling", nil, &status.Fetching{Waiting: 2, FetchedAt: time.Now().Add(-3 * time.Second)}
+		}, map[string]string{"registration": "pass none: the updates are fetched, last 3 seconds ago, and 2 wait", "last error": "", "pending": "", "secret age": ""}},
+		"fetched by another": {func(w *status.Webhook) { w.State, w.Telegram, w.Polling = "standby", nil, new(status.Fetching) },
+			map[string]string{"registration": "pass none: another node fetches", "last error": "", "pending": "", "secret age": ""}},
 		"erased": {func(w *status.Webhook) {
 			w.State, w.Detail, w.Telegram.URL, w.Advice = "failing", "refused with 400", "", "Do."
 		}, map[string]string{"registration": "fail failing: refused with 400; Telegram has no webhook"}},

@@ -54,6 +54,10 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 	default: // the webhook of another Caddy is checked from outside
 		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
 	}
+	if options.Status != nil && w.Polling != nil {
+		url = "" // a stranger gets nothing there
+		fmt.Fprintln(cmd.ErrOrStderr(), "No checks from outside: the updates of this bot are fetched, and no address is registered.")
+	}
 	if url != "" {
 		if options.Target, err = telegram.ParseTarget(url); err != nil {
 			return err

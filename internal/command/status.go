@@ -71,6 +71,9 @@ func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 		if w.Telegram != nil {
 			pending, lastError = strconv.Itoa(w.Telegram.Pending), describeLastError(*w.Telegram)
 		}
+		if w.Polling != nil {
+			pending = strconv.Itoa(w.Polling.Waiting)
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", line(w.Name), w.State, line(cmp.Or(w.URL, w.Address, "-")),
 			pending, lastError, describeSecret(w.Secret))
 		if problem := line(w.Problem()); problem != "" {
@@ -101,6 +104,10 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "telegram", describeTelegram(w))
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
+	}
+	if p := w.Polling; p != nil && !p.FetchedAt.IsZero() {
+		printRow(table, "fetched", age(p.FetchedAt)+" ago")
+		printRow(table, "waiting", strconv.Itoa(p.Waiting))
 	}
 	printRow(table, "secret", describeSecret(w.Secret))
 	printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))

@@ -145,6 +145,7 @@ func TestUploads(t *testing.T) {
 	renewal.NotAfter = time.Now().Add(-time.Minute)
 	expired, _ := authority{}.issueFor(t, oldKey.key, renewal)
 	renewal.NotAfter, renewal.IsCA, renewal.BasicConstraintsValid = time.Time{}, true, true
+	renewal.DNSNames = []string{"other.example.com"}
 	oldAsCA, _ := authority{}.issueFor(t, oldKey.key, renewal)
 
 	ca = x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
@@ -155,6 +156,12 @@ func TestUploads(t *testing.T) {
 	ca.SignatureAlgorithm = x509.ECDSAWithSHA1
 	sha1Root, sha1CA := authority{}.issue(t, ca)
 	sha1Leaf, _ := sha1CA.issue(t, certTemplate(name))
+	broken := slices.Clone(root.Leaf.Raw)
+	broken[len(broken)-1] ^= 1 // in the signature
+	brokenRoot, err := x509.ParseCertificate(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ca.SignatureAlgorithm, ca.DNSNames = 0, []string{name}
 	certSign, _ := authority{}.issue(t, ca)
 	late, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, NotAfter: time.Now().Add(-time.Minute)})
@@ -221,6 +228,7 @@ func TestUploads(t *testing.T) {
 		{"root and lower intermediate, upper one sent", name, deep, files(root, lower), fails},
 		{"root and both intermediates, upper one sent too", name, deep, files(root, lower, intermediate), passes},
 		{"root that signed itself with SHA-1", name, sha1Leaf, files(sha1Root), passes},
+		{"root whose own signature is broken", name, chain, toPEM(brokenRoot), passes},
 		{"two roots of the same name, right one first", name, namelessLeaf, files(root, otherRoot), passes},
 		{"two roots of the same name, wrong one first", name, namelessLeaf, files(otherRoot, root), fails},
 		{"intermediate, chain sent", name, chain, files(intermediate), fails},

@@ -158,15 +158,22 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
-// TestRenewedFile renews a self-signed certificate: while the file to upload has both, it
-// does not matter which one is served.
+// TestRenewedFile renews a self-signed certificate, with a new key: while the file to upload
+// has both, it does not matter which one is served.
 func TestRenewedFile(t *testing.T) {
 	t.Parallel()
 	api, address := caddytest.StartTelegram(t)
 	s := newCertificateSite(t, "localhost", address)
 	next := filepath.Join(t.TempDir(), "next.pem")
-	s.write(s.served, nil)
-	s.write(next, nil)
+	identified := func(id byte) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.SubjectKeyId, c.AuthorityKeyId = []byte{id}, []byte{id} }
+	}
+	s.write(s.served, identified(1))
+	key := s.key
+	s.key, s.private = filepath.Join(t.TempDir(), "key.pem"), newKey(t)
+	writeKey(t, s.key, s.private)
+	s.write(next, identified(2))
+	s.key, key = key, s.key
 	s.uploaded = filepath.Join(t.TempDir(), "both.pem")
 	var both []byte
 	for _, name := range []string{s.served, next} {
@@ -183,11 +190,44 @@ func TestRenewedFile(t *testing.T) {
 	c.Out.Wait(t, "webhook registered")
 	deliver(t, api)
 
-	s.served = next
+	s.served, s.key = next, key
 	caddytest.Load(t, s.admin, s.caddyfile())
 	c.Out.Wait(t, "webhook as configured")
 	deliver(t, api)
 	wantSetWebhook(t, api, 1, "with both in the file")
+}
+
+// TestReplacedFile replaces the one file that the site serves and uploads. For a moment Caddy
+// has both certificates, of which the old one is not uploaded.
+func TestReplacedFile(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	s := newCertificateSite(t, "localhost", address)
+	s.write(s.served, nil)
+	c := caddytest.Start(t, s.caddyfile())
+	c.Out.Wait(t, "webhook registered")
+	untilTaken(t, api)
+
+	s.write(s.served, nil)
+	caddytest.Load(t, s.admin, strings.Replace(s.caddyfile(), "name bot", "name bot\n\t\tmax_connections 7", 1))
+	caddytest.WaitUntil(t, "the new one is registered", func() bool { return api.Webhook(caddytest.BotToken).MaxConnections == 7 })
+	deliver(t, api)
+	if strings.Contains(c.Out.String(), "Telegram would not connect") {
+		t.Errorf("refused: %s", c.Out.String())
+	}
+}
+
+// TestTwoLoaded has a site for which two certificates are loaded, and uploads one of them.
+func TestTwoLoaded(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	s := newCertificateSite(t, "localhost", address)
+	s.uploaded = filepath.Join(t.TempDir(), "other.pem")
+	s.write(s.served, nil)
+	s.write(s.uploaded, nil)
+	c := caddytest.Start(t, strings.Replace(s.caddyfile(), "\ttls ", "\ttls "+s.uploaded+" "+s.key+"\n\ttls ", 1))
+	c.Out.Wait(t, "webhook not registered")
+	wantSetWebhook(t, api, 0, "with one of two")
 }
 
 // TestInternalForAddress has a site that is an IP address, for which Caddy's own CA makes

@@ -13,10 +13,12 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddypki"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -83,21 +85,24 @@ func (w *Watch) Advice() string {
 // returns why it must not be made. It warns of what else is wrong, once.
 func (w *Watch) Look(address string, upload []byte, policies caddytls.ConnectionPolicies, logger *zap.Logger) error {
 	target, _ := telegram.ParseTarget(address)
-	advice, err := judge(target.ServerName(), upload, policies)
+	advice, err := judge(target.ServerName(), upload, policies, 30)
 	if last := w.advice.Swap(advice); advice != "" && advice != last {
 		logger.Warn("certificate needs attention", zap.String("remedy", advice))
 	}
 	return err
 }
 
-func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (advice string, unfit error) {
+func judge(host string, upload []byte, policies caddytls.ConnectionPolicies, tries int) (advice string, unfit error) {
 	const needless = "this site's certificate is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
-	served := chains(host)
+	served := chains(caddytls.AllMatchingCertificates(host), host)
 	trusted := len(served) > 0 && telegram.VerifyChain(nil, served[0], "") == nil && served[0][0].VerifyHostname(host) == nil
 	if upload != nil {
 		unfit = telegram.CheckUpload(upload, served, host)
 	}
 	switch {
+	case unfit != nil && len(served) > 1 && tries > 1: // just after a reload, Caddy still has those of the configuration before
+		time.Sleep(100 * time.Millisecond)
+		return judge(host, upload, policies, tries-1)
 	case unfit != nil && trusted:
 		return "", errors.New(needless)
 	case unfit != nil, len(served) == 0: // without any, TLS ends elsewhere, or the certificate is yet to come
@@ -114,9 +119,13 @@ func judge(host string, upload []byte, policies caddytls.ConnectionPolicies) (ad
 	return "", nil
 }
 
-// chains returns what Caddy may serve for a host, each with its leaf first.
-func chains(host string) (served [][]*x509.Certificate) {
-	for _, c := range caddytls.AllMatchingCertificates(host) {
+// chains returns what Caddy may serve for a host, each with its leaf first: of wildcards
+// none if there is one for the very name, and none that has expired if there is another.
+func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certificate) {
+	for _, c := range loaded {
+		if slices.Contains(c.Names, host) != slices.Contains(loaded[0].Names, host) || len(loaded) > 1 && c.Expired() {
+			continue
+		}
 		if chain, err := x509.ParseCertificates(slices.Concat(c.Certificate.Certificate...)); err == nil && len(chain) > 0 {
 			served = append(served, chain)
 		}

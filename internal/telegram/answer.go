@@ -15,7 +15,7 @@ type Answer struct {
 	Status int // 0 if there was no answer that could be read
 	Reason string
 	Header http.Header
-	Body   []byte // decoded; the first 1 MiB, of multipart everything
+	Body   []byte // decoded; the first 1 MiB, of multipart all of at most 51
 	Method string // the Bot API method that a 2xx calls, if any
 	Err    error  // why there is no Status, or what was wrong with the answer
 	Keep   bool   // the connection can be used again

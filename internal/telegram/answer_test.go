@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 )
@@ -156,6 +157,24 @@ func TestMethod(t *testing.T) {
 			t.Errorf("%s: got %v", name, a.Err)
 		}
 	}
+}
+
+// TestLongMultipart has files without an end, of which only so much is kept as may be files.
+func TestLongMultipart(t *testing.T) {
+	var files endless
+	head := strings.NewReader("HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 2000000000\r\n\r\n")
+	a := ReadAnswer(bufio.NewReader(io.MultiReader(head, &files)))
+	if a.Err != errTooLong || len(a.Body) > 0 || files > 52<<20 {
+		t.Errorf("got %v, %d bytes of %d", a.Err, len(a.Body), files)
+	}
+}
+
+// endless counts what is read of it.
+type endless int
+
+func (e *endless) Read(p []byte) (int, error) {
+	*e += endless(len(p))
+	return len(p), nil
 }
 
 func TestRuns(t *testing.T) {

@@ -65,7 +65,8 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 }
 
 // decode returns the body without its Content-Encoding. The length of JSON and of a form
-// is limited; of a body that cannot hold a call the beginning is kept.
+// is limited, and so is multipart here: Telegram would take more, and then refuse a file
+// of over 50 MiB. Of a body that cannot hold a call the beginning is kept.
 func (a *Answer) decode(raw io.Reader) ([]byte, error) {
 	switch strings.ToLower(a.last("Content-Encoding")) {
 	case "", "none":
@@ -78,14 +79,15 @@ func (a *Answer) decode(raw io.Reader) ([]byte, error) {
 		return nil, errEncoding
 	}
 	t := strings.ToLower(a.last("Content-Type"))
-	if strings.Contains(t, multipartType) {
-		return io.ReadAll(raw)
+	isMultipart, most := strings.Contains(t, multipartType), int64(maxParameters)
+	if isMultipart {
+		most += maxFiles
 	}
-	body, err := io.ReadAll(io.LimitReader(raw, maxParameters+1))
-	if len(body) <= maxParameters {
+	body, err := io.ReadAll(io.LimitReader(raw, most+1))
+	if int64(len(body)) <= most {
 		return body, err
 	}
-	if strings.Contains(t, jsonType) || strings.Contains(t, formType) {
+	if isMultipart || strings.Contains(t, jsonType) || strings.Contains(t, formType) {
 		return nil, errTooLong
 	}
 	_, err = io.Copy(io.Discard, raw)

@@ -46,6 +46,7 @@ const (
 
 	maxAnswerHead = 256 << 10 // bytes
 	maxParameters = 1 << 20   // bytes of an answer that may hold a call, decoded
+	maxFiles      = 50 << 20  // bytes of files in an answer, as in any call of the Bot API
 	maxUpdateType = 64        // characters, twice as many as the longest name has
 )
 

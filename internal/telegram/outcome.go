@@ -70,7 +70,7 @@ func (a *Answer) cause() string {
 	case errors.Is(a.Err, errEncoding):
 		return fmt.Sprintf("Telegram does not read the Content-Encoding %s, only gzip and deflate", a.last("Content-Encoding"))
 	case errors.Is(a.Err, errTooLong):
-		return "an answer of JSON or of a form may have 1 MiB, and this one is longer"
+		return "an answer of JSON or of a form may have 1 MiB, one with files 50 MiB more, and this one is longer"
 	case a.Err != nil:
 		return fmt.Sprintf("Telegram cannot read the answer (%q)", a.Err)
 	case a.Status < 200:

@@ -61,7 +61,7 @@ func TestOutcome(t *testing.T) {
 		{"br", answer("200 OK", "Content-Encoding: br\r\n", "x"), Retried,
 			"not delivered: Telegram does not read the Content-Encoding br, only gzip and deflate. " + again + "."},
 		{"over 1 MiB", answer("200 OK", isJSON, strings.Repeat("x", 1<<20+1)), Retried,
-			"not delivered: an answer of JSON or of a form may have 1 MiB, and this one is longer. " + again + "."},
+			"not delivered: an answer of JSON or of a form may have 1 MiB, one with files 50 MiB more, and this one is longer. " + again + "."},
 		{"closed", "HTTP/1.1 200 OK\r\n", Retried,
 			"not delivered: the connection was closed without a whole answer, of which Telegram notes nothing. " + again + "."},
 		{"not HTTP", "SSH-2.0-x\r\n\r\n", Retried, `not delivered: Telegram cannot read the answer ("Not Implemented"). ` + again + "."},

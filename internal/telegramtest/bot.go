@@ -32,6 +32,7 @@ type registration struct {
 	ip          string // fixed, or else resolved
 	fixed       bool
 	certificate bool
+	uploaded    []*x509.Certificate
 	roots       *x509.CertPool
 	dial        string // the address to dial, "" for the URL's host
 }
@@ -44,7 +45,7 @@ func (b *bot) erase() {
 
 func (b *bot) webhook() Webhook {
 	return Webhook{URL: b.reg.url, Secret: b.reg.secret, MaxConnections: b.reg.max, IPAddress: b.reg.dial, RootCAs: b.reg.roots,
-		resolves: b.reg.dial != "" && !b.reg.fixed}
+		uploaded: b.reg.uploaded, resolves: b.reg.dial != "" && !b.reg.fixed}
 }
 
 // gone takes note that 410 removed a bot's webhook, unless it was set meanwhile.

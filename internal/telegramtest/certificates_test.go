@@ -60,6 +60,12 @@ func certTemplate(names ...string) x509.Certificate {
 	return x509.Certificate{DNSNames: names}
 }
 
+// withIdentifiers adds what tells a key from others of the same name.
+func withIdentifiers(template x509.Certificate, id byte) x509.Certificate {
+	template.SubjectKeyId, template.AuthorityKeyId = []byte{id}, []byte{id}
+	return template
+}
+
 func serverConfig(cert tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}
 }
@@ -115,12 +121,49 @@ func TestUploads(t *testing.T) {
 	alone, _ := intermediateCA.issue(t, certTemplate(name))
 	chain := alone
 	chain.Certificate = [][]byte{alone.Certificate[0], intermediate.Certificate[0]}
+	ca.Subject.CommonName = "lower intermediate"
+	lower, lowerCA := intermediateCA.issue(t, ca)
+	deep, _ := lowerCA.issue(t, certTemplate(name))
+	deep.Certificate = append(deep.Certificate, intermediate.Certificate[0])
 	internal, _ := rootCA.issue(t, x509.Certificate{IPAddresses: address})
-	ca.Subject.CommonName, ca.DNSNames = name, []string{name}
+	ca.Subject.CommonName, ca.DNSNames, ca.KeyUsage = name, []string{name}, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
 	selfCA, _ := authority{}.issue(t, ca)
 	ca.DNSNames = []string{"other.example.com"}
 	otherCA, _ := authority{}.issue(t, ca)
 	oneself, other := self(name, nil), self(name, nil)
+	usage := func(usage x509.KeyUsage, extended ...x509.ExtKeyUsage) tls.Certificate {
+		cert, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, KeyUsage: usage, ExtKeyUsage: extended})
+		return cert
+	}
+	anyLeaf, _ := rootCA.issue(t, x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+
+	// The old and the new one of a renewal: with the same key, with another, and one that has expired.
+	renewal := withIdentifiers(x509.Certificate{Subject: pkix.Name{CommonName: name}}, 1)
+	old, oldKey := authority{}.issue(t, renewal)
+	sameKey, _ := authority{}.issueFor(t, oldKey.key, renewal)
+	newKey, _ := authority{}.issue(t, withIdentifiers(renewal, 2))
+	renewal.NotAfter = time.Now().Add(-time.Minute)
+	expired, _ := authority{}.issueFor(t, oldKey.key, renewal)
+	renewal.NotAfter, renewal.IsCA, renewal.BasicConstraintsValid = time.Time{}, true, true
+	renewal.DNSNames = []string{"other.example.com"}
+	oldAsCA, _ := authority{}.issueFor(t, oldKey.key, renewal)
+
+	ca = x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	otherRoot, _ := authority{}.issue(t, ca)
+	nameless := *rootCA.cert
+	nameless.SubjectKeyId = nil
+	namelessLeaf, _ := authority{&nameless, rootCA.key}.issue(t, certTemplate(name))
+	ca.SignatureAlgorithm = x509.ECDSAWithSHA1
+	sha1Root, sha1CA := authority{}.issue(t, ca)
+	sha1Leaf, _ := sha1CA.issue(t, certTemplate(name))
+	broken := slices.Clone(root.Leaf.Raw)
+	broken[len(broken)-1] ^= 1 // in the signature
+	brokenRoot, err := x509.ParseCertificate(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.SignatureAlgorithm, ca.DNSNames = 0, []string{name}
+	certSign, _ := authority{}.issue(t, ca)
 	late, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, NotAfter: time.Now().Add(-time.Minute)})
 	client, _ := authority{}.issue(t, x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	key, err := x509.MarshalPKCS8PrivateKey(oneself.PrivateKey)
@@ -172,14 +215,34 @@ func TestUploads(t *testing.T) {
 		{"self-signed, a CA too, another name", name, otherCA, nil, fails},
 		{"self-signed, another one uploaded", name, oneself, files(other), fails},
 		{"self-signed, old and new uploaded, old served", name, oneself, files(oneself, other), passes},
-		{"self-signed, old and new uploaded, new served", name, other, files(oneself, other), passes},
+		{"self-signed, old and new uploaded, new served", name, newKey, files(old, newKey), passes},
+		{"self-signed, no identifiers, new one first", name, other, files(other, oneself), passes},
+		{"self-signed, no identifiers, old one first", name, other, files(oneself, other), fails},
+		{"self-signed, the same key, served one first", name, sameKey, files(sameKey, old), passes},
+		{"self-signed, the same key, other one first", name, sameKey, files(old, sameKey), fails},
+		{"self-signed, the same key, expired one first", name, sameKey, files(expired, sameKey), passes},
+		{"self-signed, the same key, another CA uploaded", name, sameKey, files(oldAsCA), fails},
 		{"root, chain sent", name, chain, files(root), passes},
 		{"root, chain not sent", name, alone, files(root), fails},
+		{"root and intermediate, chain not sent", name, alone, files(root, intermediate), passes},
+		{"root and lower intermediate, upper one sent", name, deep, files(root, lower), fails},
+		{"root and both intermediates, upper one sent too", name, deep, files(root, lower, intermediate), passes},
+		{"root that signed itself with SHA-1", name, sha1Leaf, files(sha1Root), passes},
+		{"root whose own signature is broken", name, chain, toPEM(brokenRoot), passes},
+		{"two roots of the same name, right one first", name, namelessLeaf, files(root, otherRoot), passes},
+		{"two roots of the same name, wrong one first", name, namelessLeaf, files(otherRoot, root), fails},
 		{"intermediate, chain sent", name, chain, files(intermediate), fails},
 		{"leaf that another one signs", name, chain, files(alone), fails},
 		{"leaf and intermediate", name, chain, files(alone, intermediate), fails},
 		{"expired", name, late, nil, fails},
 		{"clientAuth only", name, client, nil, fails},
+		{"any use", name, usage(0, x509.ExtKeyUsageAny), nil, fails},
+		{"any use and serverAuth", name, usage(0, x509.ExtKeyUsageAny, x509.ExtKeyUsageServerAuth), nil, passes},
+		{"any use, signed by a root", name, anyLeaf, files(root), fails},
+		{"certSign only", name, usage(x509.KeyUsageCertSign), nil, fails},
+		{"cRLSign only", name, usage(x509.KeyUsageCRLSign), nil, fails},
+		{"keyEncipherment only", name, usage(x509.KeyUsageKeyEncipherment), nil, passes},
+		{"a CA for certSign only", name, certSign, nil, fails},
 		{"RSA 1024", name, withRSA(1024), nil, fails},
 		{"RSA 2048", name, withRSA(2048), nil, passes},
 
@@ -234,12 +297,17 @@ func TestChainInUpload(t *testing.T) {
 	}
 }
 
-// TestSeveralChains has a site with two certificates, as in the moments after a reload.
+// TestSeveralChains has a site for which two certificates are loaded: either may be served.
 func TestSeveralChains(t *testing.T) {
-	before, _ := authority{}.issue(t, certTemplate("bot.example.com"))
-	after, _ := authority{}.issue(t, certTemplate("bot.example.com"))
+	before, _ := authority{}.issue(t, withIdentifiers(certTemplate("bot.example.com"), 1))
+	after, _ := authority{}.issue(t, withIdentifiers(certTemplate("bot.example.com"), 2))
 	served := [][]*x509.Certificate{{before.Leaf}, {after.Leaf}}
-	if err := telegram.CheckUpload(toPEM(after.Leaf), served, "bot.example.com"); err != nil {
+	for _, c := range []tls.Certificate{before, after} {
+		if telegram.CheckUpload(toPEM(c.Leaf), served, "bot.example.com") == nil {
+			t.Error("one of them fits for both")
+		}
+	}
+	if err := telegram.CheckUpload(append(toPEM(after.Leaf), toPEM(before.Leaf)...), served, "bot.example.com"); err != nil {
 		t.Error(err)
 	}
 }

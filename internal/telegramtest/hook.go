@@ -64,7 +64,7 @@ func newHook(s *Sender, w Webhook, t telegram.Target) *hook {
 		h.max = telegram.DefaultMaxConnections
 	}
 	if t.TLS {
-		h.tls = tlsConfig(t.ServerName(), w.RootCAs)
+		h.tls = tlsConfig(t.ServerName(), w.RootCAs, w.uploaded)
 	}
 	return h
 }

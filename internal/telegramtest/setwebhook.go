@@ -181,7 +181,7 @@ func (a *API) verify(t telegram.Target, want *registration, certificate []byte) 
 	}
 	if want.certificate && t.TLS {
 		var err error
-		if _, want.roots, err = telegram.ParseUpload(certificate); err != nil {
+		if want.uploaded, want.roots, err = telegram.ParseUpload(certificate); err != nil {
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
 		}
 	}

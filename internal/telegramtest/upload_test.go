@@ -3,6 +3,7 @@ package telegramtest
 import (
 	"bytes"
 	"mime/multipart"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,7 +38,7 @@ func TestNotPassedIsRemoved(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		call(t, a, setPath, "url", hookURL).is(t, 200, "Webhook was set")
-		if w := a.Webhook(token); w != (Webhook{URL: hookURL, MaxConnections: 40}) {
+		if w := a.Webhook(token); !reflect.DeepEqual(w, Webhook{URL: hookURL, MaxConnections: 40}) {
 			t.Errorf("got %+v", w)
 		}
 	})

@@ -27,6 +27,9 @@ type Webhook struct {
 	// common name.
 	RootCAs *x509.CertPool
 
+	// uploaded is the file of which RootCAs was made, if there was one: the order counts.
+	uploaded []*x509.Certificate
+
 	// resolves says that IPAddress is what DNS had for the host, and is asked for
 	// again from time to time.
 	resolves bool

@@ -39,7 +39,7 @@ func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *tel
 // exchange makes a request on a connection of its own.
 func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, verify bool) *telegram.Answer {
 	if request == nil {
-		return &telegram.Answer{Err: errors.New("the url is so long that Telegram sends nothing")}
+		return &telegram.Answer{Err: fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram sends nothing", telegram.MaxHead)}
 	}
 	conn, err := a.connect(ctx, a.addresses[0], t, verify)
 	if err != nil {

@@ -179,7 +179,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 }
 
 // hsts is the value of Strict-Transport-Security for the answer to r; empty for none.
-// What the site has set before is its own policy and stays.
+// A value that the site has set before is its own policy and stays.
 func (h *Handler) hsts(r *http.Request, answer http.Header) string {
 	if h.answers.HSTS == "" || !clientip.Secure(r) {
 		return ""

@@ -54,7 +54,7 @@ type Poller struct {
 	progress chan struct{} // filled when fetching again is likely to bring something
 	lease    lease
 
-	// What follows belongs to the goroutine that fetches.
+	// The following fields belong to the goroutine that fetches.
 	offset     int64     // confirms all updates before it
 	confirmed  int64     // the offset that Telegram has
 	healthy    bool      // the last call was answered, or ended by somebody else's

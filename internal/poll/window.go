@@ -46,7 +46,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 			p.window = append(p.window, &update{Update: u, body: body, since: u.Since(now), due: now})
 		}
 	}
-	// What was taken and has expired at Telegram does not come again.
+	// An update that was taken and has expired at Telegram does not come again.
 	p.window = slices.DeleteFunc(p.window, func(w *update) bool { return w.taken && w.ID < last && !returned[w.ID] })
 	p.dispatch()
 	p.reportCrowded()

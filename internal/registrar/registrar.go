@@ -65,7 +65,7 @@ type Registrar struct {
 	called     atomic.Int64 // when setWebhook was, in Unix nanoseconds
 	forbidden  atomic.Int64 // when the bot last answered 403 itself, or the start, in Unix nanoseconds
 
-	// What follows belongs to the goroutine that makes the attempts.
+	// The following fields belong to the goroutine that makes the attempts.
 	hasTurn        bool           // to call for a bot that may be new to Telegram
 	hasAsked       bool           // Telegram has answered getWebhookInfo, at least once
 	inherited      bool           // it was the registrar before this one that asked

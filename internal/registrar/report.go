@@ -32,7 +32,7 @@ type Status struct {
 	Info   botapi.WebhookInfo // Telegram's last answer to getWebhookInfo
 	InfoAt time.Time          // when that was
 
-	// What is registered, by whom and when, as all nodes know it.
+	// The registration as all nodes know it.
 	URL          string
 	RegisteredBy string
 	RegisteredAt time.Time

@@ -42,7 +42,7 @@ func (a *API) getUpdates(q *query) *reply {
 	limit, timeout := q.int("limit", 100, 1, 100), q.int("timeout", 0, 0, 50)
 	now := a.opt.Now()
 	if since := now.Sub(b.lastPoll); offset == b.lastOffset && since < 3*time.Second {
-		// Whoever asks for the same again is slowed down.
+		// A caller that asks for the same again is slowed down.
 		timeout = max(timeout, 3)
 		if since < 500*time.Millisecond {
 			limit = 1

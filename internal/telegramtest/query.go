@@ -25,7 +25,7 @@ type query struct {
 }
 
 // readQuery takes the parameters from the URL and from the body, in any of the
-// forms that Telegram takes. What comes first counts.
+// forms that Telegram takes. The first value counts.
 func readQuery(w http.ResponseWriter, r *http.Request) (*query, error) {
 	q := &query{
 		ctx: r.Context(), client: clientAddress(r),

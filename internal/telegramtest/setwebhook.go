@@ -115,7 +115,7 @@ func (a *API) setWebhook(q *query, url string) *reply {
 }
 
 // wanted returns the registration that a call asks for, and the certificate
-// with it. What is not passed is not kept.
+// with it. A parameter that is not passed is not kept.
 func (a *API) wanted(q *query, url string) (registration, []byte) {
 	if url == "" {
 		return registration{}, nil

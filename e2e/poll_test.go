@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,14 +108,14 @@ func TestPollThroughRestarts(t *testing.T) {
 	i.poll(bot.address)
 
 	awaitTaken(last / 4)
-	bot.terminate("")
+	bot.process.end(syscall.SIGTERM)
 	bot.start()
 	awaitTaken(last / 2)
 	i.kill()
 	first := last - int64(i.telegram().Pending) + 1 // that was not confirmed
 	i.start()
 	awaitTaken(last * 3 / 4)
-	bot.terminate("")
+	bot.process.end(syscall.SIGTERM)
 	bot.start()
 	awaitTaken(last)
 	i.awaitDelivered()

@@ -61,7 +61,7 @@ func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	defer p.mu.Unlock()
 	delete(p.underWay, u)
 	if answer.Delivered() {
-		u.taken, u.body = true, nil
+		u.taken = true
 	} else {
 		pause := u.retries.Failed(answer.RetryAfter(), rand.IntN)
 		u.due = time.Now().Add(pause)

@@ -292,8 +292,9 @@ func TestPollAndBack(t *testing.T) {
 	if code, body := operate(t, admin, http.MethodPost, "123456789/register"); code != http.StatusConflict || !strings.Contains(body, "take poll out") {
 		t.Errorf("register: %d %s", code, body)
 	}
-	if code, body := operate(t, admin, http.MethodDelete, "123456789"); code != http.StatusOK {
-		t.Fatalf("delete: %d %s", code, body)
+	out, errs, status := c.CLI("delete", "--yes", "--address", fmt.Sprintf("localhost:%d", admin))
+	if status != 0 || out != "123456789: deleted; updates are fetched\n" {
+		t.Fatalf("delete: status %d, %s%s", status, out, errs)
 	}
 	api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
 	caddytest.WaitUntil(t, "it is fetched", func() bool { return bot.taken() == 1 })
@@ -475,4 +476,85 @@ func TestSendByName(t *testing.T) {
 func stateOf(t testing.TB, admin int) string {
 	t.Helper()
 	return state(t, admin, "123456789").State
+}
+
+// TestSendToName sends to names that mean something else in a path.
+func TestSendToName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{".", "..", "a.b", "ready"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, address := caddytest.StartTelegram(t)
+			bot := startPolledBot(t)
+			admin := caddytest.FreePort(t)
+			c := caddytest.Start(t, pollSite(admin, caddytest.FreePort(t), address, bot.address, "name "+name))
+			c.Out.Wait(t, "fetching updates")
+			if out, errs, status := c.CLI("send", "--address", fmt.Sprintf("localhost:%d", admin), name); status != 0 || bot.taken() != 1 {
+				t.Errorf("status %d, %s%s", status, out, errs)
+			}
+		})
+	}
+}
+
+// TestPollFromOutside compares what a stranger sees of a site that polls with what he sees of
+// one that has a webhook.
+func TestPollFromOutside(t *testing.T) {
+	t.Parallel()
+	_, address := caddytest.StartTelegram(t)
+	bot := startPolledBot(t)
+	var seen [2][]string
+	for i, site := range []string{"poll", "certificate internal"} {
+		port := caddytest.FreePort(t)
+		config := strings.Replace(pollSite(caddytest.FreePort(t), port, address, bot.address, "secret {env.TELEGRAM_SECRET}"), "\t\tpoll\n", "\t\t"+site+"\n", 1)
+		if i == 1 {
+			config = strings.Replace(config, "TELEGRAM_TOKEN", "TELEGRAM_OTHER_TOKEN", 1)
+		}
+		client := caddytest.Start(t, config).Client()
+		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodHead, http.MethodOptions} {
+			for _, path := range []string{"/", "//", "/x", "/%2e%2e/"} {
+				for _, secrets := range [][]string{nil, {""}, {"REDACTED"}, {caddytest.ForgedSecret}, {caddytest.ForgedSecret, caddytest.ForgedSecret}} {
+					r := caddytest.Update(t, fmt.Sprintf("https://localhost:%d%s", port, path), secrets...)
+					r.Method = method
+					resp := caddytest.Do(t, client, r)
+					resp.Header.Del("Date")
+					seen[i] = append(seen[i], fmt.Sprint(method, path, secrets, resp.Status, resp.Header, resp.Body))
+				}
+			}
+		}
+	}
+	for i, polling := range seen[0] {
+		if webhook := seen[1][i]; polling != webhook {
+			t.Errorf("%s\nwith a webhook: %s", polling, webhook)
+		}
+	}
+}
+
+// TestPollReloadsOfAllKinds changes path and bot under traffic, and fails to load. Updates in
+// work may come again when another bot was there meanwhile; none is lost.
+func TestPollReloadsOfAllKinds(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	bot := startPolledBot(t)
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	config := pollSite(admin, port, address, bot.address)
+	gate, after, _ := strings.Cut(config, "\ttelegram_webhook {")
+	path := gate + "\thandle /telegram {\n\ttelegram_webhook {" + strings.Replace(after, bot.address, bot.address+"\n\t}", 1)
+	late := config + fmt.Sprintf("http://192.0.2.1:%d {\n\tbind 192.0.2.1\n}\n", caddytest.FreePort(t))
+	other := strings.Replace(config, "{env.TELEGRAM_TOKEN}", "{env.TELEGRAM_OTHER_TOKEN}", 1)
+	caddytest.Start(t, config)
+	sent := int64(0)
+	for range size(3, 1) {
+		for _, next := range []string{path, late, other, config} {
+			sent = sendRounds(api, 5, 2, sent)
+			if next == late {
+				if resp := caddytest.TryLoad(t, admin, late); resp.Status == http.StatusOK {
+					t.Fatal("what listens on no address of this machine has loaded")
+				}
+				continue
+			}
+			caddytest.Load(t, admin, next)
+		}
+	}
+	caddytest.WaitUntil(t, "the bot has taken all", func() bool { return bot.taken() == int(sent) })
+	bot.inOrder(t)
 }

@@ -52,7 +52,12 @@ func newDelete() *cobra.Command {
 Calls deleteWebhook, after asking on standard input. Updates then wait at Telegram
 for up to a day, and the bot may fetch them with getUpdates. No reload or restart of
 any node registers the webhook again, only ` + "`register`" + ` or another configuration.`,
-	}, http.MethodDelete, "", func(status.Webhook) string { return "deleted; `register` restores it" })
+	}, http.MethodDelete, "", func(w status.Webhook) string {
+		if w.Polling != nil {
+			return "deleted; updates are fetched"
+		}
+		return "deleted; `register` restores it"
+	})
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
 	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
@@ -77,9 +82,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 				return err
 			}
 		}
-		// A dot is escaped too, since "." and ".." are names.
-		path := strings.ReplaceAll(url.PathEscape(w.Name), ".", "%2E")
-		if err := api.request(method, path+action+query, nil, &w); err != nil {
+		if err := api.request(method, escapeName(w.Name)+action+query, nil, &w); err != nil {
 			return fmt.Errorf("%s: %w", line(w.Name), err)
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done(w))
@@ -101,3 +104,7 @@ func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
 	}
 	return errors.New("nothing is deleted; answer y, or give --yes")
 }
+
+// escapeName returns a webhook's name as it stands in a path. A dot is escaped too, since
+// "." and ".." are names.
+func escapeName(name string) string { return strings.ReplaceAll(url.PathEscape(name), ".", "%2E") }

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -59,7 +58,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var sent status.Sent
-	if err := api.request(http.MethodPost, url.PathEscape(webhook.Name)+"/send", bytes.NewReader(update), &sent); err != nil {
+	if err := api.request(http.MethodPost, escapeName(webhook.Name)+"/send", bytes.NewReader(update), &sent); err != nil {
 		return fmt.Errorf("%s: %w", line(webhook.Name), err)
 	}
 	table := newTable(cmd.OutOrStdout())

@@ -46,7 +46,7 @@ func try(c Config, body []byte) (answer *telegram.Answer) {
 	given := c.Webhook.Deliver(body)
 	if given.Delivered() && telegram.Runs(given.Method) {
 		if err := c.API.Run(context.Background(), given.Method, given.ContentType(), given.Body); err != nil {
-			c.Logger.Warn("method in the bot's answer failed", zap.String("method", boundedlog.Printable{}.Line(given.Method, maxMethod)), zap.Error(err))
+			c.Logger.Warn("method in the bot's answer failed", zap.String("method", boundedlog.Printable{}.Line(telegram.HideTokens(given.Method), maxMethod)), zap.Error(err))
 		}
 	}
 	return given

@@ -220,6 +220,7 @@ func TestMethodInAnswer(t *testing.T) {
 		"not run":    {200, "getMe", "application/json", `{"method":"getMe"}`, 0},
 		"setWebhook": {200, "setWebhook", "application/json", `{"method":"setWebhook"}`, 0},
 		"a path":     {200, "sendMessage/../getMe", "application/json", `{"method":"sendMessage/../getMe"}`, 0},
+		"a token":    {200, token, "application/json", `{"method":"` + token + `"}`, 0},
 		"a 500":      {500, "sendMessage", "application/json", `{"method":"sendMessage"}`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,6 +242,9 @@ func TestMethodInAnswer(t *testing.T) {
 				calls := n.api.Calls(tc.method)
 				if len(calls) != tc.calls || len(n.api.Calls("getMe"))+len(n.api.Calls("setWebhook")) > 0 {
 					t.Fatalf("got %+v", calls)
+				}
+				if text := fmt.Sprint(n.logs.All()); strings.Contains(text, token) {
+					t.Errorf("the token is in the log: %s", text)
 				}
 				if tc.calls == 0 {
 					return

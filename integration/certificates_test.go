@@ -121,7 +121,7 @@ func TestUnfit(t *testing.T) {
 		want   string
 	}{
 		"expired":                              {"localhost", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, nil, "certificate has expired"},
-		"of another host":                      {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.localhost"} }, nil, "Telegram would not connect: "},
+		"of another host":                      {"localhost", func(c *x509.Certificate) { c.DNSNames = []string{"other.localhost"} }, nil, "does not fit: "},
 		"not what is served":                   {"localhost", func(*x509.Certificate) {}, func(*x509.Certificate) {}, "certificate signed by unknown authority"},
 		"for clients":                          {"localhost", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, nil, "incompatible key usage"},
 		"not valid yet":                        {"localhost", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }, nil, "not yet valid"},
@@ -212,7 +212,7 @@ func TestReplacedFile(t *testing.T) {
 	caddytest.Load(t, s.admin, strings.Replace(s.caddyfile(), "name bot", "name bot\n\t\tmax_connections 7", 1))
 	caddytest.WaitUntil(t, "the new one is registered", func() bool { return api.Webhook(caddytest.BotToken).MaxConnections == 7 })
 	deliver(t, api)
-	if strings.Contains(c.Out.String(), "Telegram would not connect") {
+	if strings.Contains(c.Out.String(), "does not fit") {
 		t.Errorf("refused: %s", c.Out.String())
 	}
 }

@@ -123,7 +123,7 @@ func CheckUpload(content []byte, served [][]*x509.Certificate, host string) erro
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("Telegram would not connect: %w; upload the valid self-signed certificate that the site serves, or the root that signs it, "+
+	return fmt.Errorf("does not fit: %w; upload the valid self-signed certificate that the site serves, or the root that signs it, "+
 		"and both in one file while the old and the new one differ: the served one first, or the new one with a new key and key identifiers", err)
 }
 

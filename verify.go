@@ -85,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	h.listener.Passed(r)
-	h.deliver(w, r, next, secrets)
+	h.deliver(w, r, next, secrets, true)
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddy
 	mark.Reach(h)
 	switch {
 	case slices.Contains(mark.Passes, site.Gate(h)):
-		h.deliver(w, r, next, h.forward)
+		h.deliver(w, r, next, h.webhook.CurrentSecret(), !mark.Forget)
 	case len(mark.Passes) > 0: // for another webhook
 		h.refuse(w, r, noSecret, nil)
 	default:
@@ -156,7 +156,7 @@ func (h *Handler) verifyForm(r *http.Request) result {
 func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 	accepted := h.webhook.Secrets.Accepted()
 	switch {
-	case accepted == nil || len(secrets) == 1 && accepted.Match(secrets[0]):
+	case accepted == nil && !h.Poll, accepted != nil && len(secrets) == 1 && accepted.Match(secrets[0]):
 		return false
 	case len(secrets) > 0:
 		return true
@@ -204,7 +204,7 @@ func (h *Handler) recordRefusal(r *http.Request, why result) {
 }
 
 // deliver hands a genuine update on to the bot, and records how that went.
-func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, secrets []string) {
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, secrets []string, remember bool) {
 	switch {
 	case h.ForwardSecret == nil:
 		delete(r.Header, telegram.SecretHeader)
@@ -223,7 +223,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	rules.HSTS = h.hsts(r, w.Header())
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
-	outcome = rules.Deliver(w, r, next, h.webhook.Once(update))
+	outcome = rules.Deliver(w, r, next, h.webhook.Once(update, remember))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -557,4 +558,86 @@ func TestPollReloadsOfAllKinds(t *testing.T) {
 	}
 	caddytest.WaitUntil(t, "the bot has taken all", func() bool { return bot.taken() == int(sent) })
 	bot.inOrder(t)
+}
+
+// TestPollTakesNothingElse has another handler answer 200 in place of the gate, from some
+// moment on: no update is taken for that, fetched or sent by hand.
+func TestPollTakesNothingElse(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	bot := startPolledBot(t)
+	admin, dir := caddytest.FreePort(t), t.TempDir()
+	site := fmt.Sprintf("http://*.example.com:%d {\nroute {\n@m file {\nroot %s\ntry_files maintenance\n}\nrespond @m 200\nGATE()\nreverse_proxy %s\n}\n}\n", caddytest.FreePort(t), dir, bot.address)
+	c := caddytest.Start(t, strings.Replace(caddytest.Globals(), "admin off", fmt.Sprintf("admin localhost:%d", admin), 1)+
+		strings.ReplaceAll(expandGates(site, address), "certificate internal", "poll"))
+	api.Send(caddytest.BotToken, telegramtest.Message(1, 1, "hello"))
+	caddytest.WaitUntil(t, "the bot has taken it, on a site with a wildcard", func() bool { return bot.taken() == 1 })
+	if err := caddytest.WriteFile(dir+"/maintenance", ""); err != nil {
+		t.Fatal(err)
+	}
+	api.Send(caddytest.BotToken, telegramtest.Message(2, 1, "hello"))
+	c.Out.Wait(t, "something else than telegram_webhook has answered with status 200")
+	if out, errs, status := c.CLI("send", "--address", fmt.Sprintf("localhost:%d", admin)); status != 2 {
+		t.Errorf("send: status %d, %s%s", status, out, errs)
+	}
+	if err := os.Remove(dir + "/maintenance"); err != nil {
+		t.Fatal(err)
+	}
+	caddytest.WaitUntil(t, "it has come all the same", func() bool { return bot.taken() == 2 })
+}
+
+// TestPollTurnedOff registers a webhook while a slow bot works on what was fetched: it is not
+// sent again.
+func TestPollTurnedOff(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	bot := startPolledBot(t)
+	working, finish := make(chan struct{}, 10), make(chan struct{})
+	bot.answer = func(http.ResponseWriter, int64, int64) {
+		working <- struct{}{}
+		<-finish
+	}
+	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
+	config := pollSite(admin, port, address, bot.address)
+	c := caddytest.Start(t, config)
+	sendRounds(api, 3, 1, 0)
+	for range 3 {
+		caddytest.Within(t, "the bot works", working)
+	}
+	caddytest.Load(t, admin, strings.Replace(config, "\t\tpoll\n", "\t\tcertificate internal\n", 1))
+	close(finish)
+	c.Out.Wait(t, "webhook registered")
+	sendRounds(api, 1, 1, 3)
+	caddytest.WaitUntil(t, "the next one comes by webhook", func() bool { return bot.taken() == 4 })
+	if n := len(working); n != 1 {
+		t.Errorf("%d deliveries after the change, want that of the next update alone", n)
+	}
+}
+
+// TestSendIsNotRemembered has an update sent by hand that has the id of a later one.
+func TestSendIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	api, address := caddytest.StartTelegram(t)
+	bot := startPolledBot(t)
+	admin := caddytest.FreePort(t)
+	c := caddytest.Start(t, pollSite(admin, caddytest.FreePort(t), address, bot.address, "dedupe", "forward_secret", "secret {env.TELEGRAM_SECRET}"))
+	update := c.File("update.json")
+	if err := caddytest.WriteFile(update, string(telegramtest.Message(1, 1, "hello"))); err != nil {
+		t.Fatal(err)
+	}
+	caddytest.WaitUntil(t, "it runs", func() bool { return stateOf(t, admin) == "polling" })
+	if out, errs, status := c.CLI("send", "--address", fmt.Sprintf("localhost:%d", admin), "--update", update); status != 0 {
+		t.Fatalf("send: status %d, %s%s", status, out, errs)
+	}
+	sendRounds(api, 1, 1, 0)
+	caddytest.WaitUntil(t, "the bot has got both", func() bool {
+		bot.mu.Lock()
+		defer bot.mu.Unlock()
+		return len(bot.chats[1]) == 2
+	})
+	for _, h := range bot.headers {
+		if h.Get(caddytest.SecretHeader) != caddytest.RightSecret {
+			t.Errorf("the bot gets the secret %q", h.Get(caddytest.SecretHeader))
+		}
+	}
 }

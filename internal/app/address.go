@@ -76,11 +76,7 @@ func (w *Webhook) findAddress() (found location) {
 // fetched: the webhook's own host and path, or the path of url where several lead here.
 func (w *Webhook) findLocalAddress() location {
 	g, place := w.main()
-	place.Hosts = place.Names()
-	if len(place.Hosts) == 0 {
-		place.Hosts = []string{"localhost"}
-	}
-	place.Hosts = place.Hosts[:1]
+	place.Hosts = []string{place.OneHost()}
 	address, err := site.URL(g.server, place, "")
 	if given := w.settings.Registration.URL; err != nil && given != "" {
 		if target, parseErr := telegram.ParseTarget(given); parseErr == nil && site.IsAddress(given) {

@@ -103,7 +103,7 @@ func (w *Webhook) Send(update []byte) (status.Sent, error) {
 	if found == nil || found.address == "" || found.fault != nil {
 		return status.Sent{}, impossible{errors.New("there is no address that leads to this webhook: see status, or give send a url")}
 	}
-	a := w.Deliver(update)
+	a := w.handOver(update, false)
 	outcome, result := a.Outcome()
 	return status.Sent{
 		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Outcome: int(outcome), Result: result,

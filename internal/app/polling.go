@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,16 +36,24 @@ func (w *Webhook) startPolling() {
 }
 
 // Deliver satisfies poll.Webhook. It hands an update to the bot as Telegram would send it.
-func (w *Webhook) Deliver(update []byte) *telegram.Answer {
+func (w *Webhook) Deliver(update []byte) *telegram.Answer { return w.handOver(update, true) }
+
+// handOver hands an update to the bot inside the process. One that is not remembered is
+// passed on although the bot has taken another one of its id.
+func (w *Webhook) handOver(update []byte, remember bool) *telegram.Answer {
 	target, err := telegram.ParseTarget(w.location.Load().address)
 	if err != nil {
 		return &telegram.Answer{Err: err}
 	}
-	mark := new(site.Mark)
+	mark := &site.Mark{Forget: !remember}
 	for _, g := range w.gates {
 		mark.Passes = append(mark.Passes, g.Gate)
 	}
-	return w.inside(target).Send(mark, update, telegram.Timeout)
+	answer := w.inside(target).Send(mark, update, telegram.Timeout)
+	if answer.Delivered() && w.app.webhookOf(mark.Reached()) != w {
+		return &telegram.Answer{Err: fmt.Errorf("something else than telegram_webhook has answered with status %d", answer.Status)}
+	}
+	return answer
 }
 
 // addPolling adds what the poller knows.

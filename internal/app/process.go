@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,6 +23,10 @@ var process = struct {
 	// configuration uses it: over reloads, but not after the bot has left.
 	bots *caddy.UsagePool
 
+	// pollers has a *poll.Poller for each of these bots, by the same key, and keeps it: one
+	// that was stopped may still have to end what was under way when its bot comes back.
+	pollers *sync.Map
+
 	// penalties says which addresses have forged. A reload must not let them in
 	// again; a restart does.
 	penalties *listener.Penalties
@@ -29,7 +34,7 @@ var process = struct {
 	// pace bounds how fast new bots are registered. Telegram counts the calls of an
 	// address, whatever configuration makes them.
 	pace *registrar.Pace
-}{caddy.NewUsagePool(), listener.NewPenalties(), registrar.NewPace()}
+}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), registrar.NewPace()}
 
 // bot is what this process knows of a bot.
 type bot struct {
@@ -49,7 +54,8 @@ func (b *bot) Destruct() error {
 // of releaseBot.
 func useBot(key string) *bot {
 	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return &bot{updates: deliver.NewTable(), poller: poll.New()}, nil
+		poller, _ := process.pollers.LoadOrStore(key, poll.New())
+		return &bot{updates: deliver.NewTable(), poller: poller.(*poll.Poller)}, nil
 	})
 	return value.(*bot)
 }

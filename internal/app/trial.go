@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,6 +34,9 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	if w.ctx.Err() != nil {
 		return
 	}
+	if w.polls() && found.doubt != "" { // an update that does not arrive here would be lost
+		found.fault, found.doubt = errors.New("url: "+found.doubt), ""
+	}
 	w.location.Store(&found)
 	if w.settings.Registration == nil && found.fault != nil && found.address != "" { // else the registrar tells
 		w.logger.Warn("webhook address leads elsewhere", w.NameField(), zap.Error(found.fault))
@@ -44,7 +48,12 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	switch {
 	case !w.polls():
 		if w.bot != nil {
-			w.bot.poller.Stop() // which the configuration before may have started
+			// The configuration before may have started it. What is under way would come
+			// again by the webhook.
+			w.bot.poller.Stop()
+			ctx, cancel := context.WithTimeout(w.ctx, telegram.Timeout)
+			w.bot.poller.Wait(ctx)
+			cancel()
 		}
 		close(confirmed)
 	case found.fault != nil:

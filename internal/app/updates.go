@@ -44,9 +44,9 @@ func (w *Webhook) findTable() *deliver.Table {
 }
 
 // Once returns what the bot is to get once: nil without dedupe, or if the request has no
-// update_id.
-func (w *Webhook) Once(read func() update.Update) *deliver.Once {
-	if w.updates == nil {
+// update_id, or is not to be remembered.
+func (w *Webhook) Once(read func() update.Update, remember bool) *deliver.Once {
+	if w.updates == nil || !remember {
 		return nil
 	}
 	id := read().ID

@@ -183,6 +183,15 @@ func (w *Webhook) NameField() zap.Field { return zap.String("name", w.Name()) }
 // Metrics counts the webhook's requests.
 func (w *Webhook) Metrics() *metrics.Webhook { return w.known().metrics }
 
+// CurrentSecret returns the secret that is registered, as the header's values; none if it is
+// not known.
+func (w *Webhook) CurrentSecret() []string {
+	if accepted := w.Secrets.Accepted(); accepted != nil {
+		return []string{accepted.First()}
+	}
+	return nil
+}
+
 // BotID is the bot's id; empty without a bot token.
 func (w *Webhook) BotID() string {
 	if w.settings.Registration == nil {

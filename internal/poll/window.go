@@ -51,8 +51,14 @@ func (p *Poller) add(fetched []json.RawMessage) {
 			p.window = append(p.window, &update{Update: u, body: body, since: u.Since(now), due: now})
 		}
 	}
-	// An update that was taken and has expired at Telegram does not come again.
-	p.window = slices.DeleteFunc(p.window, func(w *update) bool { return w.taken && w.ID < last && !returned[w.ID] })
+	// An update that does not come again has expired at Telegram, or was dropped there.
+	p.window = slices.DeleteFunc(p.window, func(w *update) bool {
+		gone := p.underWay[w] == nil && !returned[w.ID] && (w.ID < last || len(fetched) == 0)
+		if gone && !w.taken {
+			p.expire(w)
+		}
+		return gone
+	})
 	p.dispatch()
 	p.reportCrowded()
 }

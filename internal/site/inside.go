@@ -31,6 +31,7 @@ type Inside struct {
 // outside the process can make one. It takes down the gate that is reached.
 type Mark struct {
 	Passes []Gate // the gates that let the request through; none for a trial
+	Forget bool   // the update is not to be remembered
 	gate   atomic.Pointer[Gate]
 }
 

@@ -66,14 +66,18 @@ func (p Place) host() (string, error) {
 	return p.Hosts[0], nil
 }
 
-// Names returns the hosts that are names and no patterns.
-func (p Place) Names() (names []string) {
+// OneHost returns a host by which a request of this process reaches the place: the first
+// name, or one that the first pattern matches.
+func (p Place) OneHost() string {
 	for _, host := range p.Hosts {
 		if !strings.ContainsAny(host, "*{") {
-			names = append(names, host)
+			return host
 		}
 	}
-	return names
+	if len(p.Hosts) > 0 {
+		return strings.ReplaceAll(p.Hosts[0], "*", "any")
+	}
+	return "localhost"
 }
 
 // path is the one path that leads here.

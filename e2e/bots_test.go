@@ -31,6 +31,7 @@ type bot struct {
 	arrived  []arrival
 	began    map[int64]int // how many times its handler has, by update_id
 	handled  map[int64]int // how many times its handler came to its end
+	order    []int64       // of the ends, by update_id
 	answers  []string      // the bodies, where there was one
 }
 
@@ -118,6 +119,7 @@ func (b *bot) report(line []byte) {
 		b.arrived = append(b.arrived, e.arrival)
 	case "handled":
 		b.handled[e.UpdateID]++
+		b.order = append(b.order, e.UpdateID)
 	case "answered":
 		b.answers = append(b.answers, e.Body)
 	}

@@ -52,6 +52,8 @@ https://%s:%d {
 type caddy struct {
 	t         *testing.T
 	site      site
+	host      string // the site's name
+	env       []string
 	caddyfile func() string
 	dir       string
 	port      int
@@ -62,7 +64,7 @@ type caddy struct {
 // newCaddy is a Caddy that has not been told what to serve.
 func newCaddy(t *testing.T) *caddy {
 	t.Helper()
-	return &caddy{t: t, dir: t.TempDir(), port: freePort(t)}
+	return &caddy{t: t, host: host, dir: t.TempDir(), port: freePort(t)}
 }
 
 // startCaddy runs Caddy and returns once it serves the site.
@@ -89,6 +91,7 @@ func (c *caddy) start() {
 	cmd := exec.Command(caddyBinary, "run", "--config", c.file("Caddyfile"))
 	cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+secret, "TELEGRAM_BOT_TOKEN="+botToken,
 		"XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
+	cmd.Env = append(cmd.Env, c.env...)
 	c.process = startProcess(c.t, cmd, func([]byte) {})
 	eventually(c.t, "Caddy serves the site", c.serves)
 }
@@ -114,7 +117,13 @@ func (c *caddy) serves() bool {
 }
 
 func (c *caddy) tls() *tls.Config {
-	return &tls.Config{ServerName: host, RootCAs: c.roots}
+	return &tls.Config{ServerName: c.host, RootCAs: c.roots}
+}
+
+// kill ends Caddy without warning.
+func (c *caddy) kill() {
+	c.t.Helper()
+	c.process.end(syscall.SIGKILL)
 }
 
 // terminate ends Caddy as a service manager does.
@@ -146,5 +155,5 @@ func (c *caddy) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 }
 
 func (c *caddy) url(path string) string {
-	return fmt.Sprintf("https://%s:%d%s", host, c.port, path)
+	return fmt.Sprintf("https://%s:%d%s", c.host, c.port, path)
 }

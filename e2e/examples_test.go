@@ -83,17 +83,23 @@ func (e example) folder() string {
 	return folder
 }
 
+// start starts the bot, with a relay before it.
+func (e example) start(t *testing.T, api string) *relay {
+	t.Helper()
+	port := freePort(t)
+	bot := e.command(t, e.folder(), loopback(port))
+	bot.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "TELEGRAM_BOT_TOKEN="+botToken, "TELEGRAM_API="+api)
+	startProcess(t, bot, func([]byte) {})
+	eventually(t, "the bot listens", func() bool { return listens(loopback(port)) })
+	return startRelay(t, loopback(port))
+}
+
 // set starts the bot, with a relay before it, the gate before that, and Telegram
 // before that.
 func (e example) set(t *testing.T) (*installation, *relay) {
 	t.Helper()
-	i, port := newInstallation(t), freePort(t)
-	bot := e.command(t, e.folder(), loopback(port))
-	bot.Env = append(os.Environ(), fmt.Sprint("PORT=", port), "TELEGRAM_BOT_TOKEN="+botToken, "TELEGRAM_API="+i.apiURL)
-	startProcess(t, bot, func([]byte) {})
-	eventually(t, "the bot listens", func() bool { return listens(loopback(port)) })
-
-	r := startRelay(t, loopback(port))
+	i := newInstallation(t)
+	r := e.start(t, i.apiURL)
 	replacements := []string{e.upstream, r.address}
 	if e.name == "php" {
 		replacements = append(replacements, "/srv/bot", e.folder())

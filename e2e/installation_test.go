@@ -72,6 +72,26 @@ func (i *installation) serve(example string, replacements ...string) {
 	eventually(i.t, "Telegram has the webhook", func() bool { return i.api.Webhook(botToken).URL != "" })
 }
 
+// poll runs the laptop's Caddyfile for a bot at that address, and returns once Caddy
+// asks Telegram for updates.
+func (i *installation) poll(bot string) {
+	i.t.Helper()
+	i.host = "localhost"
+	i.env = []string{"POLL=on", fmt.Sprintf("SITE=%s:%d", i.host, i.port)}
+	text := readExample(i.t, "laptop.Caddyfile")
+	for what, with := range map[string]string{
+		"\tskip_install_trust\n":     "\tskip_install_trust\n\tadmin " + i.admin + "\n",
+		"{$SITE:localhost:8443} {":   "{$SITE:localhost:8443} {\n\tbind 127.0.0.1",
+		"{env.TELEGRAM_BOT_TOKEN}\n": "{env.TELEGRAM_BOT_TOKEN}\n\t\tapi " + i.apiURL + "\n",
+		"127.0.0.1:8080":             bot,
+	} {
+		text = replaceOnce(i.t, text, what, with)
+	}
+	i.caddyfile = func() string { return text }
+	i.start()
+	eventually(i.t, "Caddy asks for updates", func() bool { return len(i.api.Calls("getUpdates")) > 0 })
+}
+
 func readExample(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(examplesFolder, name))

@@ -115,9 +115,15 @@ func (l *lines) tail() []byte {
 // eventually returns once something is so, and fails the test if it never is.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
+	within(t, patience, what, so)
+}
+
+// within is eventually for what may take longer.
+func within(t *testing.T, limit time.Duration, what string, so func() bool) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(patience)
+	late := time.After(limit)
 	for !so() {
 		select {
 		case <-tick.C:

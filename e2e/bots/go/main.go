@@ -33,6 +33,7 @@ func main() {
 		bot.WithMessageTextHandler("say ", bot.MatchTypePrefix, say),
 		bot.WithMessageTextHandler("reply ", bot.MatchTypePrefix, reply),
 		bot.WithMessageTextHandler("throw ", bot.MatchTypePrefix, throw),
+		bot.WithMessageTextHandler("retry ", bot.MatchTypePrefix, retry),
 		bot.WithMessageTextHandler("slow ", bot.MatchTypePrefix, slow),
 		bot.WithCallbackQueryDataHandler("", bot.MatchTypePrefix, press),
 	}
@@ -125,10 +126,14 @@ func say(ctx context.Context, b *bot.Bot, update *models.Update) {
 
 // reply answers within the answer to Telegram.
 func reply(ctx context.Context, _ *bot.Bot, update *models.Update) {
+	answerWith(ctx, message(update, "reply "))
+}
+
+func answerWith(ctx context.Context, message *bot.SendMessageParams) {
 	answer := struct {
 		Method string `json:"method"`
 		*bot.SendMessageParams
-	}{"sendMessage", message(update, "reply ")}
+	}{"sendMessage", message}
 	*ctx.Value(answerKey{}).(*any) = answer
 }
 
@@ -151,12 +156,23 @@ var (
 
 // throw fails on the first tries, on as many as the message says.
 func throw(_ context.Context, _ *bot.Bot, update *models.Update) {
+	limit, _ := strconv.Atoi(strings.TrimPrefix(update.Message.Text, "throw "))
+	fail(update, limit)
+}
+
+func fail(update *models.Update, limit int) {
 	triesMu.Lock()
 	defer triesMu.Unlock()
 	tries[update.ID]++
-	if limit, _ := strconv.Atoi(strings.TrimPrefix(update.Message.Text, "throw ")); tries[update.ID] <= limit {
+	if tries[update.ID] <= limit {
 		panic("try " + strconv.Itoa(tries[update.ID]))
 	}
+}
+
+// retry fails on the first try, and answers on the next within the answer to Telegram.
+func retry(ctx context.Context, _ *bot.Bot, update *models.Update) {
+	fail(update, 1)
+	answerWith(ctx, message(update, "retry "))
 }
 
 // slow takes until it is told to go on.

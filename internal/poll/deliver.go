@@ -61,7 +61,7 @@ func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	defer p.mu.Unlock()
 	delete(p.underWay, u)
 	if answer.Delivered() {
-		u.taken, u.body = true, nil
+		u.taken = true
 	} else {
 		now, pause := time.Now(), u.retries.Failed(answer.RetryAfter(), rand.IntN)
 		u.due = now.Add(pause)

@@ -208,3 +208,23 @@ func TestConflict(t *testing.T) {
 		n.want(t, Polling)
 	})
 }
+
+// TestFetchesOn fetches more when most of the window is taken, and does not wait for a slow
+// chat.
+func TestFetchesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, "a", newAPI(t), storagetest.NewMemory(), newBot(func(_ int, u telegram.Update) *telegram.Answer {
+			if u.ID == 90 {
+				time.Sleep(10 * time.Second)
+			}
+			return ok()
+		}))
+		for id := range int64(150) {
+			n.send(1+id, 1+id)
+		}
+		n.Serve(n.config)
+		settle(pollInterval / 2)
+		equal(t, "waiting", n.Status().Waiting, 1)
+		equal(t, "taken", len(n.bot.taken), 149)
+	})
+}

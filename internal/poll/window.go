@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -18,7 +19,7 @@ const maxWindow = 100
 // update is one that was fetched and is not confirmed.
 type update struct {
 	telegram.Update
-	body    []byte    // nil once it was taken
+	body    []byte    // as it was fetched
 	since   time.Time // its age counts from here
 	due     time.Time // when it may be tried
 	retries telegram.Retries
@@ -40,7 +41,11 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	now := time.Now()
 	p.status.FetchedAt = now
 	last, returned := int64(0), make(map[int64]bool)
-	for _, body := range fetched {
+	for i, body := range fetched {
+		if i < len(p.window) && bytes.Equal(p.window[i].body, body) { // most come again as they are
+			last, returned[p.window[i].ID] = p.window[i].ID, true
+			continue
+		}
 		u := telegram.ParseUpdate(body)
 		last, returned[u.ID] = u.ID, true
 		known := slices.ContainsFunc(p.window, func(w *update) bool { return w.ID == u.ID })
@@ -109,7 +114,7 @@ func (p *Poller) dispatch() {
 		}
 	}
 	taken := slices.IndexFunc(p.window, func(u *update) bool { return !u.taken })
-	if len(p.window) > 0 && taken < 0 || taken >= maxWindow/2 { // everything, or enough to be worth a call
+	if len(p.window) > 0 && taken < 0 || taken >= maxWindow*3/4 { // everything, or enough to be worth a call
 		select {
 		case p.progress <- struct{}{}:
 		default:
@@ -119,7 +124,7 @@ func (p *Poller) dispatch() {
 
 // expire gives an update up. The lock is held.
 func (p *Poller) expire(u *update) {
-	u.taken, u.body = true, nil
+	u.taken = true
 	p.config.Logger.Warn("fetched update expired", zap.Int64("update_id", u.ID), zap.String("type", u.Type))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/report"
 	"github.com/caddy-telegram/telegramwebhook/bench/internal/stats"
@@ -29,8 +30,12 @@ var budgets = []budget{
 // not measured.
 func (r *run) budgetTable() *report.Table {
 	t := &report.Table{Header: []string{"", "at most", "measured", "met"}}
-	for _, b := range budgets {
-		if ratios := r.ratios(b.Case, b.Contender, b.Reference, cpu); len(ratios) > 0 {
+	for _, b := range append(slices.Clone(budgets), pollBudget) {
+		compared := cpu
+		if b == pollBudget {
+			compared = rate
+		}
+		if ratios := r.ratios(b.Case, b.Contender, b.Reference, compared); len(ratios) > 0 {
 			s := stats.Of(ratios)
 			t.Add(b.Name, report.Number(b.Limit), report.Show(s), met(s.Median <= b.Limit))
 		}

@@ -31,6 +31,7 @@ func (r *run) text(plots bool) string {
 		section(c.Title, c.plotFile(), r.table(c))
 	}
 	section("Reloads, with 500 genuine updates a second", "", r.reloadTable())
+	section("A bot on grammY, by the way in which it gets its updates", "", r.pollTable())
 	section("Memory", "", r.memoryTable())
 	return strings.TrimSpace(b.String())
 }

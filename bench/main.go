@@ -47,7 +47,7 @@ func caseNames() (names []string) {
 	for _, c := range allCases() {
 		names = append(names, c.Name)
 	}
-	return append(names, reloadsName)
+	return append(names, reloadsName, pollName)
 }
 
 func contenderNames() (names []string) {

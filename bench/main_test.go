@@ -140,6 +140,41 @@ func TestMostAllocations(t *testing.T) {
 	}
 }
 
+// The case poll has a table and a budget of its own.
+func TestPollTable(t *testing.T) {
+	r := &run{samples: make(map[string]map[string][]sample)}
+	r.add(pollName, "itself", sample{Rate: 1000, P50: time.Millisecond, Answer50: 500 * time.Microsecond})
+	r.add(pollName, "poll", sample{Rate: 500, P99: 9 * time.Millisecond})
+	r.add(pollName, "itself-idle", sample{Rate: 8000})
+	r.add(pollName, "poll-idle", sample{Rate: 2000})
+	text := r.text(false)
+	for _, want := range []string{
+		"| it polls by itself | 1.00 | 1000 | 1.00 | – | 0.500 | – |",
+		"| this gate polls | 0.500 | 500 | – | 9.00 | – | – |",
+		"| does nothing, this gate polls | 0.250 |",
+		"× with poll | 1.25 | 2.00 | no |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "webhook") {
+		t.Errorf("what was not measured in\n%s", text)
+	}
+}
+
+// The stand-in keeps when getUpdates first returned an update.
+func TestFetched(t *testing.T) {
+	a := newPolledAPI()
+	defer a.Close()
+	a.fetched([]byte(`{"ok":true,"result":[{"update_id":7,"message":{}},{"update_id":8,"message":{}}]}`))
+	_, first := a.times()
+	a.fetched([]byte(`{"ok":true,"result":[{"update_id":8,"message":{}},{"update_id":9,"message":{}}]}`))
+	if _, answered := a.times(); len(first) != 2 || len(answered) != 3 || !answered[8].Equal(first[8]) {
+		t.Errorf("got %v, then %v", first, answered)
+	}
+}
+
 // The bot counts an update that it receives twice.
 func TestCount(t *testing.T) {
 	server := httptest.NewServer(newUpstream())

@@ -16,6 +16,8 @@ type sample struct {
 	P50, P99 time.Duration
 	Memory   int64   // at the end, under load
 	Flood    float64 // forgeries a second, answered or not
+
+	Answer50, Answer99 time.Duration // from getUpdates' answer on, in the case poll
 }
 
 // measure measures a contender once.

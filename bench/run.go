@@ -55,6 +55,9 @@ func runAll(ctx context.Context, o options, stdout io.Writer) (err error) {
 	if err := r.measureReloads(); err != nil {
 		return err
 	}
+	if err := r.measurePolling(); err != nil {
+		return err
+	}
 	if o.whole() {
 		if r.allocations, err = checkAllocations(filepath.Join(r.setup.Source, "..")); err != nil {
 			return err

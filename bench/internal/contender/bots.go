@@ -15,7 +15,7 @@ func bot(name, label string, refusal int, prepare func(*Setup) error, args func(
 		argv := args(s)
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "NODE_ENV=production", "BOT_PORT="+strconv.Itoa(r.port),
-			"BOT_TOKEN="+token, "BOT_SECRET="+Secret, "BOT_CERT="+s.cert, "BOT_KEY="+s.key)
+			"BOT_TOKEN="+Token, "BOT_SECRET="+Secret, "BOT_CERT="+s.cert, "BOT_KEY="+s.key)
 		return cmd, nil
 	}}
 }

@@ -70,7 +70,7 @@ const (
 )
 
 // gateOptions say what the gate has besides a secret.
-type gateOptions struct{ guard, log, placeholders, dedupe, registered bool }
+type gateOptions struct{ guard, log, placeholders, dedupe, registered, poll bool }
 
 func gate(name, label string, o gateOptions) *Contender {
 	c := caddyContender(name, label, http.StatusForbidden, func(r *Running) (server, site string) {
@@ -86,6 +86,9 @@ func gate(name, label string, o gateOptions) *Contender {
 		}
 		if o.registered {
 			options += fmt.Sprintf(registeredOptions, r.setup.api)
+		}
+		if o.poll {
+			options += "\t\tpoll\n"
 		}
 		site += fmt.Sprintf(gateDirective, options)
 		if o.placeholders {
@@ -117,7 +120,7 @@ func caddyContender(name, label string, refusal int, config func(*Running) (serv
 				return nil, err
 			}
 			cmd := exec.Command(r.setup.caddy, "run", "--config", path)
-			cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+token,
+			cmd.Env = append(os.Environ(), "TELEGRAM_WEBHOOK_SECRET="+Secret, "TELEGRAM_BOT_TOKEN="+Token,
 				"XDG_DATA_HOME="+filepath.Join(r.dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"))
 			return cmd, nil
 		}}

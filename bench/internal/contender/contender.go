@@ -27,7 +27,8 @@ const (
 
 	secretHeader = telegram.SecretHeader
 
-	token = "123456789:bench_00000000000000000000000000"
+	// Token is the token of every bot.
+	Token = "123456789:bench_00000000000000000000000000"
 )
 
 // Contender is one way to receive updates.
@@ -58,6 +59,7 @@ func All() []*Contender {
 		gate("gate-dedupe", "this gate, dedupe", gateOptions{dedupe: true}),
 		gate("gate-both", "this gate, placeholders and dedupe", gateOptions{placeholders: true, dedupe: true}),
 		gate("gate-registered", "this gate, with a bot token", gateOptions{registered: true}),
+		gate("gate-poll", "this gate, poll", gateOptions{registered: true, poll: true}),
 		caddy("bare", "Caddy, no check", 0, proxySite, false),
 		caddy("bare-defaults", "Caddy, no check, proxy with its defaults", 0, defaultProxySite, false),
 		caddy("matcher", "Caddy, header matcher", refusal, matcherSite, false),
@@ -67,8 +69,8 @@ func All() []*Contender {
 		haproxy("haproxy", "HAProxy", false),
 		haproxy("haproxy-log", "HAProxy, log", true),
 		bot("go", "Go bot, go-telegram/bot", http.StatusOK, (*Setup).buildGoBot, goBot), // answers 200 and discards the update
-		bot("grammy", "Node bot, grammY", http.StatusUnauthorized, (*Setup).npmInstall, script("grammy.js")),
-		bot("telegraf", "Node bot, Telegraf", http.StatusForbidden, (*Setup).npmInstall, script("telegraf.js")),
+		bot("grammy", "Node bot, grammY", http.StatusUnauthorized, (*Setup).NPMInstall, script("grammy.js")),
+		bot("telegraf", "Node bot, Telegraf", http.StatusForbidden, (*Setup).NPMInstall, script("telegraf.js")),
 	}
 }
 

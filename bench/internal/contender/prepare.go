@@ -36,6 +36,14 @@ func (s *Setup) Prepare() (close func(), err error) {
 	return close, nil
 }
 
+// For returns a setup for the gates of another bot, with a Bot API of its own.
+func (s *Setup) For(upstream, api string) (*Setup, error) {
+	err := s.buildCaddy() // once for all
+	other := *s
+	other.Upstream, other.api = upstream, api
+	return &other, err
+}
+
 func (s *Setup) file(name string) string { return filepath.Join(s.Dir, name) }
 
 func (s *Setup) bots() string { return filepath.Join(s.Source, "bots") }
@@ -72,9 +80,9 @@ func (s *Setup) NodePackage(name string) string {
 	return description.Version
 }
 
-// npmInstall installs the packages of the lock file, unless they are installed
+// NPMInstall installs the packages of the lock file, unless they are installed
 // already.
-func (s *Setup) npmInstall() error {
+func (s *Setup) NPMInstall() error {
 	want, err := os.ReadFile(filepath.Join(s.bots(), "package-lock.json"))
 	if err != nil {
 		return err

@@ -132,6 +132,9 @@ var (
 	usedPorts = map[int]bool{}
 )
 
+// FreeAddress returns an unused address of the loopback interface.
+func FreeAddress() string { return fmt.Sprintf("127.0.0.1:%d", freePort()) }
+
 // freePort returns an unused port of the loopback interface, below the range from
 // which the system takes the ports of outgoing connections.
 func freePort() int {

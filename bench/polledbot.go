@@ -44,6 +44,9 @@ type handling struct {
 // startPolled starts the bot, the gate if there is one, and what sends the updates.
 func (r *run) startPolled(w *way) (b *polledBot, err error) {
 	b = &polledBot{way: w, api: newPolledAPI()}
+	if w.away {
+		b.api.delay = awayTime
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.stop())
@@ -143,6 +146,7 @@ func (b *polledBot) stop() (err error) {
 // returned them.
 type polledAPI struct {
 	*telegramtest.API
+	delay time.Duration // of each answer
 
 	mu             sync.Mutex
 	sent, answered map[int64]time.Time // by update_id
@@ -150,13 +154,13 @@ type polledAPI struct {
 
 func newPolledAPI() *polledAPI {
 	a := &polledAPI{API: telegramtest.NewAPI(telegramtest.APIOptions{Local: true}), sent: make(map[int64]time.Time), answered: make(map[int64]time.Time)}
-	message := &telegramtest.Fault{Header: http.Header{"Content-Type": {"application/json"}},
-		Body: []byte(`{"ok":true,"result":{"message_id":1,"date":1767225600,"chat":{"id":1,"type":"private"}}}`)}
 	a.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+		f := &telegramtest.Fault{Delay: a.delay}
 		if strings.EqualFold(method, "sendMessage") {
-			return message
+			f.Header = http.Header{"Content-Type": {"application/json"}}
+			f.Body = []byte(`{"ok":true,"result":{"message_id":1,"date":1767225600,"chat":{"id":1,"type":"private"}}}`)
 		}
-		return nil
+		return f
 	})
 	return a
 }

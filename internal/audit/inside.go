@@ -22,10 +22,6 @@ func (a *audit) checkRegistration() Finding {
 		return pass("none: another node fetches the updates")
 	case w.State == status.Unmanaged:
 		return pass("something else registers the webhook; this Caddy does not know its state")
-	case w.State == status.Polling:
-		return pass("there is no webhook; this Caddy fetches the updates")
-	case w.State == status.Standby:
-		return pass("there is no webhook; another node fetches the updates")
 	case w.State == "pending", w.State == "superseded":
 		return warn(problem, w.Advice)
 	case problem != "":

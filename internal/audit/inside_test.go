@@ -48,8 +48,6 @@ func TestInside(t *testing.T) {
 		"sound":                      {func(*status.Webhook) {}, nil},
 		"registered by nobody known": {func(w *status.Webhook) { w.RegisteredBy = "" }, map[string]string{"registration": "pass registered"}},
 		"unmanaged":                  {state("unmanaged", ""), alone("pass something else registers the webhook")},
-		"polling":                    {state("polling", ""), alone("pass there is no webhook; this Caddy fetches the updates")},
-		"standby":                    {state("standby", ""), alone("pass there is no webhook; another node fetches the updates")},
 		"failing":                    {state("failing", "refused with 401."), alone("fail failing: refused with 401")},
 		"contested":                  {state("contested", "somebody else"), alone("fail contested: somebody else")},
 		"registered, in doubt":       {state("registered", "no site has the host"), alone("warn no site has the host")},

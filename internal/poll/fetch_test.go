@@ -282,6 +282,8 @@ func TestFetchesOn(t *testing.T) {
 		n.Serve(n.config)
 		settle(pollInterval / 2)
 		equal(t, "waiting", n.Status().Waiting, 1)
+		n.bot.mu.Lock()
+		defer n.bot.mu.Unlock()
 		equal(t, "taken", len(n.bot.taken), 149)
 	})
 }

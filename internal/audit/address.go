@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -16,10 +17,8 @@ import (
 func (a *audit) checkAddress(ctx context.Context) Finding {
 	const maxAddresses = 6
 	records, err := a.Lookup(ctx, "ip4", a.Target.ServerName())
-	for i, ip := range records {
-		records[i] = ip.Unmap()
-	}
-	used, fixed := a.usedAddress()
+	unmap(records)
+	used, fixed := usedAddress(a.Status)
 	tried := records[:min(len(records), maxAddresses)]
 	if fixed {
 		tried = []netip.Addr{used}
@@ -40,10 +39,7 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = len(a.addresses) > 0 && !a.Target.TLS
-	moved, advice := "", ""
-	if used.IsValid() && !slices.Contains(records, used) {
-		moved, advice = describeMove(used, fixed, records)
-	}
+	moved, advice := CompareDNS(a.Status, records)
 	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
 	case silent != "" && len(a.addresses) > 0:
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
@@ -64,7 +60,14 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 	return pass(seen)
 }
 
-func describeMove(used netip.Addr, fixed bool, records []netip.Addr) (moved, advice string) {
+// CompareDNS compares the address to which Telegram sends with a host's A records, and says
+// which of the two is old, and what to do; nothing if they agree or Telegram's is not known.
+func CompareDNS(w *status.Webhook, records []netip.Addr) (moved, advice string) {
+	unmap(records)
+	used, fixed := usedAddress(w)
+	if !used.IsValid() || slices.Contains(records, used) {
+		return "", ""
+	}
 	inDNS := cmp.Or(strings.Trim(fmt.Sprint(records), "[]"), "no address")
 	if fixed {
 		return fmt.Sprintf("the fixed address %s is not in DNS, which has %s", used, inDNS),
@@ -74,17 +77,24 @@ func describeMove(used netip.Addr, fixed bool, records []netip.Addr) (moved, adv
 		"keep the server at the old address until Telegram asks DNS again, for about half an hour; after that, `register`"
 }
 
+// unmap writes the addresses as those of IPv4, which a resolver may wrap.
+func unmap(records []netip.Addr) {
+	for i, ip := range records {
+		records[i] = ip.Unmap()
+	}
+}
+
 // usedAddress returns the address to which Telegram sends, if it is known, and whether
 // `ip_address` fixes it. Telegram's own answer can be <unknown>.
-func (a *audit) usedAddress() (used netip.Addr, fixed bool) {
-	if a.Status == nil {
+func usedAddress(w *status.Webhook) (used netip.Addr, fixed bool) {
+	if w == nil {
 		return used, false
 	}
-	if used, err := netip.ParseAddr(a.Status.IPAddress); err == nil {
+	if used, err := netip.ParseAddr(w.IPAddress); err == nil {
 		return used, true
 	}
-	if _, ok := a.Status.AtTelegram(); ok {
-		used, _ = netip.ParseAddr(a.Status.Telegram.IPAddress)
+	if _, ok := w.AtTelegram(); ok {
+		used, _ = netip.ParseAddr(w.Telegram.IPAddress)
 	}
 	return used, false
 }

@@ -1,8 +1,10 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +19,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"caddy": caddycmd.Main})
+	testscript.Main(m, map[string]func(){"caddy": func() {
+		// No name server is asked: hosts are those of the hosts file.
+		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("there is no name server in tests")
+		}}
+		caddycmd.Main()
+	}})
 }
 
 // TestScripts runs the transcripts. Each has servers of its own:

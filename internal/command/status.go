@@ -2,10 +2,12 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newStatus() *cobra.Command {
@@ -26,8 +30,8 @@ Shows a table of all webhooks of the running Caddy, or all that is known of one
 when NAME is given or there is only one. Telegram's last error stays there after
 later successes: judge it by its age.
 
-Exit status: 0 all that is shown is registered, or unmanaged for want of a bot_token;
-1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.`,
+Exit status: 0 all that is shown is registered, fetched by poll, or unmanaged for want
+of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runStatus,
 	}
@@ -88,6 +92,7 @@ func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 
 // printWebhook prints all that is known of one webhook.
 func printWebhook(out io.Writer, w status.Webhook) error {
+	moved, advice := compareDNS(w)
 	table := newTable(out)
 	printRow(table, "name", line(w.Name))
 	state := w.State
@@ -102,6 +107,7 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	}
 	if t := w.Telegram; t != nil {
 		printRow(table, "telegram", describeTelegram(w))
+		printRow(table, "address", moved)
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
 	}
@@ -115,8 +121,24 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
-	printRow(table, "advice", w.Advice)
+	printRow(table, "advice", cmp.Or(w.Advice, advice))
 	return table.Flush()
+}
+
+// compareDNS says whether the host has moved from the address to which Telegram sends. A
+// host that is not found is left to the audit.
+func compareDNS(w status.Webhook) (moved, advice string) {
+	target, err := telegram.ParseTarget(cmp.Or(w.URL, w.Address))
+	if err != nil || w.Telegram == nil {
+		return "", ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	records, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", target.ServerName())
+	if err != nil {
+		return "", ""
+	}
+	return audit.CompareDNS(&w, records)
 }
 
 func age(at time.Time) string { return boundedlog.Span(time.Since(at)) }

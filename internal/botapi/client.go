@@ -43,6 +43,11 @@ func NewClient(account *Account, transport http.RoundTripper) *Client {
 	return &Client{account, &quick, &slow}
 }
 
+// IsSame reports whether both clients make the same calls.
+func (c *Client) IsSame(other *Client) bool {
+	return *c.endpoint("") == *other.endpoint("") // the token is in it
+}
+
 // newTransport makes a transport that keeps no connections. Calls are minutes
 // apart, or wait for most of one, so a kept connection would be dead; and net/http logs
 // what arrives on an idle one, with the token if the server echoes requests.

@@ -93,16 +93,19 @@ func New() *Poller {
 func (p *Poller) Serve(c Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := p.config
 	p.config = c
-	p.interrupt() // a call with the old parameters, or a pause after an error of the old token
+	if before.API == nil || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State != Polling {
+		p.interrupt() // a call with other parameters, or a pause after an error
+	}
 	if p.stop != nil {
 		p.dispatch()
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	before := p.ended
+	last := p.ended
 	p.stop, p.ended = stop, make(chan struct{})
-	go p.run(ctx, before, p.ended)
+	go p.run(ctx, last, p.ended)
 }
 
 // Stop ends fetching. Deliveries under way go on, and no other begins.

@@ -272,3 +272,25 @@ func TestAtLeastOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestReloadWithoutAChange reloads while getUpdates waits: that call goes on, so that Telegram
+// never sees a second one. Only another call takes its place.
+func TestReloadWithoutAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, "a", newAPI(t), storagetest.NewMemory(), newBot(nil))
+		n.Serve(n.config)
+		settle(10 * time.Second)
+		calls := n.calls()
+		again := newNode(t, "a", n.api, n.config.Storage, n.bot).config // as a new configuration has it
+		again.MaxConnections = 7
+		for range 3 {
+			n.Serve(again)
+			settle(time.Second)
+		}
+		equal(t, "calls after reloads without a change", n.calls(), calls)
+		again.AllowedUpdates = []string{"poll"}
+		n.Serve(again)
+		settle(time.Second)
+		equal(t, "calls after one with other types", n.calls(), calls+1)
+	})
+}

@@ -95,7 +95,7 @@ func (p *Poller) Serve(c Config) {
 	defer p.mu.Unlock()
 	before := p.config
 	p.config = c
-	if before.API == nil || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State != Polling {
+	if before.API == nil || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == Failing {
 		p.interrupt() // a call with other parameters, or a pause after an error
 	}
 	if p.stop != nil {

@@ -96,7 +96,7 @@ func TestMaxConnectionsAfterReload(t *testing.T) {
 // again: what was taken is confirmed, and the rest stays with Telegram.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := run(t, newBot(func(_ int, u telegram.Update) *telegram.Answer {
+		n := newNode(t, "a", newAPI(t), storagetest.NewMemory(), newBot(func(_ int, u telegram.Update) *telegram.Answer {
 			switch u.ID {
 			case 2:
 				time.Sleep(10 * time.Second)
@@ -106,6 +106,7 @@ func TestStop(t *testing.T) {
 			return ok()
 		}))
 		n.send(1, 5, 6, 6, 7, 8)
+		n.Serve(n.config)
 		settle(5 * time.Second)
 		n.Stop()
 		before := n.calls()

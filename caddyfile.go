@@ -36,6 +36,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //	telegram_webhook [<matcher>] [<secret>...] {
 //		secret          <secret>...          # accepted; the first is the one registered
 //		bot_token       <token>              # register the webhook; without secret, also keep one
+//		accept          <secret>...          # kept secrets only: accepted besides, while one way replaces another
 //		poll            [on|off]             # fetch the updates instead: no public address needed
 //		rotate          <duration>|off [<grace>] # default: 30d 10m; kept secrets only
 //		url             <url>|<path>         # default: this site's host and path
@@ -64,7 +65,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		d.Prev()
 		seen["secret"] = true
-		if err := h.unmarshalSecrets(d); err != nil {
+		if err := unmarshalSecrets(d, "secret", &h.Secret); err != nil {
 			return err
 		}
 	}
@@ -91,7 +92,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
 	switch option {
 	case "secret":
-		err = h.unmarshalSecrets(d)
+		err = unmarshalSecrets(d, option, &h.Secret)
+	case "accept":
+		err = unmarshalSecrets(d, option, &h.Accept)
 	case "bot_token":
 		h.BotToken, err = args.One(d, option)
 	case "poll":
@@ -151,11 +154,11 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	return err
 }
 
-func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
-	if h.Secret, err = args.Several(d, "secret", "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}"); err != nil {
+func unmarshalSecrets(d *caddyfile.Dispenser, field string, secrets *[]string) (err error) {
+	if *secrets, err = args.Several(d, field, "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}"); err != nil {
 		return err
 	}
-	for _, s := range h.Secret {
+	for _, s := range *secrets {
 		if !secret.Literal(s) {
 			continue // it is checked when the placeholders are replaced
 		}
@@ -163,7 +166,7 @@ func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
 			if word := args.Word(s); word != "" {
 				err = fmt.Errorf("%w; if this is a path, write /%s", err, word)
 			}
-			return args.At(d, "secret", err)
+			return args.At(d, field, err)
 		}
 	}
 	return nil

@@ -67,6 +67,11 @@ type Handler struct {
 	// all nodes that share it; without, the configuration does not load.
 	Secret []string `json:"secret,omitempty"`
 
+	// Secrets that are accepted besides a kept one, of the same form as secret, while
+	// one way of keeping it replaces another. If Telegram has one of them when the
+	// first secret would be made, that is the first one. Default: none.
+	Accept []string `json:"accept,omitempty"`
+
 	// How long a kept secret is registered until another one takes its place, at
 	// least 5s; negative for ever. Default: 30d.
 	Rotate caddy.Duration `json:"rotate,omitempty"`
@@ -149,7 +154,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
 	settings := app.Settings{
-		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(append(slices.Clone(h.Secret), h.BotToken)...),
+		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(slices.Concat(h.Secret, h.Accept, []string{h.BotToken})...),
 	}
 	for _, step := range []func(*app.Settings) error{
 		h.provisionSecrets, h.provisionRegistration, h.provisionForward, h.provisionSources, h.checkOptions,
@@ -189,18 +194,6 @@ func (h *Handler) checkOptions(*app.Settings) error {
 	return nil
 }
 
-func (h *Handler) provisionForward(settings *app.Settings) error {
-	if h.ForwardSecret == nil || *h.ForwardSecret == "" && !h.Poll {
-		return nil
-	}
-	value, err := secret.ResolveForwarded(*h.ForwardSecret, settings.Secrets)
-	if err != nil {
-		return fmt.Errorf("forward_secret: %w", err)
-	}
-	h.forward = []string{value}
-	return nil
-}
-
 func (h *Handler) provisionSources(*app.Settings) (err error) {
 	if len(h.Source) == 0 {
 		return nil
@@ -214,6 +207,7 @@ func (h *Handler) provisionSources(*app.Settings) (err error) {
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
+	secret.WarnOfLiteral(h.logger, "accept", h.Accept...)
 	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
 	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegram.Timeout {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),

@@ -170,14 +170,34 @@ func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
 		if settings.Rotate, settings.Grace, err = secret.Rotation(time.Duration(h.Rotate), time.Duration(h.RotateGrace)); err != nil {
 			return fmt.Errorf("rotate: %w", err)
 		}
+		if len(h.Accept) > 0 {
+			if settings.Accept, err = secret.NewConfigured("accept", h.Accept, h.logger); err != nil {
+				return fmt.Errorf("accept: %w", err)
+			}
+		}
 		return nil
 	}
 	if h.Rotate != 0 || h.RotateGrace != 0 {
 		return errors.New("secret: is given, and rotate is for a kept secret; take one of the two out")
 	}
-	if settings.Secrets, err = secret.NewConfigured(h.Secret, h.logger); err != nil {
+	if len(h.Accept) > 0 {
+		return errors.New("accept: is for a kept secret, and secret is given; write them all as secret, the one to register first")
+	}
+	if settings.Secrets, err = secret.NewConfigured("secret", h.Secret, h.logger); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
+	return nil
+}
+
+func (h *Handler) provisionForward(settings *app.Settings) error {
+	if h.ForwardSecret == nil || *h.ForwardSecret == "" && !h.Poll {
+		return nil
+	}
+	value, err := secret.ResolveForwarded(*h.ForwardSecret, settings.Secrets)
+	if err != nil {
+		return fmt.Errorf("forward_secret: %w", err)
+	}
+	h.forward = []string{value}
 	return nil
 }
 

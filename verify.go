@@ -29,6 +29,7 @@ const (
 	redactedSecret
 	polling
 	notReady
+	storageAway
 	wrongMethod
 	wrongType
 	tooLarge
@@ -48,8 +49,9 @@ var results = []struct {
 	noSecret:       {"no_secret", http.StatusForbidden, true},
 	wrongSecret:    {"wrong_secret", http.StatusForbidden, true},
 	redactedSecret: {"redacted", http.StatusForbidden, true},
-	polling:        {"polling", http.StatusForbidden, true},             // updates are fetched, and nobody sends any
-	notReady:       {"not_ready", http.StatusServiceUnavailable, false}, // Telegram sends the update again
+	polling:        {"polling", http.StatusForbidden, true},                // updates are fetched, and nobody sends any
+	notReady:       {"not_ready", http.StatusServiceUnavailable, false},    // Telegram sends the update again
+	storageAway:    {"storage_away", http.StatusServiceUnavailable, false}, // the secret may be a new one that this node cannot know
 	wrongMethod:    {"wrong_method", http.StatusMethodNotAllowed, false},
 	wrongType:      {"wrong_type", http.StatusUnsupportedMediaType, false},
 	tooLarge:       {"too_large", http.StatusRequestEntityTooLarge, false},
@@ -77,8 +79,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.ReportExposed(r)
 	}
 	result := h.verify(r, secrets, state)
-	if (result == wrongSecret || result == notReady) && h.webhook.Secrets.Refresh(r.Context()) {
-		result = h.verify(r, secrets, state) // another node may have made a new secret
+	if result == wrongSecret || result == notReady {
+		result = h.verifyAgain(r, secrets, state)
 	}
 	if result != passed {
 		h.refuse(w, r, result, secrets)
@@ -124,14 +126,23 @@ func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) 
 	case len(secrets) > 1:
 		return wrongSecret
 	}
-	accepted := h.webhook.Secrets.Accepted()
-	if accepted == nil {
+	switch {
+	case h.webhook.Secrets.Match(secrets[0]):
+		return h.verifyForm(r)
+	case h.webhook.Secrets.Current() == "":
 		return notReady
 	}
-	if !accepted.Match(secrets[0]) {
-		return wrongSecret
+	return wrongSecret
+}
+
+// verifyAgain is for a secret that is not known: another node may have made a new one.
+func (h *Handler) verifyAgain(r *http.Request, secrets []string, state redact.State) result {
+	doubt := h.webhook.Secrets.Refresh(r.Context())
+	result := h.verify(r, secrets, state)
+	if result == wrongSecret && doubt {
+		return storageAway
 	}
-	return h.verifyForm(r)
+	return result
 }
 
 // verifyForm checks a request from someone who knows the secret: an answer may
@@ -154,9 +165,8 @@ func (h *Handler) verifyForm(r *http.Request) result {
 // a browser asks the address first. The right secret may come over plain HTTP or
 // from another source; that is no forgery.
 func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
-	accepted := h.webhook.Secrets.Accepted()
-	switch {
-	case accepted == nil && !h.Poll, accepted != nil && len(secrets) == 1 && accepted.Match(secrets[0]):
+	switch known := h.webhook.Secrets; {
+	case known.Current() == "" && !h.Poll, len(secrets) == 1 && known.Match(secrets[0]):
 		return false
 	case len(secrets) > 0:
 		return true

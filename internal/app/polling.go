@@ -22,7 +22,7 @@ func (w *Webhook) polls() bool { return w.settings.Registration != nil && w.sett
 // startPolling hands the bot's updates to this configuration.
 func (w *Webhook) startPolling() {
 	r := w.settings.Registration
-	w.bot.leader.Store(nil) // what a registrar has seen does not count for the next one
+	w.bot.registration.Forget() // what a registrar has seen does not count for the next one
 	w.bot.poller.Serve(poll.Config{
 		Webhook:        w,
 		API:            botapi.NewClient(r.Account, nil),

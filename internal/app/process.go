@@ -2,7 +2,6 @@ package app
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/poll"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
 // process is all that outlives a configuration. Caddy loads a new configuration
@@ -34,14 +34,18 @@ var process = struct {
 	// pace bounds how fast new bots are registered. Telegram counts the calls of an
 	// address, whatever configuration makes them.
 	pace *registrar.Pace
-}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), registrar.NewPace()}
+
+	// storage is what is known of Caddy's storage. Another configuration may have another
+	// one, which counts as the same.
+	storage *storage.Health
+}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), registrar.NewPace(), new(storage.Health)}
 
 // bot is what this process knows of a bot.
 type bot struct {
-	secrets secret.Memory
-	updates *deliver.Table                      // with dedupe
-	leader  atomic.Pointer[registrar.Registrar] // that of the latest configuration
-	poller  *poll.Poller                        // idle unless updates are fetched
+	secrets      secret.Memory
+	registration registrar.Memory
+	updates      *deliver.Table // with dedupe
+	poller       *poll.Poller   // idle unless updates are fetched
 }
 
 // Destruct satisfies caddy.Destructor. No configuration has the bot any more.

@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -62,16 +63,21 @@ func (w *Webhook) startRegistrar(confirmed <-chan struct{}) {
 	w.registrar.Store(registrar.Start(registrar.Config{
 		Secrets:  w.Secrets,
 		API:      botapi.NewClient(r.Account, nil),
-		Storage:  w.ctx.Storage(),
+		Storage:  w.storage(),
 		Prefix:   r.Account.Key(),
 		MACKey:   []byte(r.Account.Reveal()),
 		Node:     registrar.ThisNode(),
 		Interval: r.Check,
 		Pace:     w.pace(),
 		Begin:    confirmed,
-		Leader:   &w.bot.leader,
+		Memory:   &w.bot.registration,
 		Logger:   w.logger.With(w.NameField()),
 	}, w))
+}
+
+// storage is Caddy's storage.
+func (w *Webhook) storage() *storage.Storage {
+	return &storage.Storage{Module: w.ctx.Storage(), Health: process.storage, Logger: w.app.ctx.Logger()}
 }
 
 // pace bounds the first calls for new bots. A Bot API server of one's own takes any

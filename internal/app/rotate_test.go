@@ -14,6 +14,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -62,24 +63,25 @@ const key = "telegram_webhook/1"
 
 // start starts a node whose webhook has a kept secret, and returns once it is
 // registered.
-func start(t *testing.T, node string, api standin, storage certmagic.Storage) *Webhook {
+func start(t *testing.T, node string, api standin, module certmagic.Storage) *Webhook {
 	t.Helper()
 	account, err := botapi.NewAccount(token, "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := new(bot)
+	shared := &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.NewNop()}
 	kept := &secret.Kept{
-		Storage: storage, Prefix: key, Every: 30 * 24 * time.Hour, Grace: 10 * time.Minute,
-		Memory: &known.secrets, Logger: zap.NewNop(), Rotated: func(string) {},
+		Storage: shared, Prefix: key, Every: 30 * 24 * time.Hour, Grace: 10 * time.Minute,
+		Memory: &known.secrets, Peers: &known.registration.Peers, Logger: zap.NewNop(), Rotated: func(string) {}, Missing: func() {},
 	}
 	w := &Webhook{Secrets: kept}
 	begun := make(chan struct{})
 	close(begun)
 	w.registrar.Store(registrar.Start(registrar.Config{
-		Secrets: kept, API: botapi.NewClient(account, api), Storage: storage, Prefix: key, MACKey: []byte("token"),
+		Secrets: kept, API: botapi.NewClient(account, api), Storage: shared, Prefix: key, MACKey: []byte("token"),
 		Node: registrar.Node{Name: node, Process: node + "-1"}, Interval: 5 * time.Minute,
-		Begin: begun, Leader: &known.leader, Logger: zap.NewNop(),
+		Begin: begun, Memory: &known.registration, Logger: zap.NewNop(),
 	}, hook{}))
 	t.Cleanup(w.stop)
 	time.Sleep(time.Second)
@@ -234,7 +236,7 @@ func TestTwoInstallations(t *testing.T) {
 		states := make(map[registrar.State]int)
 		for range 10 * 12 { // an update every five seconds, for ten minutes
 			for _, w := range both {
-				if !w.Secrets.Accepted().Match(api.secret()) {
+				if !w.Secrets.Match(api.secret()) {
 					w.Suspect()
 				}
 			}

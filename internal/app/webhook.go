@@ -28,10 +28,11 @@ type Settings struct {
 	Secrets      secret.Source // the configured ones; nil for kept secrets
 	Rotate       time.Duration // of kept secrets
 	Grace        time.Duration
-	Dedupe       int           // how many updates to remember; 0 for none
-	Registration *Registration // nil without a bot token
-	Files        []secret.File // that hold secrets or the token
-	Results      []string      // what a request can come to, for the metrics
+	Accept       *secret.Configured // besides kept secrets; nil for none
+	Dedupe       int                // how many updates to remember; 0 for none
+	Registration *Registration      // nil without a bot token
+	Files        []secret.File      // that hold secrets or the token
+	Results      []string           // what a request can come to, for the metrics
 }
 
 // Webhook is one webhook of a configuration. It has several gates if Caddy has
@@ -137,10 +138,11 @@ func (a *App) claim(w *Webhook) error {
 	w.bot = w.use(r.Account.Key())
 	if w.Secrets == nil {
 		w.Secrets = &secret.Kept{
-			Storage: w.ctx.Storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets,
-			Every: w.settings.Rotate, Grace: w.settings.Grace,
+			Storage: w.storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Peers: &w.bot.registration.Peers,
+			Every: w.settings.Rotate, Grace: w.settings.Grace, Accept: w.settings.Accept,
 			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
 			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },
+			Missing: func() { w.registrar.Load().Look() },
 		}
 	}
 	return nil
@@ -186,8 +188,8 @@ func (w *Webhook) Metrics() *metrics.Webhook { return w.known().metrics }
 // CurrentSecret returns the secret that is registered, as the header's values; none if it is
 // not known.
 func (w *Webhook) CurrentSecret() []string {
-	if accepted := w.Secrets.Accepted(); accepted != nil {
-		return []string{accepted.First()}
+	if current := w.Secrets.Current(); current != "" {
+		return []string{current}
 	}
 	return nil
 }

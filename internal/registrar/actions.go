@@ -15,15 +15,48 @@ import (
 // renewSecret takes the next step of a rotation, if one is due, and finds out which
 // secret is to be registered.
 func (a *attempt) renewSecret(ctx context.Context) error {
-	a.want.Secret, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate)
+	var registered func(string) bool
+	if a.rec.Secret != "" {
+		registered = func(value string) bool { return a.secretFingerprintOf(value) == a.rec.Secret }
+	}
+	a.want.Secret, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate, registered)
 	if a.want.Secret == "" {
 		return a.secretErr
 	}
-	a.secretFingerprint = fingerprint(a.MACKey, botapi.Webhook{Secret: a.want.Secret})
+	a.secretFingerprint = a.secretFingerprintOf(a.want.Secret)
 	a.add(secretKnown, true)
 	a.add(sameSecret, a.rec.Secret == a.secretFingerprint)
 	return nil
 }
+
+func (a *attempt) secretFingerprintOf(value string) string {
+	return fingerprint(a.MACKey, botapi.Webhook{Secret: value})
+}
+
+// awaitPause is the failure of a call that is not made, since Telegram wants none yet.
+func (a *attempt) awaitPause(context.Context) error {
+	return &botapi.Error{
+		Method: "setWebhook", Code: http.StatusTooManyRequests, RetryAfter: time.Until(a.rec.PausedUntil),
+		Description: "Too Many Requests, as Telegram has said to a node that shares this storage",
+	}
+}
+
+// recordFailure tells the other nodes that this one is at work though Telegram cannot be
+// reached, and how long Telegram wants no call.
+func (a *attempt) recordFailure(ctx context.Context, err error) {
+	refusal, refused := errors.AsType[*botapi.Error](err)
+	pause := refused && refusal.RetryAfter > 0 && a.facts&paused == 0
+	if pause {
+		a.rec.PausedUntil = time.Now().Add(refusal.RetryAfter)
+	}
+	if pause || a.facts&ours != 0 && a.facts&secretKnown != 0 && a.facts&paused == 0 {
+		a.rec.FailedAt = time.Now()
+		_ = a.saveRecord(ctx, a.rec)
+	}
+}
+
+// forgetSecrets removes the secrets of a webhook that was deleted.
+func (a *attempt) forgetSecrets(ctx context.Context) error { return a.Secrets.Forget(ctx) }
 
 // getWebhookInfo asks what Telegram has, and compares.
 func (a *attempt) getWebhookInfo(ctx context.Context) error {
@@ -35,7 +68,7 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	a.hasAsked = true
 	a.status.deliveryError = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
 	a.status.setInfo(info, rec)
-	rec.markChecked(a.Node)
+	rec.markChecked(a.Node, a.Interval)
 	a.add(asked, true)
 	a.add(changed, !rec.unchanged(info, a.want))
 	a.add(repairedOften, rec.repairedOften(a.Interval))
@@ -90,7 +123,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	rec.Fingerprint, rec.Secret, rec.URL = a.fingerprint, a.secretFingerprint, a.want.URL
 	rec.RegisteredAt, rec.RegisteredBy = time.Now(), a.Node.Process
 	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
-	rec.markChecked(a.Node)
+	rec.markChecked(a.Node, a.Interval)
 	if info, err := a.API.GetWebhookInfo(ctx); err == nil && info.URL == a.want.URL {
 		rec.see(info)
 		a.status.setInfo(info, rec)
@@ -144,6 +177,6 @@ func (a *attempt) deleteWebhook(ctx context.Context) error {
 	}
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
 	a.rec.Fingerprint, a.rec.Deleted, a.rec.URL, a.rec.Seen = a.fingerprint, true, "", nil
-	a.rec.markChecked(a.Node)
-	return a.saveRecord(ctx, a.rec)
+	a.rec.markChecked(a.Node, a.Interval)
+	return cmp.Or(a.saveRecord(ctx, a.rec), a.forgetSecrets(ctx))
 }

@@ -17,17 +17,22 @@ func (r *Registrar) run(ctx context.Context) {
 	defer close(r.done)
 	select {
 	case <-r.Begin:
-		r.takeOver()
+		if rest := r.takeOver(); rest != nil {
+			r.sleep(ctx, rest)
+		}
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
+		r.setRest(nil)
 		r.takeOrders()
 		wait, ok := r.tryOnce(ctx)
-		switch {
+		switch state := r.Status().State; {
 		case !ok:
 			r.pause(ctx, wait, nil) // Telegram asked for the pause, or an error did
-		case r.Status().State == Pending:
+		case state == Pending:
 			r.hasTurn = r.awaitTurn(ctx)
+		case state == Registered && wait > 0:
+			r.sleep(ctx, &rest{r.ownFingerprint, time.Now().Add(wait)})
 		default:
 			r.pause(ctx, wait, r.wakeup)
 		}
@@ -35,19 +40,37 @@ func (r *Registrar) run(ctx context.Context) {
 }
 
 // takeOver makes r the leader: the registrar of an older configuration falls silent at
-// once, even before it is stopped. What that has seen counts, if all was well: with many
-// bots, each change of the configuration would ask Telegram for all of them at once.
-func (r *Registrar) takeOver() {
-	before := r.Leader.Swap(r)
-	if before == nil {
-		return
+// once, even before it is stopped. If that one rests, and its configuration is the same,
+// r takes over its rest: a reload without a change asks neither storage nor Telegram.
+func (r *Registrar) takeOver() *rest {
+	before := r.Memory.leader.Swap(r)
+	want, err := r.webhook.Wanted()
+	if before == nil || err != nil {
+		return nil
 	}
-	if s := before.Status(); s.State == Registered && !s.InfoAt.IsZero() {
-		r.hasAsked, r.inherited = true, true
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.status.Info, r.status.InfoAt = s.Info, s.InfoAt
+	before.mu.Lock()
+	rest, status := before.rest, before.status
+	before.mu.Unlock()
+	if rest == nil || rest.fingerprint != fingerprint(r.MACKey, want) || before.Interval != r.Interval {
+		return nil
 	}
+	r.hasAsked, r.ownFingerprint = true, rest.fingerprint
+	status.Result, status.news = "", news{}
+	r.setStatus(status)
+	r.webhook.Observe(status)
+	return rest
+}
+
+// sleep is the time between attempts. A rest that a stop breaks off can be taken over.
+func (r *Registrar) sleep(ctx context.Context, rest *rest) {
+	r.setRest(rest)
+	r.pause(ctx, max(time.Until(rest.until), time.Millisecond), r.wakeup)
+}
+
+func (r *Registrar) setRest(rest *rest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rest = rest
 }
 
 // pause waits for so long, 0 for ever, or until the registrar is woken or ordered to
@@ -78,7 +101,7 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // for the lock, storage and Telegram together
 	defer cancel()
 	status, err := r.attempt(ctx)
-	ended := errors.Is(ctx.Err(), context.Canceled) || r.Leader.Load() != r
+	ended := errors.Is(ctx.Err(), context.Canceled) || r.Memory.leader.Load() != r
 	switch {
 	case ended && (err != nil || status.Result == ""):
 		if err != nil || status.State != Deleted {
@@ -153,6 +176,7 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 		row := next(a.facts)
 		if row.action != nil {
 			if err := row.action(a, ctx); err != nil {
+				a.recordFailure(ctx, err)
 				return status, err
 			}
 		}
@@ -183,19 +207,21 @@ func (a *attempt) gatherFacts() {
 		a.status.Info, a.status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
 	}
 	isOurs := rec.Fingerprint == a.fingerprint
-	a.add(replaced, a.Leader.Load() != a.Registrar)
+	a.add(replaced, a.Memory.leader.Load() != a.Registrar)
 	a.add(deleteOrdered, a.order.Kind == OrderDelete)
 	a.add(registerOrdered, a.order.Kind == OrderRegister)
 	a.add(ours, isOurs)
 	a.add(deleted, rec.Deleted)
 	a.add(superseded, !isOurs && a.isSuperseded())
 	a.add(contested, rec.Contested != "")
-	byOther := rec.Process != a.Node.Process || a.inherited
+	byOther := rec.Process != a.Node.Process
 	a.add(newBot, a.Pace != nil && a.order == Order{} && !a.hasAsked && !a.hasTurn && rec.CheckedAt.IsZero())
 	a.add(askedLately, a.hasAsked && byOther && within(rec.CheckedAt, a.Interval/5*4))
 	// Another configuration may have another secret: that is no reason to suspect it.
 	a.add(suspected, a.suspicious.Swap(false) && a.facts&superseded == 0 && !within(rec.RegisteredAt, suspicionInterval))
-	a.inherited, a.hasTurn = false, false
+	a.hasTurn = false
+	a.add(paused, time.Until(rec.PausedUntil) > 0)
+	a.Memory.Peers.Store(slices.ContainsFunc(rec.Nodes, func(p participant) bool { return p.Node != a.Node.Name }))
 	if isOurs {
 		a.ownFingerprint = a.fingerprint
 	}
@@ -206,10 +232,25 @@ func (a *attempt) gatherFacts() {
 // and takes over itself.
 func (a *attempt) isSuperseded() bool {
 	wasOurs := a.ownFingerprint == a.fingerprint
-	if a.rec.Fingerprint == "" { // lost: only those whose registration it was make it anew
-		return wasOurs && a.status.State == Superseded
+	switch {
+	case a.rec.Fingerprint != "":
+		a.rival = a.rec
+	case !wasOurs || a.status.State != Superseded: // lost: only those whose registration it was make it anew
+		return false
 	}
-	// After a restart or reload only the record knows. It is not believed for
-	// ever: the nodes with the newer configuration may be gone for good.
-	return wasOurs || slices.Contains(a.rec.Nodes, participant{a.Node.Name, a.fingerprint}) && within(a.rec.CheckedAt, 2*a.Interval)
+	// After a restart only the record knows.
+	rival := a.rival
+	if !wasOurs && !slices.Contains(rival.Nodes, participant{a.Node.Name, a.fingerprint}) {
+		return false
+	}
+	// The nodes with the other configuration may be gone for good. Those that never check
+	// give no sign.
+	if within(rival.lastSign(), 2*max(rival.Interval, a.Interval)) || wasOurs && rival.Interval == 0 {
+		return true
+	}
+	if a.status.State == Superseded {
+		a.Logger.Warn("webhook taken over again: the newer configuration gives no sign any more",
+			zap.String("node", rival.Process), zap.Time("last_seen", rival.lastSign()), zap.String("url", rival.URL))
+	}
+	return false
 }

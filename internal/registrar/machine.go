@@ -9,13 +9,15 @@ import "context"
 var table = []row{
 	// {all of these facts, none of these, action, state after it, reason}
 	{replaced, 0, nil, Superseded, "the newer configuration works"},
+	{deleteOrdered | paused, 0, (*attempt).awaitPause, "", "it never comes here"},
 	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted, "ordered"},
-	{ours | deleted, registerOrdered, nil, Deleted, "it stays deleted"},
+	{ours | deleted, registerOrdered, (*attempt).forgetSecrets, Deleted, "it stays deleted"},
 	{superseded, registerOrdered, nil, Superseded, "it never calls"},
 	{newBot, suspected, nil, Pending, "it waits for its turn"},
 	{0, secretKnown, (*attempt).renewSecret, "", "before it is compared with the record"},
 	{current | askedLately | contested, urgent, nil, Contested, "another node has found that"},
 	{current | askedLately, urgent, nil, Registered, "another node has found that"},
+	{paused, 0, (*attempt).awaitPause, "", "it never comes here"},
 	{0, asked, (*attempt).getWebhookInfo, "", "if this fails, so would setWebhook, half-way perhaps"},
 	{registerOrdered, 0, (*attempt).setWebhook, Registered, "ordered"},
 	{0, ours, (*attempt).setWebhook, Registered, "new configuration"},
@@ -35,7 +37,7 @@ type row struct {
 }
 
 // facts is a set of what is known in an attempt.
-type facts uint16
+type facts uint32
 
 const (
 	replaced        facts = 1 << iota // a newer configuration of this process leads
@@ -50,6 +52,7 @@ const (
 	askedLately                       // another node, or the configuration before, has asked Telegram a moment ago
 	contested                         // the record says that the webhook is contested
 	suspected                         // Telegram may have another secret
+	paused                            // Telegram wants no call for this bot for a while, as this node or another was told
 	asked                             // this attempt has asked Telegram
 	changed                           // Telegram has something else than was registered
 	repairedOften                     // that was repaired too often in a short time

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -79,22 +80,22 @@ var begun = make(chan struct{})
 func init() { close(begun) }
 
 // config is what a registrar of a process of its own works with.
-func config(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) Config {
+func config(t *testing.T, name string, api *telegram, module certmagic.Storage, want botapi.Webhook) Config {
 	t.Helper()
-	secrets, err := secret.NewConfigured([]string{want.Secret}, zap.NewNop())
+	secrets, err := secret.NewConfigured("secret", []string{want.Secret}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return Config{
 		Secrets:  secrets,
 		API:      api.client(t, token),
-		Storage:  storage,
+		Storage:  &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.NewNop()},
 		Prefix:   botKey,
 		MACKey:   []byte("token"),
 		Node:     Node{Name: name, Process: fmt.Sprint(name, "-", processes.Add(1))},
 		Interval: interval,
 		Begin:    begun,
-		Leader:   new(atomic.Pointer[Registrar]),
+		Memory:   new(Memory),
 		Logger:   zap.NewNop(),
 	}
 }
@@ -110,6 +111,7 @@ func start(t *testing.T, config Config, api *telegram, want botapi.Webhook) *nod
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	config.Logger = zap.New(core)
+	config.Storage.Logger = config.Logger
 	n := &node{hook: new(hook), api: api, logs: logs}
 	n.wanted.Store(&want)
 	n.Registrar = Start(config, n.hook)
@@ -130,7 +132,7 @@ func alone(t *testing.T, since time.Duration) (*telegram, *node) {
 // beside runs a node with the same Telegram and storage.
 func (n *node) beside(t *testing.T, name string, want botapi.Webhook) *node {
 	t.Helper()
-	other := run(t, name, n.api, n.Storage, want)
+	other := run(t, name, n.api, n.Storage.Module, want)
 	settle(time.Second)
 	return other
 }

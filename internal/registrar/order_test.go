@@ -119,7 +119,7 @@ func TestOrderOfAnotherConfiguration(t *testing.T) {
 		answer := make(chan error, 1)
 		go func() { answer <- n.CarryOut(t.Context(), Order{Kind: OrderRegister}) }()
 		synctest.Wait()
-		n.Leader.Store(new(Registrar))
+		n.Memory.leader.Store(new(Registrar))
 		if err := <-answer; !errors.Is(err, errStopped) {
 			t.Errorf("got %v, want %v", err, errStopped)
 		}

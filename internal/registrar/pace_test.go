@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,12 +26,12 @@ func (w fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // crowd is many bots of one process.
 type crowd struct {
-	t       *testing.T
-	api     *telegram
-	leaders []*atomic.Pointer[Registrar]
-	storage []*storagetest.Memory
-	pace    *Pace
-	running []*Registrar
+	t        *testing.T
+	api      *telegram
+	memories []*Memory
+	storage  []*storagetest.Memory
+	pace     *Pace
+	running  []*Registrar
 
 	interval time.Duration // between comparisons; 0 for none
 }
@@ -49,7 +48,7 @@ func newCrowd(t *testing.T, n int) *crowd {
 
 // add adds a bot that nobody knows.
 func (c *crowd) add() {
-	c.leaders = append(c.leaders, new(atomic.Pointer[Registrar]))
+	c.memories = append(c.memories, new(Memory))
 	c.storage = append(c.storage, storagetest.NewMemory())
 }
 
@@ -57,14 +56,14 @@ func (c *crowd) add() {
 func (c *crowd) start() (old []*Registrar) {
 	c.t.Helper()
 	old, c.running = c.running, nil
-	for n, leader := range c.leaders {
+	for n, memory := range c.memories {
 		config := config(c.t, "a", c.api, c.storage[n], wanted)
 		account, err := botapi.NewAccount(fmt.Sprintf("%d:test_token_for_loopback_only_%07d", 100_000_000+n, n), "", false)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		config.API = botapi.NewClient(account, fromOneAddress{c.api.API})
-		config.Node, config.Interval, config.Pace, config.Leader = Node{"a", "a-1"}, c.interval, c.pace, leader
+		config.Node, config.Interval, config.Pace, config.Memory = Node{"a", "a-1"}, c.interval, c.pace, memory
 		hook := new(hook)
 		hook.wanted.Store(&wanted)
 		c.running = append(c.running, Start(config, hook))
@@ -84,8 +83,8 @@ func (c *crowd) stop(running []*Registrar) {
 func (c *crowd) restart() {
 	c.stop(c.running)
 	c.pace = NewPace()
-	for n := range c.leaders {
-		c.leaders[n] = new(atomic.Pointer[Registrar])
+	for n := range c.memories {
+		c.memories[n] = new(Memory)
 	}
 	c.start()
 }

@@ -24,6 +24,14 @@ type record struct {
 	RegisteredAt time.Time `json:"registered_at"`
 	CheckedAt    time.Time `json:"checked_at"`
 
+	// Interval is the time between the checks of this configuration's nodes, 0 for none, and
+	// FailedAt when one of them last could not reach Telegram: a sign that it is there.
+	Interval time.Duration `json:"interval,omitempty"`
+	FailedAt time.Time     `json:"failed_at,omitzero"`
+
+	// PausedUntil is until when Telegram wants no call for the bot.
+	PausedUntil time.Time `json:"paused_until,omitzero"`
+
 	// Seen is what getWebhookInfo said after the registration. It is what later
 	// answers are compared with, since Telegram leaves out a list of types that
 	// is its default, and forgets types that it does not know.
@@ -46,7 +54,7 @@ type record struct {
 // an hour ahead counts as unknown.
 func (rec *record) forgetFuture(now time.Time) {
 	future := func(at time.Time) bool { return at.After(now.Add(time.Hour)) }
-	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt} {
+	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt, &rec.FailedAt, &rec.PausedUntil} {
 		if future(*at) {
 			*at = time.Time{}
 		}
@@ -90,9 +98,17 @@ func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool 
 			s.MaxConnections == info.MaxConnections && s.HasCustomCertificate == info.HasCustomCertificate)
 }
 
+// lastSign is when a node of the record's configuration was last at work.
+func (rec *record) lastSign() time.Time {
+	if rec.FailedAt.After(rec.CheckedAt) {
+		return rec.FailedAt
+	}
+	return rec.CheckedAt
+}
+
 // markChecked records that a node has compared with Telegram, or changed it.
-func (rec *record) markChecked(by Node) {
-	rec.Process, rec.CheckedAt = by.Process, time.Now()
+func (rec *record) markChecked(by Node, interval time.Duration) {
+	rec.Process, rec.CheckedAt, rec.Interval = by.Process, time.Now(), interval
 	rec.Nodes = slices.DeleteFunc(rec.Nodes, func(p participant) bool { return p.Node == by.Name })
 	rec.Nodes = append(rec.Nodes, participant{by.Name, rec.Fingerprint})
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]

@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
 // Webhook is what a registrar keeps registered.
@@ -37,16 +37,28 @@ type Webhook interface {
 type Config struct {
 	Secrets  secret.Source
 	API      *botapi.Client
-	Storage  certmagic.Storage
+	Storage  *storage.Storage
 	Prefix   string // of the bot's keys in storage, and the name of its lock
 	MACKey   []byte // for fingerprints
 	Node     Node
-	Interval time.Duration              // between comparisons with getWebhookInfo; 0 for none
-	Pace     *Pace                      // shared by all that call the same server; nil for none
-	Begin    <-chan struct{}            // closed when the first attempt may begin
-	Leader   *atomic.Pointer[Registrar] // the one of this process that works for the bot
+	Interval time.Duration   // between comparisons with getWebhookInfo; 0 for none
+	Pace     *Pace           // shared by all that call the same server; nil for none
+	Begin    <-chan struct{} // closed when the first attempt may begin
+	Memory   *Memory
 	Logger   *zap.Logger
 }
+
+// Memory is what this process knows of a bot's registration. The configurations that serve
+// the bot one after another share it. The zero value is an empty memory.
+type Memory struct {
+	Peers atomic.Bool // other nodes take part
+
+	leader atomic.Pointer[Registrar] // that of the latest configuration
+	seen   atomic.Bool               // the record has been in storage
+}
+
+// Forget has the next registrar begin anew.
+func (m *Memory) Forget() { m.leader.Store(nil) }
 
 // Registrar keeps one webhook registered.
 type Registrar struct {
@@ -68,9 +80,9 @@ type Registrar struct {
 	// The following fields belong to the goroutine that makes the attempts.
 	hasTurn        bool           // to call for a bot that may be new to Telegram
 	hasAsked       bool           // Telegram has answered getWebhookInfo, at least once
-	inherited      bool           // it was the registrar before this one that asked
 	ownFingerprint string         // of this configuration, as last seen in the record
 	unsaved        *record        // what storage did not take
+	rival          record         // of another configuration, as last seen
 	order          Order          // which this attempt carries out, if any
 	orderers       []*placedOrder // all that wait for that
 	rotations      []*placedOrder // those that wait for the rotation that is under way
@@ -83,6 +95,13 @@ type Registrar struct {
 
 	mu     sync.Mutex
 	status Status
+	rest   *rest // nil while there is something to do
+}
+
+// rest is the time between attempts, when the webhook is registered.
+type rest struct {
+	fingerprint string    // of the configuration
+	until       time.Time // zero for ever
 }
 
 // Start makes a registrar that works for its bot in the background. When it begins, it
@@ -136,6 +155,16 @@ func (r *Registrar) Status() Status {
 	return r.status
 }
 
+// Look has the next attempt made at once, unless the registrar waits after an error.
+func (r *Registrar) Look() {
+	if r != nil {
+		select {
+		case r.wakeup <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // suspicionInterval bounds how often refused requests lead to a registration.
 const suspicionInterval = time.Minute
 
@@ -145,10 +174,7 @@ func (r *Registrar) Suspect() {
 	if r != nil {
 		r.suspicion.Do(func() {
 			r.suspicious.Store(true)
-			select {
-			case r.wakeup <- struct{}{}:
-			default:
-			}
+			r.Look()
 		})
 	}
 }

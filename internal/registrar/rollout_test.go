@@ -89,19 +89,39 @@ func TestNewerNodesGone(t *testing.T) {
 	})
 }
 
-// TestNodeThatStays keeps what is superseded silent in a node that goes on
-// running, whatever becomes of the others and of the record.
+// TestNodeThatStays keeps a superseded configuration silent in a node that goes on
+// running, until the nodes with the newer one have given no sign for two checks, whatever
+// becomes of the record.
 func TestNodeThatStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api, a, b := rollOut(t)
-		b.Stop()
-		settle(10 * interval)
-		a.want(t, Superseded)
-		lose(t, a.Storage)
-		settle(2 * interval)
-		a.want(t, Superseded)
-		wantCalls(t, api, 2, "after the record was lost")
-	})
+	for name, lost := range map[string]bool{"": false, "record lost": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api, a, b := rollOut(t)
+				settle(10 * interval)
+				a.want(t, Superseded)
+				api.failWith(away)
+				settle(10 * interval) // failing nodes give signs too
+				a.want(t, Superseded)
+				api.failWith(nil)
+				settle(2 * interval)
+				b.want(t, Registered)
+				wantCalls(t, api, 2, "while the newer node lives")
+				b.Stop()
+				settle(time.Second)
+				if lost {
+					lose(t, a.Storage.Module)
+				}
+				settle(interval / 2)
+				a.want(t, Superseded)
+				settle(7 * interval / 2)
+				a.want(t, Registered)
+				wantCalls(t, api, 3, "after the newer node is gone")
+				if a.logged("webhook taken over again: the newer configuration gives no sign any more") != 1 {
+					t.Error("not logged once")
+				}
+			})
+		})
+	}
 }
 
 // TestRenewed has another certificate come up in a node that goes on running.
@@ -125,8 +145,8 @@ func TestManyNodes(t *testing.T) {
 	rec := new(record)
 	for i := range 3 * maxNodes {
 		rec.Fingerprint = fmt.Sprint("sum of ", i)
-		rec.markChecked(Node{Name: fmt.Sprint("node ", i)})
-		rec.markChecked(Node{Name: "stays"})
+		rec.markChecked(Node{Name: fmt.Sprint("node ", i)}, interval)
+		rec.markChecked(Node{Name: "stays"}, interval)
 	}
 	if len(rec.Nodes) != maxNodes {
 		t.Errorf("%d nodes in the record, want %d", len(rec.Nodes), maxNodes)

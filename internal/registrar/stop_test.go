@@ -49,7 +49,7 @@ func TestBrokenOff(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
-		if err := n.Storage.Lock(t.Context(), botKey); err != nil {
+		if err := n.Storage.Module.Lock(t.Context(), botKey); err != nil {
 			t.Fatal(err)
 		}
 		waiting := start(t, n.Config, api, newer)
@@ -119,13 +119,13 @@ func TestBegin(t *testing.T) {
 		for _, becomesActive := range []bool{false, true} {
 			other := start(t, changed, api, newer)
 			settle(time.Hour)
-			if got := len(api.Calls("setWebhook")); got != calls || n.Leader.Load() != n.Registrar {
+			if got := len(api.Calls("setWebhook")); got != calls || n.Memory.leader.Load() != n.Registrar {
 				t.Fatalf("before it is active: %d calls", got-calls)
 			}
 			if becomesActive {
 				close(begin)
 				settle(time.Second)
-				if n.Leader.Load() != other.Registrar || other.Status().State != Registered {
+				if n.Memory.leader.Load() != other.Registrar || other.Status().State != Registered {
 					t.Errorf("when it is active: %+v", other.Status())
 				}
 			}

@@ -149,7 +149,7 @@ func TestClockAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, 2*time.Minute)
 		ahead := time.Now().Add(10 * time.Second)
-		change(t, n.Storage, func(rec *record) { rec.RegisteredAt, rec.Process = ahead, "another" })
+		change(t, n.Storage.Module, func(rec *record) { rec.RegisteredAt, rec.Process = ahead, "another" })
 		n.Suspect()
 		settle(time.Second)
 		wantCalls(t, api, 1, "just after another node has registered")

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"strconv"
@@ -36,29 +34,20 @@ func ThisNode() Node {
 }
 
 // lockTimeout bounds the wait for the lock. One whose holder was killed goes stale, but
-// another process that held it shortly before may keep it fresh for ever. Without it, at
-// worst two nodes call setWebhook, with the same values.
+// another process that held it shortly before may keep it fresh for ever.
 const lockTimeout = 20 * time.Second
 
 // lock takes the bot's lock and returns what gives it back, even when the context
 // has ended by then.
 func (r *Registrar) lock(ctx context.Context) (unlock func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	err = r.Storage.Lock(waiting, r.Prefix)
-	switch {
-	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
-		r.Logger.Warn("lock in storage held too long; going on without it", zap.Duration("waited", lockTimeout))
-		return func() {}, nil
-	case err != nil:
-		return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
+	release, err := r.Storage.Lock(ctx, r.Prefix, lockTimeout)
+	if err != nil {
+		return nil, err
 	}
 	return func() {
 		ctx, cancel := withGrace(ctx)
 		defer cancel()
-		if err := r.Storage.Unlock(ctx, r.Prefix); err != nil {
-			r.Logger.Error("lock in storage not released", zap.Error(err))
-		}
+		release(ctx)
 	}, nil
 }
 
@@ -80,12 +69,19 @@ func (c *Config) recordKey() string { return path.Join(c.Prefix, "registration.j
 // loadRecord reads the record, or returns the one that could not be written. One that
 // is not there is empty. So is a damaged one: the next registration replaces it.
 func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
-	key := r.recordKey()
-	content, err := r.Storage.Load(ctx, key)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return rec, fmt.Errorf("reading %s from storage: %w", key, err)
+	key, load := r.recordKey(), r.Storage.Load
+	if r.Memory.seen.Load() {
+		load = r.Storage.Find
 	}
-	damaged := err == nil && json.Unmarshal(content, &rec) != nil
+	content, err := load(ctx, key)
+	if err != nil {
+		return rec, err
+	}
+	if content == nil && r.Memory.seen.Load() {
+		r.Logger.Warn("registration not in storage any more; made again", zap.String("key", key))
+	}
+	r.Memory.seen.Store(content != nil)
+	damaged := content != nil && json.Unmarshal(content, &rec) != nil
 	if rec.Version > recordVersion { // of which the rest may be of other types
 		return record{}, fmt.Errorf("%s %w", key, errNewer)
 	}
@@ -116,7 +112,8 @@ func (r *Registrar) saveRecord(ctx context.Context, rec record) error {
 	r.unsaved = nil
 	if err != nil {
 		r.unsaved = &rec
-		return fmt.Errorf("writing %s to storage: %w", r.recordKey(), err)
+		return err
 	}
+	r.Memory.seen.Store(true)
 	return nil
 }

@@ -4,44 +4,47 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
 // Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all
 // nodes that share it. Only requests with an unknown secret wait for storage.
 type Kept struct {
-	Storage certmagic.Storage
+	Storage *storage.Storage
 	Prefix  string        // of the bot's keys in storage
 	Every   time.Duration // how long a secret is registered; 0 for ever
 	Grace   time.Duration // how long it is accepted afterwards
+	Accept  *Configured   // accepted besides, while one way of keeping secrets replaces another; nil for none
 	Memory  *Memory
+	Peers   *atomic.Bool // other nodes serve the bot too, and may rotate its secret
 	Logger  *zap.Logger
 	Rotated func(result string) // called when a rotation ends or cannot be registered: ok or failed
+	Missing func()              // called when the record is not in storage any more: it is to be restored soon
 }
 
 // Memory is what this process knows of a bot's kept secrets. The configurations
 // that serve the bot one after another share it: the secrets stay in force over a
 // reload even while storage is away. The zero value is an empty memory.
 type Memory struct {
-	accepted atomic.Pointer[Set] // by record; nil if there is none
+	accepted atomic.Pointer[Set] // by record and retained; nil without a record
 	waiting  atomic.Int32        // requests that wait for a reading
 
-	mu      sync.Mutex
-	record  record        // the latest; without a current secret if there is none
-	reading chan struct{} // of storage, under way; closed when it ends; nil without one
-	readAt  time.Time     // when the last reading ended
-
-	failing bool // the last reading failed, which has been logged; used by the reading alone
+	mu       sync.Mutex
+	record   record        // the latest; without a current secret if there is none
+	retained []kept        // of a record that another one has replaced without following from it
+	seenNext string        // the next secret as storage has last returned it
+	seenAt   time.Time     // when storage first returned that
+	unsure   bool          // the last reading has not brought the record
+	reading  chan struct{} // of storage, under way; closed when it ends; nil without one
+	readAt   time.Time     // when the last reading ended
 }
 
 // latest returns a copy of the record.
@@ -51,18 +54,31 @@ func (m *Memory) latest() record {
 	return m.record
 }
 
-// learn takes over a record that is later than the one in memory. Two nodes that
-// write without the lock can make different records of one revision; the one in
-// storage, which is read last, counts.
-func (m *Memory) learn(rec record) {
+// learn takes over a record that is later than the one in memory. One that does not follow
+// from it was made by a node that did not know it: what was accepted stays accepted for the
+// grace period then, since Telegram may have it.
+func (m *Memory) learn(rec record, grace time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	accepted := rec.accepted()
-	same := slices.EqualFunc(accepted, m.record.accepted(), func(a, b kept) bool { return a.Value == b.Value })
-	if rec.Current.Value != "" && (rec.Revision > m.record.Revision || rec.Revision == m.record.Revision && !same) {
-		m.record = rec
-		m.accepted.Store(NewSet(accepted...))
+	if rec.Current.Value == "" || !rec.replaces(&m.record) {
+		return
 	}
+	if m.record.Current.Value != "" && !rec.follows(&m.record) {
+		m.retained = m.record.accepted()
+		for i := range m.retained {
+			m.retained[i].limit(time.Now().Add(grace))
+		}
+	}
+	m.record = rec
+	m.accepted.Store(NewSet(append(rec.accepted(), m.retained...)...))
+}
+
+// forget empties the memory: the webhook was deleted, and its record with it.
+func (m *Memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.record, m.retained, m.unsure = record{}, nil, false
+	m.accepted.Store(nil)
 }
 
 const (
@@ -76,14 +92,25 @@ const (
 	// maxWaiting bounds the requests that wait at once: a flood of forgeries must
 	// not pile up behind slow storage.
 	maxWaiting = 200
+
+	// unsettled is how long after a rotation, or after one was due, nodes may not agree yet:
+	// storage may return an older record, and two nodes may have held the lock.
+	unsettled = time.Minute
 )
 
-// Accepted satisfies Source.
-func (k *Kept) Accepted() *Set { return k.Memory.accepted.Load() }
+// Match satisfies Source.
+func (k *Kept) Match(value string) bool {
+	set := k.Memory.accepted.Load()
+	match := set != nil && set.Match(value)
+	return k.Accept != nil && k.Accept.Match(value) || match
+}
+
+// Current satisfies Source.
+func (k *Kept) Current() string { return k.Memory.latest().Current.Value }
 
 // Refresh satisfies Source. It reads storage, at most once per readInterval, and
 // waits for the reading under way, at most for readWait.
-func (k *Kept) Refresh(ctx context.Context) bool {
+func (k *Kept) Refresh(ctx context.Context) (doubt bool) {
 	m := k.Memory
 	m.mu.Lock()
 	if m.reading == nil && time.Since(m.readAt) >= readInterval {
@@ -92,17 +119,39 @@ func (k *Kept) Refresh(ctx context.Context) bool {
 	}
 	reading := m.reading
 	m.mu.Unlock()
+	if reading == nil {
+		return k.mayHaveRotated(false)
+	}
 	defer m.waiting.Add(-1)
-	if m.waiting.Add(1) > maxWaiting || reading == nil {
-		return true
+	if m.waiting.Add(1) > maxWaiting {
+		return k.mayHaveRotated(true)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	select {
 	case <-reading:
+		return k.mayHaveRotated(false)
 	case <-ctx.Done():
+		return k.mayHaveRotated(true)
 	}
-	return true
+}
+
+// mayHaveRotated reports whether a secret that is not accepted may be in force: storage
+// has not been read, and a rotation was due or another node may have begun one; or the
+// nodes are in the middle of one.
+func (k *Kept) mayHaveRotated(unread bool) bool {
+	m := k.Memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, due := time.Now(), k.due(&m.record)
+	overdue := !due.IsZero() && !now.Before(due)
+	switch {
+	case now.Before(m.record.DoubtUntil):
+		return true
+	case unread || m.unsure:
+		return k.Peers.Load() || overdue
+	}
+	return k.Peers.Load() && (m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) || overdue && now.Before(due.Add(unsettled)))
 }
 
 // read reads storage for all requests that wait, so it is bound to none of them.
@@ -110,27 +159,18 @@ func (k *Kept) read() {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
 	rec, err := k.load(ctx)
-	k.Memory.learn(rec)
-	k.reportReading(err)
+	if err == nil {
+		k.Memory.learn(rec, k.Grace)
+	}
+	missing := err == nil && rec.stored == nil
 	m := k.Memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unsure = err != nil || missing
 	close(m.reading)
 	m.reading, m.readAt = nil, time.Now()
-}
-
-// reportReading logs the first failure and the first success after it.
-func (k *Kept) reportReading(err error) {
-	wasFailing := k.Memory.failing
-	k.Memory.failing = err != nil
-	switch {
-	case wasFailing == (err != nil):
-	case err == nil:
-		k.Logger.Info("secrets in storage can be read again")
-	case k.Accepted() == nil:
-		k.Logger.Error("secrets in storage cannot be read, and none are in memory; requests get 503", zap.Error(err))
-	default:
-		k.Logger.Error("secrets in storage cannot be read; those in memory stay in force", zap.Error(err))
+	if missing && m.record.Current.Value != "" {
+		k.Missing()
 	}
 }
 
@@ -143,20 +183,35 @@ func (k *Kept) Status() Status {
 
 func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }
 
-// load reads the record from storage; an empty one if there is none. The error holds
-// nothing of the content.
+// load reads the record from storage; an empty one if there is none for certain. The
+// error holds nothing of the content.
 func (k *Kept) load(ctx context.Context) (rec record, err error) {
-	content, err := k.Storage.Load(ctx, k.key())
-	if errors.Is(err, fs.ErrNotExist) {
-		return rec, nil
+	content, err := k.Storage.Find(ctx, k.key())
+	if err != nil || content == nil {
+		return rec, err
 	}
-	if err != nil {
-		return rec, fmt.Errorf("reading %s from storage: %w", k.key(), err)
+	if rec, err = decode(content); err != nil {
+		return rec, err
 	}
-	if rec, err = decode(content); err == nil {
-		rec.limit(time.Now(), k.Grace)
+	rec.limit(time.Now(), k.Grace)
+	k.Memory.see(rec.Next)
+	return rec, nil
+}
+
+// see takes note of the next secret as storage has returned it.
+func (m *Memory) see(next *kept) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if next != nil && next.Value != m.seenNext {
+		m.seenNext, m.seenAt = next.Value, time.Now()
 	}
-	return rec, err
+}
+
+// sawNext returns when storage first returned the next secret, if it has.
+func (m *Memory) sawNext(value string) (at time.Time, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seenAt, m.seenNext == value
 }
 
 // save writes the record as the next revision, unless storage has it. This node
@@ -171,9 +226,9 @@ func (k *Kept) save(ctx context.Context, rec record) error {
 		return err
 	}
 	if err := k.Storage.Store(ctx, k.key(), content); err != nil {
-		return fmt.Errorf("writing %s to storage: %w", k.key(), err)
+		return err
 	}
-	k.Memory.learn(rec)
+	k.Memory.learn(rec, k.Grace)
 	return nil
 }
 
@@ -185,8 +240,14 @@ func (k *Kept) setAside(ctx context.Context) error {
 		err = k.Storage.Store(ctx, aside, content)
 	}
 	if err != nil {
-		return fmt.Errorf("copying %s to %s in storage: %w", k.key(), aside, err)
+		return fmt.Errorf("setting %s aside: %w", k.key(), err)
 	}
 	k.Logger.Error("secrets in storage damaged; they are replaced", zap.String("key", k.key()), zap.String("set_aside_as", aside))
 	return nil
+}
+
+// Forget satisfies Source.
+func (k *Kept) Forget(ctx context.Context) error {
+	k.Memory.forget()
+	return k.Storage.Delete(ctx, k.Prefix, "secret")
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -30,22 +31,30 @@ type node struct {
 	t       *testing.T
 	logs    *observer.ObservedLogs
 	results *[]string
+
+	telegram string // the secret that it is known to have; empty for none
 }
 
-func newNode(t *testing.T, storage certmagic.Storage) *node {
+func newNode(t *testing.T, module certmagic.Storage) *node {
 	core, logs := observer.New(zap.InfoLevel)
 	results := new([]string)
 	return &node{t: t, logs: logs, results: results, Kept: &Kept{
-		Storage: storage, Prefix: prefix, Every: every, Grace: grace,
-		Memory: new(Memory), Logger: zap.New(core),
+		Storage: &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.New(core)},
+		Prefix:  prefix, Every: every, Grace: grace,
+		Memory: new(Memory), Peers: new(atomic.Bool), Logger: zap.New(core),
 		Rotated: func(result string) { *results = append(*results, result) },
+		Missing: func() {},
 	}}
 }
 
 // advance returns what is to be registered now.
 func (n *node) advance() string {
 	n.t.Helper()
-	value, err := n.Advance(n.t.Context(), false)
+	var registered func(string) bool
+	if n.telegram != "" {
+		registered = func(value string) bool { return value == n.telegram }
+	}
+	value, err := n.Advance(n.t.Context(), false, registered)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -55,7 +64,7 @@ func (n *node) advance() string {
 // rotate begins a rotation.
 func (n *node) rotate() {
 	n.t.Helper()
-	if _, err := n.Advance(n.t.Context(), true); err != nil {
+	if _, err := n.Advance(n.t.Context(), true, nil); err != nil {
 		n.t.Fatal(err)
 	}
 	if !n.Status().Rotating {
@@ -76,19 +85,23 @@ func (n *node) register() string {
 // judge is how the gate judges a request with the secret: which of the accepted
 // ones it is, or why it does not pass.
 func (n *node) judge(value string) string {
-	if set := n.Accepted(); set == nil || !set.Match(value) {
-		n.Refresh(n.t.Context())
-	}
-	set, rec := n.Accepted(), n.Memory.latest()
-	switch {
-	case set == nil:
+	doubt := !n.Match(value) && n.Refresh(n.t.Context())
+	rec := n.Memory.latest()
+	switch match := n.Match(value); {
+	case n.Current() == "":
 		return "not ready"
-	case !set.Match(value):
+	case !match && doubt && n.Memory.unsure:
+		return "missing"
+	case !match && doubt:
+		return "doubtful"
+	case !match:
 		return "refused"
 	case value == rec.Current.Value:
 		return "current"
 	case rec.Next != nil && value == rec.Next.Value:
 		return "next"
+	case !rec.holds(value):
+		return "retained"
 	}
 	return "previous"
 }
@@ -120,7 +133,7 @@ func TestRotation(t *testing.T) {
 			t.Error("rotated too early")
 		}
 		time.Sleep(time.Nanosecond)
-		value, _ := n.Advance(t.Context(), false)
+		value, _ := n.Advance(t.Context(), false, nil)
 		again := time.Until(n.Status().NextStep)
 		if value != first || again != settleTime {
 			t.Errorf("registered at once, or not looked at again in %s but in %s", settleTime, again)
@@ -146,7 +159,7 @@ func TestRotation(t *testing.T) {
 		if got := strings.Join(*n.results, " "); got != "failed ok" {
 			t.Errorf("rotations: %s, want failed ok", got)
 		}
-		_, _ = n.Advance(t.Context(), false)
+		_, _ = n.Advance(t.Context(), false, nil)
 		if again := time.Until(n.Status().NextStep); again != grace {
 			t.Errorf("looks again in %s, want when the grace period is over", again)
 		}
@@ -178,12 +191,12 @@ func TestRotateOnDemand(t *testing.T) {
 			}
 			n.want(v, want)
 		}
-		_, _ = n.Advance(t.Context(), false)
+		_, _ = n.Advance(t.Context(), false, nil)
 		if again := time.Until(n.Status().NextStep); again > grace || again <= 0 {
 			t.Errorf("looks again in %s, want when the first grace period is over", again)
 		}
 		time.Sleep(grace)
-		_, _ = n.Advance(t.Context(), false)
+		_, _ = n.Advance(t.Context(), false, nil)
 		if again := n.Status().NextStep; !again.IsZero() {
 			t.Errorf("looks again in %s, want never: rotation is off", again)
 		}

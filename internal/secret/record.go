@@ -12,6 +12,10 @@ import (
 type record struct {
 	Version int `json:"version"`
 
+	// Begun is when the first record of its kind was made: the bot's first one, or one in
+	// place of a record that was lost. Whatever follows from it has the same time.
+	Begun time.Time `json:"begun,omitzero"`
+
 	// Revision grows with every change. A process does not replace its record by
 	// an older one, which a storage may still return.
 	Revision int64 `json:"revision"`
@@ -20,7 +24,11 @@ type record struct {
 	Next     *kept  `json:"next,omitempty"`
 	Previous []kept `json:"previous,omitempty"` // the latest first
 
-	stored []byte // what storage holds
+	// DoubtUntil is how long Telegram may have a secret that is not in this record, since
+	// one was lost.
+	DoubtUntil time.Time `json:"doubt_until,omitzero"`
+
+	stored []byte // what storage holds; nil if it holds none
 }
 
 // kept is one secret.
@@ -56,6 +64,40 @@ func (rec *record) accepted() []kept {
 	return append(accepted, rec.Previous...)
 }
 
+// holds reports whether the secret is accepted by the record.
+func (rec *record) holds(value string) bool {
+	return slices.ContainsFunc(rec.accepted(), func(a kept) bool { return a.Value == value })
+}
+
+// replaces reports whether the record takes the place of another one in memory. Two nodes
+// that write without the lock can make different records of one revision; the one in
+// storage, which is read last, counts.
+func (rec *record) replaces(old *record) bool {
+	if !rec.Begun.Equal(old.Begun) {
+		return rec.Begun.After(old.Begun)
+	}
+	return rec.Revision > old.Revision ||
+		rec.Revision == old.Revision && !slices.EqualFunc(rec.accepted(), old.accepted(), func(a, b kept) bool { return a.Value == b.Value })
+}
+
+// follows reports whether the record was made by nodes that knew the other one.
+func (rec *record) follows(old *record) bool {
+	return rec.Begun.Equal(old.Begun) && rec.Revision > old.Revision
+}
+
+// limit has a secret accepted no longer than until then.
+func (a *kept) limit(latest time.Time) {
+	if a.Until.IsZero() || a.Until.After(latest) {
+		a.Until = latest
+	}
+}
+
+// retire has a secret accepted until then, and no longer.
+func (rec *record) retire(a kept, until time.Time) {
+	a.Until = until
+	rec.Previous = append([]kept{a}, rec.Previous[:min(len(rec.Previous), maxPrevious-1)]...)
+}
+
 // limit corrects times that a wrong clock on another node has made, so that no
 // secret stays in force for longer than configured. A grace period ends no later
 // than one that begins now, and a current secret from the far future is due for
@@ -68,10 +110,8 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 		rec.Next.Made = now
 	}
 	rec.Previous = rec.Previous[:min(len(rec.Previous), maxPrevious)]
-	for i, p := range rec.Previous {
-		if latest := now.Add(grace); p.Until.IsZero() || p.Until.After(latest) { // zero is for ever
-			rec.Previous[i].Until = latest
-		}
+	for i := range rec.Previous {
+		rec.Previous[i].limit(now.Add(grace))
 	}
 }
 

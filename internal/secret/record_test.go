@@ -120,14 +120,14 @@ func TestWrongNumbers(t *testing.T) {
 					t.Fatal(err)
 				}
 				n := newNode(t, storage)
-				if n.judge("first_0123456789"); n.Accepted() == nil != tc.damaged {
+				if n.judge("first_0123456789"); (n.Current() == "") != tc.damaged {
 					t.Fatalf("taken for damaged: %v, want %v", !tc.damaged, tc.damaged)
 				}
 				first := n.register()
-				if n.Accepted() == nil || len(n.Accepted().accepted) > maxPrevious+2 {
+				if set := n.Memory.accepted.Load(); set == nil || len(set.accepted) > maxPrevious+2 {
 					t.Fatal("too many secrets are accepted")
 				}
-				_, _ = n.Advance(t.Context(), true)
+				_, _ = n.Advance(t.Context(), true, nil)
 				if again := time.Until(n.Status().NextStep); again > settleTime {
 					t.Errorf("goes on in %s, want %s at most", again, settleTime)
 				}

@@ -14,36 +14,59 @@ import (
 //
 //  1. The next secret is stored. Every node accepts it from now on: a node that
 //     does not know it yet reads storage when it first sees it.
-//  2. It is registered with Telegram, settleTime later.
+//  2. It is registered with Telegram, settleTime after storage has returned it.
 //  3. It becomes the current secret. The one before is accepted for the grace
 //     period, for requests that are under way.
 //
 // Until step 3 the old secret stays accepted, whatever fails.
+//
+// A record that was lost is made again from memory. If nobody can tell which secret
+// Telegram has, these steps are taken at once with a new one.
 
-// settleTime is the time between storing the next secret and registering it. It is
-// longer than readInterval: a node that has just read storage because of a forgery
-// must not refuse the first request with the new secret.
+// settleTime is the time between the first sight of the next secret in storage and its
+// registration. It is longer than readInterval: a node that has just read storage because
+// of a forgery must not refuse the first request with the new secret.
 const settleTime = 2 * time.Second
+
+// errUnsettled keeps a secret from being registered that Telegram no longer has.
+var errUnsettled = errors.New("the secrets were lost, and storage does not return the next one yet")
 
 // Advance satisfies Source. It also makes the first secret, and forgets secrets
 // that are no longer accepted. If storage does not take the change, Advance returns
 // the secret in memory besides the error.
-func (k *Kept) Advance(ctx context.Context, rotate bool) (value string, err error) {
+func (k *Kept) Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error) {
 	rec, err := k.latest(ctx)
 	if err != nil {
 		return "", err
 	}
+	missing := rec.stored == nil
 	now := time.Now()
+	k.followTelegram(&rec, registered, now)
 	k.update(&rec, rotate, now)
 	if err = k.save(ctx, rec); err != nil {
+		if missing {
+			return "", err
+		}
 		rec = k.Memory.latest()
 	}
-	value, _ = k.plan(&rec, now)
+	if rec.Next != nil {
+		_, _ = k.load(ctx) // which takes note of the next secret, or the attempt after this one does
+	}
+	value, next := k.plan(&rec, time.Now())
+	if rec.Next != nil && value != rec.Next.Value && now.Before(rec.DoubtUntil) {
+		select {
+		case <-time.After(time.Until(next)):
+		case <-ctx.Done():
+		}
+		if value, _ = k.plan(&rec, time.Now()); value != rec.Next.Value {
+			return "", errUnsettled
+		}
+	}
 	return value, err
 }
 
-// latest returns the latest record, of storage or of memory: storage that was lost
-// or restored must not bring back an older one. A damaged record is set aside.
+// latest returns the latest record, of storage or of memory: storage that was
+// restored must not bring back an older one. A damaged record is set aside.
 func (k *Kept) latest(ctx context.Context) (rec record, err error) {
 	loaded, err := k.load(ctx)
 	if errors.Is(err, errDamaged) {
@@ -52,20 +75,80 @@ func (k *Kept) latest(ctx context.Context) (rec record, err error) {
 	if err != nil {
 		return rec, err
 	}
-	k.Memory.learn(loaded)
+	k.Memory.learn(loaded, k.Grace)
 	rec = k.Memory.latest()
 	rec.stored = loaded.stored
 	return rec, nil
 }
 
-// update makes the first secret or the next one, if needed, and removes those that
-// are no longer accepted.
+// followTelegram makes the secret that Telegram has the current one, where the record does
+// not tell: it is missing, or Telegram has one of those that are accepted besides.
+func (k *Kept) followTelegram(rec *record, registered func(value string) bool, now time.Time) {
+	missing, first := rec.stored == nil, rec.Current.Value == ""
+	var known []string
+	if !first {
+		for _, a := range rec.accepted() {
+			known = append(known, a.Value)
+		}
+	}
+	ofRecord := len(known)
+	if k.Accept != nil {
+		known = append(known, k.Accept.values...)
+	}
+	i := -1
+	if registered != nil {
+		i = slices.IndexFunc(known, registered)
+	}
+	switch {
+	case !missing && i < ofRecord: // the record tells
+		return
+	case i >= 0:
+		k.makeCurrent(rec, known[i], now)
+	case first:
+		rec.Current = kept{Value: append(known, New())[0], Made: now}
+		if registered != nil { // the nodes that know its secret have not stored it
+			rec.DoubtUntil = now.Add(unsettled)
+		}
+	default:
+		if rec.Next != nil {
+			rec.retire(*rec.Next, now.Add(k.Grace))
+		}
+		rec.Next = &kept{Value: New(), Made: now}
+		rec.DoubtUntil = now.Add(24 * time.Hour) // cut short when the next secret is registered
+	}
+	if missing && !first {
+		k.Logger.Warn("secrets not in storage any more; restored from memory", zap.String("key", k.key()), zap.Bool("new_secret", i < 0))
+	}
+	if missing {
+		rec.Begun = now
+		if !now.After(k.Memory.latest().Begun) {
+			rec.Begun = k.Memory.latest().Begun.Add(1)
+		}
+	}
+}
+
+// makeCurrent makes a secret the current one, and retires the one before.
+func (k *Kept) makeCurrent(rec *record, value string, now time.Time) {
+	old := rec.Current
+	switch {
+	case value == old.Value:
+		return
+	case rec.Next != nil && value == rec.Next.Value:
+		rec.Current, rec.Next = *rec.Next, nil
+	default:
+		rec.Current = kept{Value: value, Made: now}
+	}
+	rec.Previous = slices.DeleteFunc(slices.Clone(rec.Previous), func(p kept) bool { return p.Value == value })
+	if old.Value != "" {
+		rec.retire(old, now.Add(k.Grace))
+	}
+}
+
+// update begins a rotation, if one is due, and removes the secrets that are no longer
+// accepted.
 func (k *Kept) update(rec *record, rotate bool, now time.Time) {
 	due := k.due(rec)
-	switch {
-	case rec.Current.Value == "":
-		rec.Current = kept{Value: New(), Made: now}
-	case rec.Next == nil && (rotate || !due.IsZero() && !now.Before(due)):
+	if rec.Next == nil && (rotate || !due.IsZero() && !now.Before(due)) {
 		rec.Next = &kept{Value: New(), Made: now}
 		k.Logger.Info("secret rotation begun")
 	}
@@ -85,7 +168,10 @@ func (k *Kept) due(rec *record) time.Time {
 func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
 	value, next = rec.Current.Value, k.due(rec)
 	if rec.Next != nil {
-		next = rec.Next.Made.Add(settleTime)
+		next = now.Add(readInterval) // to see whether storage returns it
+		if seenAt, ok := k.Memory.sawNext(rec.Next.Value); ok {
+			next = seenAt.Add(settleTime)
+		}
 		if !now.Before(next) {
 			value, next = rec.Next.Value, time.Time{}
 		}
@@ -101,25 +187,36 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
 // Registered satisfies Source. It takes the last step of a rotation.
 func (k *Kept) Registered(ctx context.Context, value string, failure error) (rotated bool, err error) {
 	rec := k.Memory.latest()
-	if rec.Next == nil || rec.Next.Value != value {
+	rotating := rec.Next != nil && rec.Next.Value == value
+	switch {
+	case rec.Current.Value == value:
+		return false, nil
+	case failure != nil:
+		if rotating {
+			k.Rotated("failed")
+		}
 		return false, nil
 	}
-	if failure != nil {
-		k.Rotated("failed")
-		return false, nil
-	}
-	rec, err = k.latest(ctx)
-	if err != nil || rec.Next == nil || rec.Next.Value != value { // another node may have acted without the lock
+	if rec, err = k.latest(ctx); err != nil {
 		return false, err
 	}
-	old := rec.Current
-	old.Until = time.Now().Add(k.Grace)
-	rec.Previous = append([]kept{old}, rec.Previous[:min(len(rec.Previous), maxPrevious-1)]...)
-	rec.Current, rec.Next = *rec.Next, nil
-	if err := k.save(ctx, rec); err != nil {
+	now := time.Now()
+	switch {
+	case rec.Next != nil && rec.Next.Value == value:
+		k.makeCurrent(&rec, value, now)
+		if now.Before(rec.DoubtUntil) {
+			rec.DoubtUntil = now.Add(unsettled)
+		}
+	case rec.holds(value):
+		return false, nil
+	default: // another node has written over it without the lock
+		rec.retire(kept{Value: value, Made: now}, now.Add(max(k.Grace, unsettled)))
+		rotating = false
+	}
+	if err := k.save(ctx, rec); err != nil || !rotating {
 		return false, err
 	}
 	k.Rotated("ok")
-	k.Logger.Info("secret rotated", zap.Time("old_accepted_until", old.Until))
+	k.Logger.Info("secret rotated", zap.Time("old_accepted_until", now.Add(k.Grace)))
 	return true, nil
 }

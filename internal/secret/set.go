@@ -35,11 +35,6 @@ func pad(value string) padded {
 	return p
 }
 
-// First returns the secret that is registered, for a bot that is to have it too.
-func (s *Set) First() string {
-	return string(s.accepted[0].value[:s.accepted[0].length])
-}
-
 // Match reports whether value is one of the accepted secrets. It takes the same time
 // whatever wrong value it is given, and allocates nothing.
 func (s *Set) Match(value string) bool {

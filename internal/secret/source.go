@@ -16,23 +16,31 @@ import (
 
 // Source provides a webhook's secrets.
 type Source interface {
-	// Accepted returns the secrets that are accepted now; nil if they are not
-	// known yet.
-	Accepted() *Set
+	// Match reports whether value is accepted now. It takes the same time whatever wrong
+	// value it is given, and allocates nothing.
+	Match(value string) bool
 
-	// Refresh is called for each request with a secret that Accepted does not
-	// hold, so for every forgery. It reports whether Accepted may hold it now.
-	Refresh(context.Context) bool
+	// Current returns the secret that is registered; empty if the secrets are not known yet.
+	Current() string
 
-	// Advance begins a rotation if one is due or rotate is set. It returns the
-	// secret to register now. The caller of Advance and Registered holds the bot's
-	// lock.
-	Advance(ctx context.Context, rotate bool) (value string, err error)
+	// Refresh is called for each request with a secret that Match does not accept, so for
+	// every forgery. Match may accept it after that. If not, doubt says whether the secret
+	// may be in force all the same.
+	Refresh(context.Context) (doubt bool)
+
+	// Advance begins a rotation if one is due or rotate is set. It returns the secret to
+	// register now. Of a secret, registered reports whether Telegram is known to have it;
+	// it is nil if nothing is known to be registered.
+	// The caller of Advance, Registered and Forget holds the bot's lock.
+	Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error)
 
 	// Registered takes the result of registering a value: failure is nil if
 	// Telegram has it. It may be called for the same value again. It reports
 	// whether a rotation has ended.
 	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
+
+	// Forget removes the secrets of a webhook that was deleted.
+	Forget(context.Context) error
 
 	// Status describes the secrets without their values.
 	Status() Status
@@ -50,40 +58,47 @@ type Status struct {
 
 // Configured holds the secrets of a configuration.
 type Configured struct {
-	First string // the one to register
-	set   *Set
+	First  string // the one to register
+	values []string
+	set    *Set
 }
 
-// NewConfigured resolves and checks the configured secrets, at least one. It warns
-// of weak ones.
-func NewConfigured(configured []string, logger *zap.Logger) (*Configured, error) {
-	accepted := make([]kept, len(configured))
+// NewConfigured resolves and checks the secrets of a field, at least one. It warns of
+// weak ones.
+func NewConfigured(field string, configured []string, logger *zap.Logger) (*Configured, error) {
+	values, accepted := make([]string, len(configured)), make([]kept, len(configured))
 	for i, c := range configured {
 		value, err := Resolve(c, CheckAccepted)
 		if err != nil {
 			return nil, err
 		}
-		accepted[i].Value = value
+		values[i], accepted[i].Value = value, value
 		if len(value) < StrongLen {
-			logger.Warn("weak secret", zap.String("field", "secret"), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
+			logger.Warn("weak secret", zap.String("field", field), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
 		}
 	}
-	return &Configured{First: accepted[0].Value, set: NewSet(accepted...)}, nil
+	return &Configured{values[0], values, NewSet(accepted...)}, nil
 }
 
-// Accepted satisfies Source.
-func (c *Configured) Accepted() *Set { return c.set }
+// Match satisfies Source.
+func (c *Configured) Match(value string) bool { return c.set.Match(value) }
 
-// Refresh satisfies Source.
-func (*Configured) Refresh(context.Context) bool { return false }
+// Current satisfies Source.
+func (c *Configured) Current() string { return c.First }
 
-// Advance satisfies Source. Only another configuration has another secret.
-func (c *Configured) Advance(context.Context, bool) (string, error) {
+// Refresh satisfies Source. Only another configuration has another secret.
+func (*Configured) Refresh(context.Context) (doubt bool) { return false }
+
+// Advance satisfies Source.
+func (c *Configured) Advance(context.Context, bool, func(string) bool) (string, error) {
 	return c.First, nil
 }
 
 // Registered satisfies Source.
 func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
+
+// Forget satisfies Source.
+func (*Configured) Forget(context.Context) error { return nil }
 
 // Status satisfies Source.
 func (c *Configured) Status() Status {

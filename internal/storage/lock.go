@@ -1,0 +1,51 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// retryLock is about how long to wait before a lock is asked for again that storage has
+// refused at once.
+const retryLock = time.Second
+
+// Lock takes a lock, and returns what gives it back. It waits for so long at most, and
+// goes on without the lock then: the lock of a node that was killed may stay for ever.
+// So two nodes can hold one lock, which must cost no more than a call of Telegram.
+//
+// A lock that is refused while storage can be read counts as held by another node.
+func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(context.Context), err error) {
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		err := s.Module.Lock(waiting, name)
+		if err == nil {
+			return func(ctx context.Context) { s.unlock(ctx, name) }, nil
+		}
+		if waiting.Err() == nil {
+			if unreadable := s.proveReadable(waiting, name+"/lock"); unreadable != nil && waiting.Err() == nil {
+				return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
+			}
+			select {
+			case <-time.After(retryLock/2 + rand.N(retryLock)):
+				continue
+			case <-waiting.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("waiting for the lock in storage: %w", ctx.Err())
+		}
+		s.Logger.Warn("lock in storage held too long; going on without it", zap.String("lock", name), zap.Duration("waited", wait))
+		return func(context.Context) {}, nil
+	}
+}
+
+func (s *Storage) unlock(ctx context.Context, name string) {
+	if err := s.Module.Unlock(ctx, name); err != nil {
+		s.Logger.Error("lock in storage not released", zap.String("lock", name), zap.Error(err))
+	}
+}

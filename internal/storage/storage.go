@@ -1,0 +1,103 @@
+// Package storage is Caddy's storage as the nodes of a fleet share it. Storage modules
+// are written by many people: some say "not there" for every error, some give a lock to
+// nobody while another node has it. Nothing that depends on such an answer is believed
+// at once.
+//
+//   - storage.go: records, and whether they are lost
+//   - health.go: since when storage is away
+//   - lock.go: locks
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+// Storage is the storage of one configuration.
+type Storage struct {
+	Module certmagic.Storage
+	Health *Health
+	Logger *zap.Logger
+}
+
+// Load reads a record; nil if storage says that it is not there. That may be the answer
+// to any error.
+func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
+	content, err := s.Module.Load(ctx, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		err = fmt.Errorf("reading %s from storage: %w", key, err)
+	case content == nil:
+		content = []byte{}
+	}
+	s.recordRead(err)
+	return content, err
+}
+
+// Find reads a record; nil if it is not there for certain. A record that seems not to
+// be there is looked for again after a round trip has proved that storage can be read.
+func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
+	content, err := s.Load(ctx, key)
+	if content != nil || err != nil {
+		return content, err
+	}
+	if err := s.proveReadable(ctx, key); err != nil {
+		return nil, err
+	}
+	return s.Load(ctx, key)
+}
+
+// proveReadable writes a value of its own beside a record, and reads it back.
+func (s *Storage) proveReadable(ctx context.Context, key string) error {
+	value := []byte(rand.Text())
+	probe := path.Join(path.Dir(key), "probe-"+string(value))
+	if err := s.Store(ctx, probe, value); err != nil {
+		return err
+	}
+	content, err := s.Module.Load(ctx, probe)
+	if err == nil && !bytes.Equal(content, value) {
+		err = errors.New("it holds something else")
+	}
+	if err != nil {
+		err = fmt.Errorf("reading back from storage what was just written: %w", err)
+	}
+	s.recordRead(err)
+	_ = s.Module.Delete(ctx, probe)
+	return err
+}
+
+// Store writes a record.
+func (s *Storage) Store(ctx context.Context, key string, content []byte) error {
+	if err := s.Module.Store(ctx, key, content); err != nil {
+		return fmt.Errorf("writing %s to storage: %w", key, err)
+	}
+	s.recordWrite()
+	return nil
+}
+
+// Delete removes a bot's records whose names begin so.
+func (s *Storage) Delete(ctx context.Context, prefix, name string) error {
+	keys, err := s.Module.List(ctx, prefix, false)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("listing %s in storage: %w", prefix, err)
+	}
+	for _, key := range keys {
+		if strings.HasPrefix(path.Base(key), name) {
+			if err := s.Module.Delete(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("deleting %s from storage: %w", key, err)
+			}
+		}
+	}
+	return nil
+}

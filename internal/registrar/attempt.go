@@ -56,8 +56,7 @@ func (r *Registrar) takeOver() *rest {
 	}
 	r.hasAsked, r.ownFingerprint = true, rest.fingerprint
 	status.Result, status.news = "", news{}
-	r.setStatus(status)
-	r.webhook.Observe(status)
+	r.report(status)
 	return rest
 }
 

@@ -16,7 +16,7 @@ import (
 // secret is to be registered.
 func (a *attempt) renewSecret(ctx context.Context) error {
 	var registered func(string) bool
-	if a.rec.Secret != "" {
+	if a.rec.Secret != "" || a.status.Info.URL != "" && a.facts&asked != 0 {
 		registered = func(value string) bool { return a.secretFingerprintOf(value) == a.rec.Secret }
 	}
 	a.want.Secret, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate, registered)
@@ -33,8 +33,11 @@ func (a *attempt) secretFingerprintOf(value string) string {
 	return fingerprint(a.MACKey, botapi.Webhook{Secret: value})
 }
 
-// awaitPause is the failure of a call that is not made, since Telegram wants none yet.
-func (a *attempt) awaitPause(context.Context) error {
+// checkPause returns the error of a call that is not made, since Telegram wants none yet.
+func (a *attempt) checkPause() error {
+	if time.Until(a.rec.PausedUntil) <= 0 {
+		return nil
+	}
 	return &botapi.Error{
 		Method: "setWebhook", Code: http.StatusTooManyRequests, RetryAfter: time.Until(a.rec.PausedUntil),
 		Description: "Too Many Requests, as Telegram has said to a node that shares this storage",
@@ -44,12 +47,15 @@ func (a *attempt) awaitPause(context.Context) error {
 // recordFailure tells the other nodes that this one is at work though Telegram cannot be
 // reached, and how long Telegram wants no call.
 func (a *attempt) recordFailure(ctx context.Context, err error) {
+	if a.checkPause() != nil {
+		return
+	}
 	refusal, refused := errors.AsType[*botapi.Error](err)
-	pause := refused && refusal.RetryAfter > 0 && a.facts&paused == 0
+	pause := refused && refusal.RetryAfter > 0
 	if pause {
 		a.rec.PausedUntil = time.Now().Add(refusal.RetryAfter)
 	}
-	if pause || a.facts&ours != 0 && a.facts&secretKnown != 0 && a.facts&paused == 0 {
+	if pause || a.facts&ours != 0 && a.facts&secretKnown != 0 {
 		a.rec.FailedAt = time.Now()
 		_ = a.saveRecord(ctx, a.rec)
 	}
@@ -60,6 +66,9 @@ func (a *attempt) forgetSecrets(ctx context.Context) error { return a.Secrets.Fo
 
 // getWebhookInfo asks what Telegram has, and compares.
 func (a *attempt) getWebhookInfo(ctx context.Context) error {
+	if err := a.checkPause(); err != nil {
+		return err
+	}
 	info, err := a.API.GetWebhookInfo(ctx)
 	if err != nil {
 		return err
@@ -121,7 +130,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
 	rec := &a.rec
 	rec.Fingerprint, rec.Secret, rec.URL = a.fingerprint, a.secretFingerprint, a.want.URL
-	rec.RegisteredAt, rec.RegisteredBy = time.Now(), a.Node.Process
+	rec.Revision, rec.RegisteredAt, rec.RegisteredBy = rec.Revision+1, time.Now(), a.Node.Process
 	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
 	rec.markChecked(a.Node, a.Interval)
 	if info, err := a.API.GetWebhookInfo(ctx); err == nil && info.URL == a.want.URL {
@@ -129,6 +138,15 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 		a.status.setInfo(info, rec)
 	}
 	return a.saveRecord(ctx, *rec)
+}
+
+// replaceSecret registers the next secret. It waits while storage does not return what was
+// just written: another node may have done it, or would do it again.
+func (a *attempt) replaceSecret(ctx context.Context) error {
+	if err := a.Storage.Prove(ctx, a.recordKey()); err != nil {
+		return err
+	}
+	return a.setWebhook(ctx)
 }
 
 // repair registers the webhook again after somebody else has changed it, its address or
@@ -171,11 +189,16 @@ func (a *attempt) keep(ctx context.Context) error {
 
 // deleteWebhook deletes the webhook, for all nodes.
 func (a *attempt) deleteWebhook(ctx context.Context) error {
+	if err := a.checkPause(); err != nil {
+		a.status.undeleted = true
+		return err
+	}
 	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
 		a.status.undeleted = true
 		return err
 	}
 	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
+	a.rec.Revision++
 	a.rec.Fingerprint, a.rec.Deleted, a.rec.URL, a.rec.Seen = a.fingerprint, true, "", nil
 	a.rec.markChecked(a.Node, a.Interval)
 	return cmp.Or(a.saveRecord(ctx, a.rec), a.forgetSecrets(ctx))

@@ -211,6 +211,7 @@ func (a *attempt) gatherFacts() {
 	a.add(registerOrdered, a.order.Kind == OrderRegister)
 	a.add(ours, isOurs)
 	a.add(deleted, rec.Deleted)
+	a.add(unrecorded, rec.Fingerprint == "")
 	a.add(superseded, !isOurs && a.isSuperseded())
 	a.add(contested, rec.Contested != "")
 	byOther := rec.Process != a.Node.Process
@@ -219,8 +220,7 @@ func (a *attempt) gatherFacts() {
 	// Another configuration may have another secret: that is no reason to suspect it.
 	a.add(suspected, a.suspicious.Swap(false) && a.facts&superseded == 0 && !within(rec.RegisteredAt, suspicionInterval))
 	a.hasTurn = false
-	a.add(paused, time.Until(rec.PausedUntil) > 0)
-	a.Memory.Peers.Store(slices.ContainsFunc(rec.Nodes, func(p participant) bool { return p.Node != a.Node.Name }))
+	a.Memory.Alone.Store(!slices.ContainsFunc(rec.Nodes, func(p participant) bool { return p.Node != a.Node.Name }))
 	if isOurs {
 		a.ownFingerprint = a.fingerprint
 	}

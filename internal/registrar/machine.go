@@ -9,21 +9,20 @@ import "context"
 var table = []row{
 	// {all of these facts, none of these, action, state after it, reason}
 	{replaced, 0, nil, Superseded, "the newer configuration works"},
-	{deleteOrdered | paused, 0, (*attempt).awaitPause, "", "it never comes here"},
 	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted, "ordered"},
 	{ours | deleted, registerOrdered, (*attempt).forgetSecrets, Deleted, "it stays deleted"},
 	{superseded, registerOrdered, nil, Superseded, "it never calls"},
 	{newBot, suspected, nil, Pending, "it waits for its turn"},
+	{unrecorded, asked | secretKnown, (*attempt).getWebhookInfo, "", "a first secret is made, and Telegram may have another one"},
 	{0, secretKnown, (*attempt).renewSecret, "", "before it is compared with the record"},
 	{current | askedLately | contested, urgent, nil, Contested, "another node has found that"},
 	{current | askedLately, urgent, nil, Registered, "another node has found that"},
-	{paused, 0, (*attempt).awaitPause, "", "it never comes here"},
 	{0, asked, (*attempt).getWebhookInfo, "", "if this fails, so would setWebhook, half-way perhaps"},
 	{registerOrdered, 0, (*attempt).setWebhook, Registered, "ordered"},
 	{0, ours, (*attempt).setWebhook, Registered, "new configuration"},
 	{changed | repairedOften, 0, (*attempt).leaveContested, Contested, "a repair would be the next move in a fight"},
 	{suspected | repairedOften, 0, (*attempt).leaveContested, Contested, "a repair would be the next move in a fight"},
-	{0, sameSecret, (*attempt).setWebhook, Registered, "new secret"},
+	{0, sameSecret, (*attempt).replaceSecret, Registered, "new secret"},
 	{changed, 0, (*attempt).repair, Registered, "changed by somebody else"},
 	{suspected, 0, (*attempt).repair, Registered, "updates refused for their secret"},
 	{0, 0, (*attempt).keep, Registered, "all is as it was"},
@@ -46,13 +45,13 @@ const (
 	ours                              // the record is of this configuration
 	deleted                           // the record says that a person has deleted the webhook
 	superseded                        // the record is of another configuration, which has taken over from this one
+	unrecorded                        // there is no record, or it was lost
 	newBot                            // Telegram may not know the bot, and it is not its turn to come
 	secretKnown                       // the secret to register is known
 	sameSecret                        // the record is of that secret
 	askedLately                       // another node, or the configuration before, has asked Telegram a moment ago
 	contested                         // the record says that the webhook is contested
 	suspected                         // Telegram may have another secret
-	paused                            // Telegram wants no call for this bot for a while, as this node or another was told
 	asked                             // this attempt has asked Telegram
 	changed                           // Telegram has something else than was registered
 	repairedOften                     // that was repaired too often in a short time

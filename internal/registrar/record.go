@@ -15,6 +15,7 @@ import (
 // It holds no secret: a fingerprint stands for all that was registered.
 type record struct {
 	Version      int       `json:"version"`
+	Revision     int64     `json:"revision"`           // grows with every registration
 	Fingerprint  string    `json:"fingerprint"`        // of the configuration
 	Secret       string    `json:"secret_fingerprint"` // changes without another configuration, when a secret is renewed
 	URL          string    `json:"url"`
@@ -48,6 +49,8 @@ type record struct {
 	// its place when that had been too often.
 	Repairs   []time.Time `json:"repairs,omitempty"`
 	Contested string      `json:"contested,omitempty"`
+
+	unstored bool // storage did not take it
 }
 
 // forgetFuture corrects what a node with a wrong clock has written: a time more than
@@ -62,7 +65,7 @@ func (rec *record) forgetFuture(now time.Time) {
 	if rec.Told != nil && future(rec.Told.LastErrorDate) {
 		rec.Told = nil
 	}
-	rec.Repairs = slices.DeleteFunc(rec.Repairs, future)
+	rec.Repairs = slices.DeleteFunc(slices.Clone(rec.Repairs), future)
 }
 
 // maxNodes bounds the list of participants: containers have a new name each time.
@@ -109,7 +112,7 @@ func (rec *record) lastSign() time.Time {
 // markChecked records that a node has compared with Telegram, or changed it.
 func (rec *record) markChecked(by Node, interval time.Duration) {
 	rec.Process, rec.CheckedAt, rec.Interval = by.Process, time.Now(), interval
-	rec.Nodes = slices.DeleteFunc(rec.Nodes, func(p participant) bool { return p.Node == by.Name })
+	rec.Nodes = slices.DeleteFunc(slices.Clone(rec.Nodes), func(p participant) bool { return p.Node == by.Name })
 	rec.Nodes = append(rec.Nodes, participant{by.Name, rec.Fingerprint})
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
@@ -122,7 +125,7 @@ const maxRepairs = 3
 // is one, the webhook is left alone until the last repair is that long ago.
 func (rec *record) repairedOften(interval time.Duration) bool {
 	window := max(10*time.Minute, 4*interval) // repairs are an interval apart
-	rec.Repairs = slices.DeleteFunc(rec.Repairs, func(at time.Time) bool { return !within(at, window) })
+	rec.Repairs = slices.DeleteFunc(slices.Clone(rec.Repairs), func(at time.Time) bool { return !within(at, window) })
 	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }
 

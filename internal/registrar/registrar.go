@@ -51,10 +51,10 @@ type Config struct {
 // Memory is what this process knows of a bot's registration. The configurations that serve
 // the bot one after another share it. The zero value is an empty memory.
 type Memory struct {
-	Peers atomic.Bool // other nodes take part
+	Alone atomic.Bool // no other node takes part, as the record says
 
 	leader atomic.Pointer[Registrar] // that of the latest configuration
-	seen   atomic.Bool               // the record has been in storage
+	known  atomic.Pointer[record]    // as last read or written; nil if none was
 }
 
 // Forget has the next registrar begin anew.
@@ -81,7 +81,6 @@ type Registrar struct {
 	hasTurn        bool           // to call for a bot that may be new to Telegram
 	hasAsked       bool           // Telegram has answered getWebhookInfo, at least once
 	ownFingerprint string         // of this configuration, as last seen in the record
-	unsaved        *record        // what storage did not take
 	rival          record         // of another configuration, as last seen
 	order          Order          // which this attempt carries out, if any
 	orderers       []*placedOrder // all that wait for that

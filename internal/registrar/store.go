@@ -66,40 +66,48 @@ const recordVersion = 1
 
 func (c *Config) recordKey() string { return path.Join(c.Prefix, "registration.json") }
 
-// loadRecord reads the record, or returns the one that could not be written. One that
-// is not there is empty. So is a damaged one: the next registration replaces it.
+// loadRecord reads the record. One that is not there is empty, and so is a damaged one: the
+// next registration replaces it. A process does not go back to an older record, which a
+// storage may still return, or return again because it did not take the newer one.
 func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
-	key, load := r.recordKey(), r.Storage.Load
-	if r.Memory.seen.Load() {
+	key, load, known := r.recordKey(), r.Storage.Load, r.Memory.known.Load()
+	if known != nil {
 		load = r.Storage.Find
 	}
 	content, err := load(ctx, key)
 	if err != nil {
 		return rec, err
 	}
-	if content == nil && r.Memory.seen.Load() {
-		r.Logger.Warn("registration not in storage any more; made again", zap.String("key", key))
-	}
-	r.Memory.seen.Store(content != nil)
 	damaged := content != nil && json.Unmarshal(content, &rec) != nil
 	if rec.Version > recordVersion { // of which the rest may be of other types
 		return record{}, fmt.Errorf("%s %w", key, errNewer)
 	}
-	if damaged {
-		rec = record{}
-		if !r.reportedDamage {
-			r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
-		}
+	if damaged && !r.reportedDamage {
+		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
 	}
 	r.reportedDamage = damaged
+	switch {
+	case content == nil && known != nil && known.unstored:
+		return *known, nil
+	case damaged || content == nil:
+		rec = record{}
+		if known != nil {
+			rec.Revision = known.Revision
+		}
+		if known != nil && known.Fingerprint != "" && !damaged {
+			r.Logger.Warn("registration not in storage any more; made again", zap.String("key", key))
+		}
+	case known != nil && rec.Revision < known.Revision:
+		return *known, nil
+	}
 	rec.forgetFuture(time.Now())
-	if r.unsaved != nil && !rec.RegisteredAt.After(r.unsaved.RegisteredAt) {
-		rec = *r.unsaved
+	if known != nil || content != nil {
+		r.Memory.known.Store(&rec)
 	}
 	return rec, nil
 }
 
-// saveRecord writes the record. One that cannot be written is remembered, so that a
+// saveRecord writes the record. One that cannot be written is known all the same, so that a
 // storage that is read-only or full does not make every attempt a registration.
 func (r *Registrar) saveRecord(ctx context.Context, rec record) error {
 	ctx, cancel := withGrace(ctx)
@@ -109,11 +117,7 @@ func (r *Registrar) saveRecord(ctx context.Context, rec record) error {
 	if err == nil {
 		err = r.Storage.Store(ctx, r.recordKey(), content)
 	}
-	r.unsaved = nil
-	if err != nil {
-		r.unsaved = &rec
-		return err
-	}
-	r.Memory.seen.Store(true)
-	return nil
+	rec.unstored = err != nil
+	r.Memory.known.Store(&rec)
+	return err
 }

@@ -282,8 +282,8 @@ func TestRecordOfOthers(t *testing.T) {
 		storage, first := given(t)
 		a, b := newNode(t, storage), newNode(t, storage)
 		b.want(first, "current")
-		a.Peers.Store(true)
-		b.Peers.Store(true)
+		a.Alone.Store(false)
+		b.Alone.Store(false)
 		a.rotate()
 		time.Sleep(settleTime)
 		second := a.register() // which b does not know

@@ -24,7 +24,7 @@ type Kept struct {
 	Grace   time.Duration // how long it is accepted afterwards
 	Accept  *Configured   // accepted besides, while one way of keeping secrets replaces another; nil for none
 	Memory  *Memory
-	Peers   *atomic.Bool // other nodes serve the bot too, and may rotate its secret
+	Alone   *atomic.Bool // no other node serves the bot, and may rotate its secret; false until that is known
 	Logger  *zap.Logger
 	Rotated func(result string) // called when a rotation ends or cannot be registered: ok or failed
 	Missing func()              // called when the record is not in storage any more: it is to be restored soon
@@ -149,9 +149,9 @@ func (k *Kept) mayHaveRotated(unread bool) bool {
 	case now.Before(m.record.DoubtUntil):
 		return true
 	case unread || m.unsure:
-		return k.Peers.Load() || overdue
+		return !k.Alone.Load() || overdue
 	}
-	return k.Peers.Load() && (m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) || overdue && now.Before(due.Add(unsettled)))
+	return !k.Alone.Load() && (m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) || overdue && now.Before(due.Add(unsettled)))
 }
 
 // read reads storage for all requests that wait, so it is bound to none of them.

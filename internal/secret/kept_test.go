@@ -38,13 +38,15 @@ type node struct {
 func newNode(t *testing.T, module certmagic.Storage) *node {
 	core, logs := observer.New(zap.InfoLevel)
 	results := new([]string)
-	return &node{t: t, logs: logs, results: results, Kept: &Kept{
+	n := &node{t: t, logs: logs, results: results, Kept: &Kept{
 		Storage: &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.New(core)},
 		Prefix:  prefix, Every: every, Grace: grace,
-		Memory: new(Memory), Peers: new(atomic.Bool), Logger: zap.New(core),
+		Memory: new(Memory), Alone: new(atomic.Bool), Logger: zap.New(core),
 		Rotated: func(result string) { *results = append(*results, result) },
 		Missing: func() {},
 	}}
+	n.Alone.Store(true)
+	return n
 }
 
 // advance returns what is to be registered now.

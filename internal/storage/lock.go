@@ -27,7 +27,7 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 			return func(ctx context.Context) { s.unlock(ctx, name) }, nil
 		}
 		if waiting.Err() == nil {
-			if unreadable := s.proveReadable(waiting, name+"/lock"); unreadable != nil && waiting.Err() == nil {
+			if unreadable := s.Prove(waiting, name+"/lock"); unreadable != nil && waiting.Err() == nil {
 				return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
 			}
 			select {

@@ -52,14 +52,15 @@ func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
 	if content != nil || err != nil {
 		return content, err
 	}
-	if err := s.proveReadable(ctx, key); err != nil {
+	if err := s.Prove(ctx, key); err != nil {
 		return nil, err
 	}
 	return s.Load(ctx, key)
 }
 
-// proveReadable writes a value of its own beside a record, and reads it back.
-func (s *Storage) proveReadable(ctx context.Context, key string) error {
+// Prove writes a value of its own beside a record, and reads it back: only a storage that returns
+// what was just written is believed.
+func (s *Storage) Prove(ctx context.Context, key string) error {
 	value := []byte(rand.Text())
 	probe := path.Join(path.Dir(key), "probe-"+string(value))
 	if err := s.Store(ctx, probe, value); err != nil {

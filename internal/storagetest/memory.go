@@ -4,6 +4,7 @@ package storagetest
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,78 +18,87 @@ import (
 // ended.
 type Memory struct {
 	mu    sync.Mutex
-	items map[string]item
+	items map[string][]item // all that was ever written, the latest last
 	locks map[string]chan struct{}
 }
 
 type item struct {
-	content  []byte
+	content  []byte // nil for one that was deleted
 	modified time.Time
+}
+
+// latest returns what is in storage, or was at that time.
+func (m *Memory) latest(key string, at time.Time) (item, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, it := range slices.Backward(m.items[key]) {
+		if it.modified.After(at) {
+			continue
+		}
+		if it.content == nil {
+			break
+		}
+		return it, nil
+	}
+	return item{}, fs.ErrNotExist
+}
+
+func (m *Memory) write(key string, content []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.items[key] = append(m.items[key], item{content, time.Now()})
 }
 
 // NewMemory makes an empty storage.
 func NewMemory() *Memory {
-	return &Memory{items: make(map[string]item), locks: make(map[string]chan struct{})}
+	return &Memory{items: make(map[string][]item), locks: make(map[string]chan struct{})}
 }
 
 // Load satisfies certmagic.Storage.
 func (m *Memory) Load(_ context.Context, key string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	it, ok := m.items[key]
-	if !ok {
-		return nil, fs.ErrNotExist
-	}
-	return slices.Clone(it.content), nil
+	it, err := m.latest(key, time.Now())
+	return slices.Clone(it.content), err
 }
 
 // Store satisfies certmagic.Storage.
 func (m *Memory) Store(ctx context.Context, key string, content []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.items[key] = item{slices.Clone(content), time.Now()}
+	m.write(key, append([]byte{}, content...))
 	return nil
 }
 
 // Delete satisfies certmagic.Storage.
 func (m *Memory) Delete(_ context.Context, key string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.items, key)
+	m.write(key, nil)
 	return nil
 }
 
 // Exists satisfies certmagic.Storage.
 func (m *Memory) Exists(_ context.Context, key string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.items[key]
-	return ok
+	_, err := m.latest(key, time.Now())
+	return err == nil
 }
 
 // List satisfies certmagic.Storage; it always lists recursively.
-func (m *Memory) List(_ context.Context, prefix string, _ bool) (keys []string, _ error) {
+func (m *Memory) List(ctx context.Context, prefix string, _ bool) (keys []string, _ error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	for key := range m.items {
-		if strings.HasPrefix(key, prefix) {
+	all := slices.Sorted(maps.Keys(m.items))
+	m.mu.Unlock()
+	for _, key := range all {
+		if strings.HasPrefix(key, prefix) && m.Exists(ctx, key) {
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
 	return keys, nil
 }
 
 // Stat satisfies certmagic.Storage.
 func (m *Memory) Stat(_ context.Context, key string) (certmagic.KeyInfo, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	it, ok := m.items[key]
-	if !ok {
-		return certmagic.KeyInfo{}, fs.ErrNotExist
+	it, err := m.latest(key, time.Now())
+	if err != nil {
+		return certmagic.KeyInfo{}, err
 	}
 	return certmagic.KeyInfo{Key: key, Modified: it.modified, Size: int64(len(it.content)), IsTerminal: true}, nil
 }

@@ -24,6 +24,7 @@ const AnswerTimeout = time.Minute
 // AdminAPI is the module's part of Caddy's admin API:
 //
 //	GET    /telegram_webhook/                 all webhooks
+//	GET    /telegram_webhook/ready            200 if all can judge requests, else 503 with those that cannot
 //	GET    /telegram_webhook/{name}           one
 //	POST   /telegram_webhook/{name}/rotate    another secret takes the place of the current one
 //	POST   /telegram_webhook/{name}/register  setWebhook is called, whatever there is
@@ -50,6 +51,7 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "GET " + status.Endpoint + "{$}", Handler: caddy.AdminHandlerFunc(list)},
+		{Pattern: "GET " + status.Endpoint + status.ReadyName, Handler: caddy.AdminHandlerFunc(ready)},
 		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
 		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: change((*Webhook).Delete)},
 		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: change((*Webhook).Register)},

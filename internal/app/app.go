@@ -8,6 +8,7 @@
 //   - updates.go: which updates it remembers
 //   - registration.go: what its registrar asks of it
 //   - status.go: what its operator sees of it
+//   - ready.go: whether this node can judge requests
 //   - orders.go: what its operator can have done
 //   - adminapi.go: the endpoints of Caddy's admin API
 //   - process.go: what outlives a configuration

@@ -20,6 +20,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Settings is what a handler says of its webhook.
@@ -172,6 +173,9 @@ func (w *Webhook) identify() identity {
 	if name == "" {
 		g, place := w.main()
 		name = cmp.Or(append([]string{place.String()}, g.server.Listen...)...)
+		if name == status.ReadyName {
+			name += "/" // the host alone
+		}
 	}
 	return identity{name, metrics.For(name, w.settings.Results)}
 }

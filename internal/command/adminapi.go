@@ -27,16 +27,20 @@ var errNoWebhook = errors.New("the running configuration has no telegram_webhook
 // adminAPI is the address of a running Caddy's admin API.
 type adminAPI string
 
+// findAdminAPI returns the one that the flags name.
+func findAdminAPI(cmd *cobra.Command) (adminAPI, error) {
+	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
+	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
+	return adminAPI(address), err
+}
+
 // findWebhooks returns the webhooks with the given name or url, or all of the running
 // configuration. The name may be a secret in the wrong place, so it is neither sent
 // nor shown.
 func findWebhooks(cmd *cobra.Command, args []string) (found []status.Webhook, api adminAPI, err error) {
-	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
-	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
-	if err != nil {
+	if api, err = findAdminAPI(cmd); err != nil {
 		return nil, "", err
 	}
-	api = adminAPI(address)
 	var all []status.Webhook
 	if err := api.request(http.MethodGet, "", nil, &all); err != nil {
 		return nil, "", err

@@ -24,7 +24,7 @@ const theSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 
 // serveAdmin starts an admin API and returns its address. GET is answered with the
 // file webhooks.json, in which $GATE is replaced, and "-3m" or "18d" by such a time
-// from now. What is to be changed is written to the file changes, and answered with
+// from now; of ready with ready.json, as a refusal if it has an error. What is to be changed is written to the file changes, and answered with
 // refusal.json if it is there, or with the first webhook. The body of send is written to
 // the file sent, and answered with sent.json.
 func serveAdmin(env *testscript.Env) string {
@@ -37,8 +37,15 @@ func serveAdmin(env *testscript.Env) string {
 		}
 		webhooks = bytes.ReplaceAll(ages.ReplaceAllFunc(webhooks, fromNow), []byte("$GATE"), []byte(env.Getenv("GATE")))
 		if r.Method == http.MethodGet {
-			if r.RequestURI == "/telegram_webhook/" { // nothing else is asked for
+			switch r.RequestURI { // nothing else is asked for
+			case "/telegram_webhook/":
 				_, _ = w.Write(webhooks)
+			case "/telegram_webhook/ready":
+				answer, _ := os.ReadFile(file("ready.json"))
+				if bytes.Contains(answer, []byte("error")) {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				_, _ = w.Write(answer)
 			}
 			return
 		}

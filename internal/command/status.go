@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,17 +31,26 @@ Shows a table of all webhooks of the running Caddy, or all that is known of one
 when NAME is given or there is only one. Telegram's last error stays there after
 later successes: judge it by its age.
 
+With --ready it says only whether this node can judge requests: the secrets of all
+webhooks are in memory, whatever becomes of their registration. That is for probes.
+
 Exit status: 0 all that is shown is registered, fetched by poll, or unmanaged for want
-of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.`,
+of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.
+With --ready: 0 ready; 1 not, for whatever reason.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runStatus,
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
+	cmd.Flags().Bool("ready", false, "Say only whether requests can be judged, for probes")
+	cmd.MarkFlagsMutuallyExclusive("ready", "json")
 	addAdminFlags(cmd)
 	return cmd
 }
 
 func runStatus(cmd *cobra.Command, args []string) error {
+	if isSet(cmd, "ready") {
+		return runReady(cmd, args)
+	}
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
 	webhooks, _, err := findWebhooks(cmd, args)
 	if err != nil && !(errors.Is(err, errNoWebhook) && asJSON && len(args) == 0) {
@@ -63,6 +73,21 @@ func runStatus(cmd *cobra.Command, args []string) error {
 		return exit(cmd, 2)
 	}
 	return nil
+}
+
+func runReady(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return errors.New("--ready is about all webhooks; leave the name out")
+	}
+	api, err := findAdminAPI(cmd)
+	if err == nil {
+		err = api.request(http.MethodGet, status.ReadyName, nil, new(status.Ready))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "ready")
+	return err
 }
 
 // printWebhooks prints a line for each webhook, and below them what is wrong.

@@ -75,6 +75,10 @@ type Webhook struct {
 	// passed, or why they were refused.
 	Requests map[string]uint64 `json:"requests"`
 
+	// Ready says that this node can judge requests: the secrets are in memory, or the
+	// updates are fetched.
+	Ready bool `json:"ready"`
+
 	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
 	Listener *Listener `json:"listener,omitempty"`
@@ -200,6 +204,17 @@ type Listener struct {
 	// penalty for a barred address, address for one that is not in only.
 	Dropped map[string]uint64 `json:"dropped"`
 }
+
+// Ready says whether this node can judge the requests for all of its webhooks.
+type Ready struct {
+	Ready bool `json:"ready"`
+
+	// Error is why not, with the names of the webhooks that are not ready.
+	Error string `json:"error,omitempty"`
+}
+
+// ReadyName is the name in the admin API that stands for all webhooks, so that none has it.
+const ReadyName = "ready"
 
 // Endpoint is where the module's part of Caddy's admin API is.
 const Endpoint = "/telegram_webhook/"

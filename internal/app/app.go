@@ -6,6 +6,7 @@
 //   - claims.go: what no two webhooks of a configuration may have
 //   - webhook.go: one webhook
 //   - updates.go: which updates it remembers
+//   - deliveries.go: how many of them its bot works on
 //   - registration.go: what its registrar asks of it
 //   - status.go: what its operator sees of it
 //   - ready.go: whether this node can judge requests

@@ -71,8 +71,9 @@ type gate struct {
 
 // identity is what depends on where the gates stand.
 type identity struct {
-	name    string
-	metrics *metrics.Webhook
+	name     string
+	metrics  *metrics.Webhook
+	underWay *atomic.Int64 // updates that the bot works on
 }
 
 // Join adds the handler that is being provisioned with ctx to the configuration.
@@ -103,6 +104,7 @@ func (a *App) Join(ctx caddy.Context, handler site.Gate, settings Settings) (*We
 		return nil, nil, err
 	}
 	w.rememberUpdates(server)
+	server.RegisterOnStop(w.afterShutdown)
 	a.webhooks = append(a.webhooks, w)
 	return w, server, nil
 }
@@ -177,7 +179,8 @@ func (w *Webhook) identify() identity {
 			name += "/" // the host alone
 		}
 	}
-	return identity{name, metrics.For(name, w.settings.Results)}
+	underWay, _ := process.underWay.LoadOrStore(name, new(atomic.Int64))
+	return identity{name, metrics.For(name, w.settings.Results), underWay.(*atomic.Int64)}
 }
 
 // Name is the webhook's name in logs, metrics and the admin API.

@@ -11,6 +11,7 @@
 //   - status.go: what its operator sees of it
 //   - ready.go: whether this node can judge requests
 //   - orders.go: what its operator can have done
+//   - orphans.go: bots that have left the configuration
 //   - adminapi.go: the endpoints of Caddy's admin API
 //   - process.go: what outlives a configuration
 package app

@@ -141,7 +141,7 @@ func (a *App) claim(w *Webhook) error {
 	w.bot = w.use(r.Account.Key())
 	if w.Secrets == nil {
 		w.Secrets = &secret.Kept{
-			Storage: w.storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Peers: &w.bot.registration.Peers,
+			Storage: storageOf(w.app.ctx), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Peers: &w.bot.registration.Peers,
 			Every: w.settings.Rotate, Grace: w.settings.Grace, Accept: w.settings.Accept,
 			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
 			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },

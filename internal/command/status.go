@@ -42,7 +42,9 @@ With --ready: 0 ready; 1 not, for whatever reason.`,
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
 	cmd.Flags().Bool("ready", false, "Say only whether requests can be judged, for probes")
+	cmd.Flags().Bool("all", false, "Show also bots that have records in storage, and no webhook in the configuration")
 	cmd.MarkFlagsMutuallyExclusive("ready", "json")
+	cmd.MarkFlagsMutuallyExclusive("ready", "all")
 	addAdminFlags(cmd)
 	return cmd
 }
@@ -52,7 +54,7 @@ func runStatus(cmd *cobra.Command, args []string) error {
 		return runReady(cmd, args)
 	}
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
-	webhooks, _, err := findWebhooks(cmd, args)
+	webhooks, _, err := findWebhooks(cmd, args, isSet(cmd, "all"))
 	if err != nil && !(errors.Is(err, errNoWebhook) && asJSON && len(args) == 0) {
 		return err
 	}
@@ -140,9 +142,11 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "fetched", age(p.FetchedAt)+" ago")
 		printRow(table, "waiting", strconv.Itoa(p.Waiting))
 	}
-	printRow(table, "secret", describeSecret(w.Secret))
-	printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
-	printRow(table, "refused", describeCounts(w.Requests))
+	if w.State != status.Orphaned {
+		printRow(table, "secret", describeSecret(w.Secret))
+		printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
+		printRow(table, "refused", describeCounts(w.Requests))
+	}
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
@@ -194,6 +198,9 @@ func describeLastError(t status.Telegram) string {
 // describeSecret says where the secret comes from, how old it is, and when it is
 // renewed.
 func describeSecret(s status.Secret) string {
+	if s.Source == "" {
+		return "-"
+	}
 	text := s.Source
 	if s.Weak {
 		text += ", weak"

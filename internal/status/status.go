@@ -17,6 +17,7 @@ const (
 	Standby    = "standby"
 	Pending    = "pending"
 	Contested  = "contested"
+	Orphaned   = "orphaned"
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
@@ -36,6 +37,8 @@ type Webhook struct {
 	//   - unmanaged: there is no bot_token, and so no registration
 	//   - polling: this node fetches the updates
 	//   - standby: another node fetches them
+	//   - orphaned: there are records of the bot in storage, and no webhook for it in the
+	//     configuration; told only when all is asked for
 	State string `json:"state"`
 
 	// Since is when it came to be so, on this node.

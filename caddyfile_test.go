@@ -122,6 +122,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"forward_secret: empty":      {"telegram_webhook abcdefghijklmnop {\nforward_secret \"\"\n}", "forward_secret: is empty, at Caddyfile:3"},
 		"name without value":         {"telegram_webhook abcdefghijklmnop {\nname\n}", "name: needs a value, at Caddyfile:3"},
 		"name: a slash":              {"telegram_webhook abcdefghijklmnop {\nname a/b\n}", `name: "a/b" is not 1 to 64 characters of A-Z a-z 0-9 . _ -, at Caddyfile:3`},
+		"name: that of all":          {"telegram_webhook abcdefghijklmnop {\nname ready\n}", `name: "ready" is not a name for a webhook; the admin API has that of all there, at Caddyfile:3`},
 		"bot_token without value":    {"telegram_webhook abcdefghijklmnop {\nbot_token\n}", "bot_token: needs a value, at Caddyfile:3"},
 		"bot_token: two words":       {"telegram_webhook abcdefghijklmnop {\nbot_token 1 2\n}", "bot_token: has one argument too many, at Caddyfile:3"},
 		"url without value":          {"telegram_webhook abcdefghijklmnop {\nurl\n}", "url: needs a value, at Caddyfile:3"},

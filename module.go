@@ -62,9 +62,9 @@ type Handler struct {
 	// the secret itself is in no configuration. An empty or malformed secret
 	// keeps the configuration from loading, and so does one that is shorter than
 	// 16 characters; one that is shorter than 22, or written out, loads with a
-	// warning. Default: with bot_token,
-	// a secret that is made by itself and kept in Caddy's storage, the same for
-	// all nodes that share it; without, the configuration does not load.
+	// warning. Default: with bot_token, a secret that is made by itself and kept in
+	// Caddy's storage, the same for all nodes that share it; without, the
+	// configuration does not load.
 	Secret []string `json:"secret,omitempty"`
 
 	// Secrets that are accepted besides a kept one, of the same form as secret, while
@@ -123,7 +123,7 @@ type Handler struct {
 	Dedupe int `json:"dedupe,omitempty"`
 
 	// The webhook's name in logs and metrics: 1 to 64 characters of A-Z a-z 0-9
-	// . _ -. Default: the bot's id, or else the first host and path that lead here.
+	// . _ -, not "ready". Default: the bot's id, or else its first host and path.
 	Name string `json:"name,omitempty"`
 
 	Registration

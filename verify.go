@@ -232,14 +232,13 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	rules := h.answers
 	rules.HSTS = h.hsts(r, w.Header())
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
-	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(time.Now())
+	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(h.webhook.Begin())
 	outcome = rules.Deliver(w, r, next, h.webhook.Once(update, remember))
 }
 
 // recordDelivery counts a genuine update, and logs one that the bot has not taken.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
-	h.webhook.Metrics().Count(int(passed))
-	h.webhook.Metrics().Delivered(outcome.Status, took)
+	h.webhook.End(int(passed), outcome.Status, took)
 	log, kind := h.failed, outcome.Kind
 	switch {
 	case kind == deliver.Answered:

@@ -67,6 +67,9 @@ func TestAdmin(t *testing.T) {
 	caddytest.WaitUntil(t, "it stays deleted", func() bool { return state(t, admin, "kept").State == "deleted" })
 	c.Restart()
 	caddytest.WaitUntil(t, "it stays deleted", func() bool { return state(t, admin, "kept").State == "deleted" })
+	if code, body := operate(t, admin, http.MethodGet, "ready"); code != http.StatusOK {
+		t.Errorf("a node whose webhook is deleted: %d %s", code, body)
+	}
 	if code, body := operate(t, admin, http.MethodPost, "kept/rotate"); code != http.StatusConflict || !strings.Contains(body, "deleted") {
 		t.Errorf("rotating what is deleted: got %d %s", code, body)
 	}

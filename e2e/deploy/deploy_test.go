@@ -5,9 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	appsv1 "k8s.io/api/apps/v1"
@@ -27,6 +29,27 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
+// probe is the command that tells whether a node can judge requests.
+const probe = "caddy telegram-webhook status --ready"
+
+// timeToStop returns how long Caddy may take to stop with that Caddyfile: the time that it
+// gives the bot, and 3 seconds for the rest.
+func timeToStop(t *testing.T, caddyfile string) time.Duration {
+	t.Helper()
+	stops, options := 3*time.Second, regexp.MustCompile(`(?m)^\t(?:grace_period|shutdown_delay) (\w+)$`).FindAllStringSubmatch(read(t, caddyfile), -1)
+	for _, option := range options {
+		d, err := time.ParseDuration(option[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		stops += d
+	}
+	if len(options) == 0 {
+		t.Errorf("%s has no grace_period: Caddy waits for as long as the slowest bot", caddyfile)
+	}
+	return stops
+}
+
 // The Dockerfile builds Caddy with the very command of the README, which
 // .ci/run has run.
 func TestDockerfile(t *testing.T) {
@@ -35,6 +58,9 @@ func TestDockerfile(t *testing.T) {
 	line, _, _ = strings.Cut(line, "\n")
 	if line == "" || !strings.Contains(read(t, "docker/Dockerfile"), begin+line) {
 		t.Errorf("the README builds with %q, and the Dockerfile does not", line)
+	}
+	if !strings.Contains(read(t, "docker/Dockerfile"), `CMD ["`+strings.ReplaceAll(probe, " ", `", "`)+"\"]\n") {
+		t.Errorf("the Dockerfile has no HEALTHCHECK with %q", probe)
 	}
 }
 
@@ -60,6 +86,9 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	mustBeRead(t, "docker/Caddyfile", "/run/secrets/telegram_bot_token")
+	if wait := time.Duration(*project.Services["caddy"].StopGracePeriod); wait < timeToStop(t, "docker/Caddyfile") {
+		t.Errorf("Caddy is killed after %s", wait)
+	}
 }
 
 // Kubernetes' own types take the manifests, which agree with each other.
@@ -90,10 +119,16 @@ func TestKubernetes(t *testing.T) {
 		}
 	}
 	caddy := pod.Spec.Containers[0]
-	for _, name := range []string{service.Spec.Ports[0].TargetPort.StrVal, caddy.ReadinessProbe.HTTPGet.Port.StrVal} {
-		if !slices.ContainsFunc(caddy.Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
-			t.Errorf("Caddy has no port %q", name)
-		}
+	if name := service.Spec.Ports[0].TargetPort.StrVal; !slices.ContainsFunc(caddy.Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
+		t.Errorf("Caddy has no port %q", name)
+	}
+	if got := strings.Join(caddy.ReadinessProbe.Exec.Command, " "); got != probe {
+		t.Errorf("the readiness probe is %q", got)
+	}
+	stops := timeToStop(t, "kubernetes/Caddyfile")
+	bot := time.Duration(pod.Spec.Containers[1].Lifecycle.PreStop.Sleep.Seconds) * time.Second
+	if all := time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second; all < stops || bot < stops || all < bot+10*time.Second {
+		t.Errorf("Caddy stops within %s, the bot's end begins after %s, and the pod is killed after %s", stops, bot, all)
 	}
 	volumes := make(map[string]corev1.Volume)
 	for _, v := range pod.Spec.Volumes {
@@ -141,6 +176,11 @@ func TestSystemd(t *testing.T) {
 	// What it does not know it only warns about.
 	if out, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
 		t.Errorf("systemd-analyze: %v\n%s", err, out)
+	}
+	_, wait, _ := strings.Cut(read(t, "systemd/caddy.service"), "\nTimeoutStopSec=")
+	wait, _, _ = strings.Cut(wait, "\n")
+	if d, err := time.ParseDuration(wait); err != nil || d < timeToStop(t, "systemd/Caddyfile") {
+		t.Errorf("Caddy is killed after %s", wait)
 	}
 	_, credential, _ := strings.Cut(read(t, "systemd/caddy.service"), "LoadCredential=")
 	name, _, _ := strings.Cut(credential, ":")

@@ -23,12 +23,14 @@ const AnswerTimeout = time.Minute
 
 // AdminAPI is the module's part of Caddy's admin API:
 //
-//	GET    /telegram_webhook/                 all webhooks
+//	GET    /telegram_webhook/                 all webhooks; with ?all=true also bots that have only records in storage
+//	GET    /telegram_webhook/ready            200 if all can judge requests, else 503 with those that cannot
 //	GET    /telegram_webhook/{name}           one
 //	POST   /telegram_webhook/{name}/rotate    another secret takes the place of the current one
 //	POST   /telegram_webhook/{name}/register  setWebhook is called, whatever there is
 //	POST   /telegram_webhook/{name}/send      the update in the body is handed to the bot
-//	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register
+//	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register; or the
+//	                                          records are removed of a bot that has no webhook in the configuration
 //
 // register and DELETE take ?drop_pending_updates=true, which throws away the
 // updates that wait. Every answer but an error is the state of the webhook, or
@@ -50,8 +52,9 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "GET " + status.Endpoint + "{$}", Handler: caddy.AdminHandlerFunc(list)},
+		{Pattern: "GET " + status.Endpoint + status.ReadyName, Handler: caddy.AdminHandlerFunc(ready)},
 		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
-		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: change((*Webhook).Delete)},
+		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(remove)},
 		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: change((*Webhook).Register)},
 		{Pattern: "POST " + status.Endpoint + "{name}/send", Handler: caddy.AdminHandlerFunc(send)},
 		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })},
@@ -67,10 +70,22 @@ func current() []*Webhook {
 	return app.(*App).sorted()
 }
 
-func list(w http.ResponseWriter, _ *http.Request) error {
+func list(w http.ResponseWriter, r *http.Request) error {
 	all := []status.Webhook{}
 	for _, webhook := range current() {
 		all = append(all, webhook.Status())
+	}
+	if r.URL.Query().Get("all") != "true" {
+		return writeJSON(w, all)
+	}
+	orphans, err := findOrphans(r.Context())
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: err}
+	}
+	for _, o := range orphans {
+		if !o.Deleted {
+			all = append(all, o.status())
+		}
 	}
 	return writeJSON(w, all)
 }
@@ -81,6 +96,23 @@ func get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, webhook.Status())
+}
+
+func remove(w http.ResponseWriter, r *http.Request) error {
+	_, err := find(r)
+	if err == nil {
+		return change((*Webhook).Delete)(w, r)
+	}
+	orphans, listing := findOrphans(r.Context())
+	if listing != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: listing}
+	}
+	for _, o := range orphans {
+		if o.name == r.PathValue("name") {
+			return removeOrphan(w, r, o)
+		}
+	}
+	return err
 }
 
 func send(w http.ResponseWriter, r *http.Request) error {

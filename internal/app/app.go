@@ -6,9 +6,12 @@
 //   - claims.go: what no two webhooks of a configuration may have
 //   - webhook.go: one webhook
 //   - updates.go: which updates it remembers
+//   - deliveries.go: how many of them its bot works on
 //   - registration.go: what its registrar asks of it
 //   - status.go: what its operator sees of it
+//   - ready.go: whether this node can judge requests
 //   - orders.go: what its operator can have done
+//   - orphans.go: bots that have left the configuration
 //   - adminapi.go: the endpoints of Caddy's admin API
 //   - process.go: what outlives a configuration
 package app

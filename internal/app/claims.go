@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -57,7 +58,10 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // CheckName checks a configured name; empty is the default.
 func CheckName(name string) error {
-	if name == "" || validName.MatchString(name) {
+	switch {
+	case name == status.ReadyName:
+		return fmt.Errorf("%q is not a name for a webhook; the admin API has that of all there", name)
+	case name == "" || validName.MatchString(name):
 		return nil
 	}
 	return fmt.Errorf("%s is not 1 to 64 characters of A-Z a-z 0-9 . _ -", telegram.Quote(name))

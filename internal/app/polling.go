@@ -1,12 +1,7 @@
 package app
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"time"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/poll"
@@ -69,16 +64,4 @@ func (w *Webhook) addPolling(s *status.Webhook) {
 	}
 	s.State, s.Since, s.Detail, s.Advice = string(p.State), p.Since, p.Detail, sentence(p.Remedy)
 	s.Polling = &status.Fetching{Waiting: p.Waiting, FetchedAt: p.FetchedAt}
-}
-
-// awaitDeliveries waits when Caddy exits until the updates that were fetched are answered:
-// nobody else waits for requests inside the process.
-func (a *App) awaitDeliveries() {
-	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(time.Duration(a.http.GracePeriod), telegram.Timeout))
-	defer cancel()
-	for _, w := range a.webhooks {
-		if w.polls() && caddy.Exiting() {
-			w.bot.poller.Wait(ctx)
-		}
-	}
 }

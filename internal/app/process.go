@@ -31,6 +31,10 @@ var process = struct {
 	// again; a restart does.
 	penalties *listener.Penalties
 
+	// underWay has an *atomic.Int64 for each webhook, by name: how many updates its bot works
+	// on, whatever configuration they have come to.
+	underWay *sync.Map
+
 	// pace bounds how fast new bots are registered. Telegram counts the calls of an
 	// address, whatever configuration makes them.
 	pace *registrar.Pace
@@ -38,7 +42,7 @@ var process = struct {
 	// storage is what is known of Caddy's storage. Another configuration may have another
 	// one, which counts as the same.
 	storage *storage.Health
-}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), registrar.NewPace(), new(storage.Health)}
+}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), new(sync.Map), registrar.NewPace(), new(storage.Health)}
 
 // bot is what this process knows of a bot.
 type bot struct {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
@@ -63,7 +64,7 @@ func (w *Webhook) startRegistrar(confirmed <-chan struct{}) {
 	w.registrar.Store(registrar.Start(registrar.Config{
 		Secrets:  w.Secrets,
 		API:      botapi.NewClient(r.Account, nil),
-		Storage:  w.storage(),
+		Storage:  storageOf(w.app.ctx),
 		Prefix:   r.Account.Key(),
 		MACKey:   []byte(r.Account.Reveal()),
 		Node:     registrar.ThisNode(),
@@ -75,9 +76,9 @@ func (w *Webhook) startRegistrar(confirmed <-chan struct{}) {
 	}, w))
 }
 
-// storage is Caddy's storage.
-func (w *Webhook) storage() *storage.Storage {
-	return &storage.Storage{Module: w.ctx.Storage(), Health: process.storage, Logger: w.app.ctx.Logger()}
+// storageOf is Caddy's storage.
+func storageOf(ctx caddy.Context) *storage.Storage {
+	return &storage.Storage{Module: ctx.Storage(), Health: process.storage, Logger: ctx.Logger()}
 }
 
 // pace bounds the first calls for new bots. A Bot API server of one's own takes any

@@ -61,7 +61,7 @@ func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
 func (w *Webhook) state() status.Webhook {
 	s := status.Webhook{
 		Name: w.Name(), State: status.Unmanaged,
-		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results),
+		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results), Ready: w.isReady(),
 	}
 	for _, g := range w.gates {
 		if wrapper := w.app.Wrapper(g.server); wrapper != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Settings is what a handler says of its webhook.
@@ -70,8 +71,9 @@ type gate struct {
 
 // identity is what depends on where the gates stand.
 type identity struct {
-	name    string
-	metrics *metrics.Webhook
+	name     string
+	metrics  *metrics.Webhook
+	underWay *atomic.Int64 // updates that the bot works on
 }
 
 // Join adds the handler that is being provisioned with ctx to the configuration.
@@ -102,6 +104,7 @@ func (a *App) Join(ctx caddy.Context, handler site.Gate, settings Settings) (*We
 		return nil, nil, err
 	}
 	w.rememberUpdates(server)
+	server.RegisterOnStop(w.afterShutdown)
 	a.webhooks = append(a.webhooks, w)
 	return w, server, nil
 }
@@ -138,7 +141,7 @@ func (a *App) claim(w *Webhook) error {
 	w.bot = w.use(r.Account.Key())
 	if w.Secrets == nil {
 		w.Secrets = &secret.Kept{
-			Storage: w.storage(), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Alone: &w.bot.registration.Alone,
+			Storage: storageOf(w.app.ctx), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Alone: &w.bot.registration.Alone,
 			Every: w.settings.Rotate, Grace: w.settings.Grace, Accept: w.settings.Accept,
 			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
 			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },
@@ -172,8 +175,12 @@ func (w *Webhook) identify() identity {
 	if name == "" {
 		g, place := w.main()
 		name = cmp.Or(append([]string{place.String()}, g.server.Listen...)...)
+		if name == status.ReadyName {
+			name += "/" // the host alone
+		}
 	}
-	return identity{name, metrics.For(name, w.settings.Results)}
+	underWay, _ := process.underWay.LoadOrStore(name, new(atomic.Int64))
+	return identity{name, metrics.For(name, w.settings.Results), underWay.(*atomic.Int64)}
 }
 
 // Name is the webhook's name in logs, metrics and the admin API.

@@ -91,9 +91,12 @@ func (a *Account) Reveal() string { return a.token.Value() }
 // Local reports whether the Bot API server is not Telegram's.
 func (a *Account) Local() bool { return hostname(a.server) != "api.telegram.org" }
 
+// KeyPrefix begins the keys of all bots.
+const KeyPrefix = "telegram_webhook/"
+
 // Key names the bot in storage and in this process. It holds a hash of a local
 // server's URL, which may have a password in it.
-func (a *Account) Key() string { return "telegram_webhook/" + a.ID() + a.suffix }
+func (a *Account) Key() string { return KeyPrefix + a.ID() + a.suffix }
 
 // Redact returns s without the token and its secret half.
 func (a *Account) Redact(s string) string { return newRedactor(a, "").value(s) }

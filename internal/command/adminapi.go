@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -27,37 +28,52 @@ var errNoWebhook = errors.New("the running configuration has no telegram_webhook
 // adminAPI is the address of a running Caddy's admin API.
 type adminAPI string
 
-// findWebhooks returns the webhooks with the given name or url, or all of the running
-// configuration. The name may be a secret in the wrong place, so it is neither sent
-// nor shown.
-func findWebhooks(cmd *cobra.Command, args []string) (found []status.Webhook, api adminAPI, err error) {
+// findAdminAPI returns the one that the flags name.
+func findAdminAPI(cmd *cobra.Command) (adminAPI, error) {
 	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
 	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
-	if err != nil {
+	return adminAPI(address), err
+}
+
+// botKey has the form of the names that bots have in storage.
+var botKey = regexp.MustCompile(`^[0-9]{1,16}(-test)?(-[0-9a-f]{8})?$`)
+
+// findWebhooks returns the webhooks with the given name or url, or all of the running
+// configuration; with orphans also the bots that it has no webhook for. The name may be a secret
+// in the wrong place, so it is neither sent nor shown.
+func findWebhooks(cmd *cobra.Command, args []string, orphans bool) (found []status.Webhook, api adminAPI, err error) {
+	if api, err = findAdminAPI(cmd); err != nil {
 		return nil, "", err
 	}
-	api = adminAPI(address)
 	var all []status.Webhook
-	if err := api.request(http.MethodGet, "", nil, &all); err != nil {
+	query := ""
+	if orphans {
+		query = "?all=true"
+	}
+	if err := api.request(http.MethodGet, query, nil, &all); err != nil {
 		return nil, "", err
 	}
 	for _, w := range all {
-		if len(args) == 0 || w.Name == args[0] || sameURL(w.URL, args[0]) || sameURL(w.Address, args[0]) {
+		if len(args) == 0 || w.Name == args[0] || w.State != status.Orphaned && (sameURL(w.URL, args[0]) || sameURL(w.Address, args[0])) {
 			found = append(found, w)
 		}
 	}
 	switch {
 	case len(all) == 0:
-		return []status.Webhook{}, "", errNoWebhook
+		return []status.Webhook{}, api, errNoWebhook
 	case len(found) == 0:
-		return nil, "", errors.New("no webhook has this name or url; there is " + names(all))
+		return nil, api, errors.New("no webhook has this name or url; there is " + names(all))
 	}
 	return found, api, nil
 }
 
-// findWebhook returns the only one.
-func findWebhook(cmd *cobra.Command, args []string) (status.Webhook, adminAPI, error) {
-	found, api, err := findWebhooks(cmd, args)
+// findWebhook returns the only one. An orphan whose webhook was deleted before is not listed,
+// but may be there.
+func findWebhook(cmd *cobra.Command, args []string, orphans bool) (status.Webhook, adminAPI, error) {
+	found, api, err := findWebhooks(cmd, args, orphans)
+	if err != nil && api != "" && orphans && botKey.MatchString(args[0]) {
+		return status.Webhook{Name: args[0], State: status.Orphaned}, api, nil
+	}
 	if err != nil {
 		return status.Webhook{}, "", err
 	}

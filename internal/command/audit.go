@@ -42,7 +42,7 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	url := strings.Join(args, "")
-	w, _, err := findWebhook(cmd, args)
+	w, _, err := findWebhook(cmd, args, false)
 	switch {
 	case err == nil:
 		options.Status = &w

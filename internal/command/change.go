@@ -51,9 +51,16 @@ func newDelete() *cobra.Command {
 		Long: `
 Calls deleteWebhook, after asking on standard input. Updates then wait at Telegram
 for up to a day, and the bot may fetch them with getUpdates. No reload or restart of
-any node registers the webhook again, only ` + "`register`" + ` or another configuration.`,
+any node registers the webhook again, only ` + "`register`" + ` or another configuration.
+
+Of a bot that has left the configuration it removes the records from storage; status
+--all shows those. What Telegram has then cannot be deleted here: the bot's token is
+not known any more.`,
 	}, http.MethodDelete, "", func(w status.Webhook) string {
-		if w.Polling != nil {
+		switch {
+		case w.State == status.Orphaned:
+			return strings.TrimSpace(line(w.Detail) + ". " + w.Advice)
+		case w.Polling != nil:
 			return "deleted; updates are fetched"
 		}
 		return "deleted; `register` restores it"
@@ -69,7 +76,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 	cmd.Args = cobra.MaximumNArgs(1)
 	addAdminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		w, api, err := findWebhook(cmd, args)
+		w, api, err := findWebhook(cmd, args, method == http.MethodDelete && len(args) == 1)
 		if err != nil {
 			return err
 		}
@@ -78,7 +85,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 			query = "?drop_pending_updates=true"
 		}
 		if method == http.MethodDelete && !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, line(w.Name), query != ""); err != nil {
+			if err := confirmDelete(cmd, w, query != ""); err != nil {
 				return err
 			}
 		}
@@ -91,9 +98,12 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 	return cmd
 }
 
-func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
-	question := "Delete the webhook of " + name
-	if drop {
+func confirmDelete(cmd *cobra.Command, w status.Webhook, drop bool) error {
+	question := "Delete the webhook of " + line(w.Name)
+	switch {
+	case w.State == status.Orphaned:
+		question = "Remove the records of " + line(w.Name) + " from storage"
+	case drop:
 		question += " and drop its pending updates"
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")

@@ -49,7 +49,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 && strings.Contains(args[0], "://") {
 		return sendToURL(cmd, args)
 	}
-	webhook, api, err := findWebhook(cmd, args)
+	webhook, api, err := findWebhook(cmd, args, false)
 	if err != nil {
 		return err
 	}

@@ -24,23 +24,38 @@ const theSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 
 // serveAdmin starts an admin API and returns its address. GET is answered with the
 // file webhooks.json, in which $GATE is replaced, and "-3m" or "18d" by such a time
-// from now. What is to be changed is written to the file changes, and answered with
-// refusal.json if it is there, or with the first webhook. The body of send is written to
-// the file sent, and answered with sent.json.
+// from now; with all.json, if it is there and all is asked for; and of ready with
+// ready.json, as a refusal if it has an error. What is to be changed is written to the file
+// changes, and answered with refusal.json or removed.json if it is there, or with the first
+// webhook. The body of send is written to the file sent, and answered with sent.json.
 func serveAdmin(env *testscript.Env) string {
 	file := func(name string) string { return path.Join(env.WorkDir, name) }
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		webhooks, err := os.ReadFile(file("webhooks.json"))
+		list := "webhooks.json"
+		if _, err := os.Stat(file("all.json")); err == nil && r.URL.RawQuery == "all=true" {
+			list = "all.json"
+		}
+		webhooks, err := os.ReadFile(file(list))
 		if err != nil {
 			http.NotFound(w, r)
 			return
 		}
 		webhooks = bytes.ReplaceAll(ages.ReplaceAllFunc(webhooks, fromNow), []byte("$GATE"), []byte(env.Getenv("GATE")))
 		if r.Method == http.MethodGet {
-			if r.RequestURI == "/telegram_webhook/" { // nothing else is asked for
+			switch r.RequestURI { // nothing else is asked for
+			case "/telegram_webhook/", "/telegram_webhook/?all=true":
 				_, _ = w.Write(webhooks)
+			case "/telegram_webhook/ready":
+				answer, _ := os.ReadFile(file("ready.json"))
+				if bytes.Contains(answer, []byte("error")) {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				_, _ = w.Write(answer)
 			}
 			return
+		}
+		if answer, err := os.ReadFile(file("removed.json")); err == nil {
+			webhooks = answer
 		}
 		changes, _ := os.ReadFile(file("changes"))
 		_ = os.WriteFile(file("changes"), append(changes, r.Method+" "+r.RequestURI+"\n"...), 0o600)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,19 +31,30 @@ Shows a table of all webhooks of the running Caddy, or all that is known of one
 when NAME is given or there is only one. Telegram's last error stays there after
 later successes: judge it by its age.
 
+With --ready it says only whether this node can judge requests: the secrets of all
+webhooks are in memory, whatever becomes of their registration. That is for probes.
+
 Exit status: 0 all that is shown is registered, fetched by poll, or unmanaged for want
-of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.`,
+of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.
+With --ready: 0 ready; 1 not, for whatever reason.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runStatus,
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
+	cmd.Flags().Bool("ready", false, "Say only whether requests can be judged, for probes")
+	cmd.Flags().Bool("all", false, "Show also bots that have records in storage, and no webhook in the configuration")
+	cmd.MarkFlagsMutuallyExclusive("ready", "json")
+	cmd.MarkFlagsMutuallyExclusive("ready", "all")
 	addAdminFlags(cmd)
 	return cmd
 }
 
 func runStatus(cmd *cobra.Command, args []string) error {
+	if isSet(cmd, "ready") {
+		return runReady(cmd, args)
+	}
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
-	webhooks, _, err := findWebhooks(cmd, args)
+	webhooks, _, err := findWebhooks(cmd, args, isSet(cmd, "all"))
 	if err != nil && !(errors.Is(err, errNoWebhook) && asJSON && len(args) == 0) {
 		return err
 	}
@@ -63,6 +75,21 @@ func runStatus(cmd *cobra.Command, args []string) error {
 		return exit(cmd, 2)
 	}
 	return nil
+}
+
+func runReady(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return errors.New("--ready is about all webhooks; leave the name out")
+	}
+	api, err := findAdminAPI(cmd)
+	if err == nil {
+		err = api.request(http.MethodGet, status.ReadyName, nil, new(status.Ready))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "ready")
+	return err
 }
 
 // printWebhooks prints a line for each webhook, and below them what is wrong.
@@ -115,9 +142,11 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "fetched", age(p.FetchedAt)+" ago")
 		printRow(table, "waiting", strconv.Itoa(p.Waiting))
 	}
-	printRow(table, "secret", describeSecret(w.Secret))
-	printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
-	printRow(table, "refused", describeCounts(w.Requests))
+	if w.State != status.Orphaned {
+		printRow(table, "secret", describeSecret(w.Secret))
+		printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
+		printRow(table, "refused", describeCounts(w.Requests))
+	}
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
@@ -169,6 +198,9 @@ func describeLastError(t status.Telegram) string {
 // describeSecret says where the secret comes from, how old it is, and when it is
 // renewed.
 func describeSecret(s status.Secret) string {
+	if s.Source == "" {
+		return "-"
+	}
 	text := s.Source
 	if s.Weak {
 		text += ", weak"

@@ -27,6 +27,8 @@ var gauges = []struct {
 	*prometheus.Desc
 	value func(State) (value float64, known bool)
 }{
+	{gauge("ready", "1 while this node can judge requests: the secrets are in memory, or the updates are fetched, else 0."),
+		func(s State) (float64, bool) { return number(s.Ready), true }},
 	{gauge("registered", "1 while Telegram has the webhook as configured, as far as is known, else 0."),
 		func(s State) (float64, bool) { return number(s.State == status.Registered), attempted(s) }},
 	{gauge("contested", "1 while somebody else keeps registering the bot, and it is left alone, else 0."),

@@ -17,6 +17,7 @@ const (
 	Standby    = "standby"
 	Pending    = "pending"
 	Contested  = "contested"
+	Orphaned   = "orphaned"
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
@@ -36,6 +37,8 @@ type Webhook struct {
 	//   - unmanaged: there is no bot_token, and so no registration
 	//   - polling: this node fetches the updates
 	//   - standby: another node fetches them
+	//   - orphaned: there are records of the bot in storage, and no webhook for it in the
+	//     configuration; told only when all is asked for
 	State string `json:"state"`
 
 	// Since is when it came to be so, on this node.
@@ -74,6 +77,10 @@ type Webhook struct {
 	// Requests counts the requests since the process started by their result:
 	// passed, or why they were refused.
 	Requests map[string]uint64 `json:"requests"`
+
+	// Ready says that this node can judge requests: the secrets are in memory, or the
+	// updates are fetched.
+	Ready bool `json:"ready"`
 
 	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
@@ -200,6 +207,17 @@ type Listener struct {
 	// penalty for a barred address, address for one that is not in only.
 	Dropped map[string]uint64 `json:"dropped"`
 }
+
+// Ready says whether this node can judge the requests for all of its webhooks.
+type Ready struct {
+	Ready bool `json:"ready"`
+
+	// Error is why not, with the names of the webhooks that are not ready.
+	Error string `json:"error,omitempty"`
+}
+
+// ReadyName is the name in the admin API that stands for all webhooks, so that none has it.
+const ReadyName = "ready"
 
 // Endpoint is where the module's part of Caddy's admin API is.
 const Endpoint = "/telegram_webhook/"

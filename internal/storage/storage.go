@@ -87,14 +87,15 @@ func (s *Storage) Store(ctx context.Context, key string, content []byte) error {
 	return nil
 }
 
-// Delete removes a bot's records whose names begin so.
+// Delete removes the records of a prefix whose names begin so. Some storages list those of
+// other prefixes, too, that begin with this one.
 func (s *Storage) Delete(ctx context.Context, prefix, name string) error {
 	keys, err := s.Module.List(ctx, prefix, false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listing %s in storage: %w", prefix, err)
 	}
 	for _, key := range keys {
-		if strings.HasPrefix(path.Base(key), name) {
+		if path.Dir(key) == prefix && strings.HasPrefix(path.Base(key), name) {
 			if err := s.Module.Delete(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("deleting %s from storage: %w", key, err)
 			}

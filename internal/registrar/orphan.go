@@ -1,0 +1,81 @@
+package registrar
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
+)
+
+// Orphan is a bot that has records in storage, and no webhook in the configuration.
+type Orphan struct {
+	Key          string // of the records in storage
+	URL          string // that was last registered; empty if that is not known
+	RegisteredAt time.Time
+	RegisteredBy string
+	CheckedAt    time.Time // when a node has last looked at the webhook
+	CheckedBy    string
+	Deleted      bool // the webhook, on demand, so that Telegram has none
+}
+
+// FindOrphans returns the bots that have records in storage, but for those of the
+// configured keys. Of a damaged record, or one of a newer version, nothing is known.
+func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (orphans []Orphan, err error) {
+	keys, err := s.Module.List(ctx, strings.TrimSuffix(botapi.KeyPrefix, "/"), true)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing %s in storage: %w", botapi.KeyPrefix, err)
+	}
+	var found []string
+	for _, key := range keys { // of some storages with folders
+		bot, file := path.Split(filepath.ToSlash(key))
+		bot = strings.TrimSuffix(bot, "/")
+		// The lease of a bot whose updates another node fetches ends by itself.
+		if path.Dir(bot)+"/" == botapi.KeyPrefix && strings.HasSuffix(file, ".json") && file != "poll.json" && !slices.Contains(configured, bot) {
+			found = append(found, bot)
+		}
+	}
+	slices.Sort(found)
+	for _, key := range slices.Compact(found) {
+		content, err := s.Load(ctx, (&Config{Prefix: key}).recordKey())
+		if err != nil {
+			return nil, err
+		}
+		var rec record
+		if json.Unmarshal(content, &rec) != nil || rec.Version > recordVersion {
+			rec = record{}
+		}
+		orphans = append(orphans, Orphan{
+			Key: key, URL: rec.URL, RegisteredAt: rec.RegisteredAt, RegisteredBy: rec.RegisteredBy,
+			CheckedAt: rec.CheckedAt, CheckedBy: rec.Process, Deleted: rec.Deleted,
+		})
+	}
+	return orphans, nil
+}
+
+// recently is longer than the default of check, after which a node looks at the webhooks of
+// its configuration again.
+const recently = 15 * time.Minute
+
+// UsedElsewhere reports whether another node may have the bot in its configuration.
+func (o Orphan) UsedElsewhere() bool {
+	return within(o.CheckedAt, recently) && !strings.HasPrefix(o.CheckedBy, ThisNode().Name+"-")
+}
+
+// Remove removes the records from storage, under the bot's lock.
+func (o Orphan) Remove(ctx context.Context, s *storage.Storage) error {
+	unlock, err := s.Lock(ctx, o.Key, lockTimeout)
+	if err != nil {
+		return err
+	}
+	defer unlock(context.WithoutCancel(ctx))
+	return s.Delete(ctx, o.Key, "")
+}

@@ -187,13 +187,17 @@ func TestCrashMatrix(t *testing.T) {
 					t.Errorf("after the crash: got %d for a secret that is in the record, or that Telegram has", status)
 				}
 			}
-			if status := r.status(first + "x"); status != http.StatusForbidden {
+			// Until it has read the registration, other nodes may be rotating the secret too.
+			if status := r.status(first + "x"); status != http.StatusForbidden && status != http.StatusServiceUnavailable {
 				t.Errorf("after the crash: got %d for a forgery", status)
 			}
 			caddytest.WaitUntil(t, "the rotation has ended", func() bool {
 				now, next, _ := r.record()
 				return now != first && next == "" && r.api.Webhook(caddytest.BotToken).Secret == now
 			})
+			if status := r.status(first + "x"); status != http.StatusForbidden {
+				t.Errorf("after the rotation: got %d for a forgery", status)
+			}
 			caddytest.WaitUntil(t, "the first secret is forgotten", func() bool { return r.status(first) == http.StatusForbidden })
 		})
 	}
@@ -306,8 +310,11 @@ func TestKeptSecretAndStorage(t *testing.T) {
 	if err := os.Remove(record); err != nil {
 		t.Fatal(err)
 	}
-	caddytest.Load(t, admin, config(9))
-	caddytest.WaitUntil(t, "the record is stored again", func() bool { _, err := os.Stat(record); return err == nil })
+	caddytest.WaitUntil(t, "the record is stored again", func() bool {
+		status("forged") // which has the record read
+		_, err := os.Stat(record)
+		return err == nil
+	})
 	restart()
 	caddytest.WaitUntil(t, "the secret is the same", func() bool { return status(value) == 200 })
 	wantSetWebhook(t, api, 1, "whatever befell the storage")

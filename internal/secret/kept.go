@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"sync"
@@ -162,14 +163,14 @@ func (k *Kept) read() {
 	if err == nil {
 		k.Memory.learn(rec, k.Grace)
 	}
-	missing := err == nil && rec.stored == nil
+	gone := err == nil && rec.stored == nil || errors.Is(err, errDamaged)
 	m := k.Memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unsure = err != nil || missing
+	m.unsure = err != nil || gone
 	close(m.reading)
 	m.reading, m.readAt = nil, time.Now()
-	if missing && m.record.Current.Value != "" {
+	if gone && m.record.Current.Value != "" {
 		k.Missing()
 	}
 }

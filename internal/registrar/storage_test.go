@@ -184,3 +184,21 @@ func TestNewerVersion(t *testing.T) {
 		n.want(t, Registered)
 	})
 }
+
+// TestOlderRecord has storage return a record from before a registration: it is not made again.
+func TestOlderRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, storage, n := onFaulty(t, time.Second, nil)
+		older, _ := storage.Load(t.Context(), recordKey)
+		n.wanted.Store(&newer)
+		settle(2 * interval)
+		wantCalls(t, api, 2, "after a new configuration")
+		put(t, storage, string(older))
+		settle(2 * interval)
+		n.want(t, Registered)
+		wantCalls(t, api, 2, "after the older record came back")
+		if content, _ := storage.Load(t.Context(), recordKey); !strings.Contains(string(content), newer.URL) {
+			t.Error("the newer record was not stored again")
+		}
+	})
+}

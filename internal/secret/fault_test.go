@@ -327,3 +327,46 @@ func TestTwoFirstSecrets(t *testing.T) {
 		a.want(first, "retained")
 	})
 }
+
+// TestReadsCut makes no secret while storage takes what is written and says of every record
+// that it is not there.
+func TestReadsCut(t *testing.T) {
+	storage, value := given(t)
+	before, _ := storage.Load(t.Context(), recordKey)
+	knows, fresh := newNode(t, storage), newNode(t, storage)
+	knows.want(value, "current")
+	storage.Set(storagetest.Failing(fs.ErrNotExist, "load"))
+	for _, n := range []*node{knows, fresh} {
+		if got, err := n.Advance(t.Context(), true, nil); got != "" || err == nil {
+			t.Errorf("got %q and %v, want no secret and an error", got, err)
+		}
+		n.wantLog("storage away", 1)
+	}
+	knows.want(value, "current")
+	fresh.want(value, "not ready")
+	storage.Set(nil)
+	if after, _ := storage.Load(t.Context(), recordKey); string(after) != string(before) {
+		t.Error("the record was written over")
+	}
+}
+
+// TestRegisteredWithoutTheLock has another node write over a next secret that Telegram gets
+// in the same moment: it is accepted until Telegram has the other one.
+func TestRegisteredWithoutTheLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage, _ := given(t)
+		a, b := newNode(t, storage), newNode(t, storage)
+		before, _ := storage.Load(t.Context(), recordKey)
+		a.rotate()
+		time.Sleep(settleTime)
+		first := a.advance()
+		_ = storage.Store(t.Context(), recordKey, before)
+		b.rotate()
+		if _, err := a.Registered(t.Context(), first, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(readInterval)
+		b.want(first, "previous")
+		newNode(t, storage).want(first, "previous")
+	})
+}

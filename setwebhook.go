@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -184,7 +183,7 @@ func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
 // warnOfUpdateTypes warns of types that Telegram may ignore.
 func (h *Handler) warnOfUpdateTypes() {
 	for _, name := range h.AllowedUpdates {
-		if !slices.Contains(telegram.UpdateTypes, name) {
+		if !telegram.IsKnownType(name) {
 			h.logger.Warn("unknown update type", zap.String("type", telegram.Quote(name)),
 				zap.String("remedy", "Telegram ignores types that it does not know; see whether allowed_updates has a typing error, or the type is new"))
 		}

@@ -97,8 +97,7 @@ func (w *Webhook) Wanted() (botapi.Webhook, error) {
 	if err != nil {
 		return want, err
 	}
-	g, _ := w.main()
-	if err := w.uploads.Look(found.address, pem, g.server.TLSConnPolicies, w.logger.With(w.NameField())); err != nil {
+	if err := w.uploads.Look(found.address, pem, w.logger.With(w.NameField())); err != nil {
 		return want, fmt.Errorf("certificate: %w", err)
 	}
 	return want, nil

@@ -59,7 +59,6 @@ any node registers the webhook again, only ` + "`register`" + ` or another confi
 		return "deleted; `register` restores it"
 	})
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
-	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
 }
 
@@ -78,7 +77,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 			query = "?drop_pending_updates=true"
 		}
 		if method == http.MethodDelete && !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, line(w.Name), query != ""); err != nil {
+			if err := confirmDelete(cmd, line(w.Name)); err != nil {
 				return err
 			}
 		}
@@ -91,12 +90,8 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 	return cmd
 }
 
-func confirmDelete(cmd *cobra.Command, name string, drop bool) error {
-	question := "Delete the webhook of " + name
-	if drop {
-		question += " and drop its pending updates"
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")
+func confirmDelete(cmd *cobra.Command, name string) error {
+	fmt.Fprintf(cmd.ErrOrStderr(), "Delete the webhook of %s? [y/N] ", name)
 	var answer string
 	_, err := fmt.Fscanln(cmd.InOrStdin(), &answer)
 	if answer = strings.ToLower(answer); err == nil && (answer == "y" || answer == "yes") {

@@ -98,11 +98,10 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := boundedlog.Without(secret)
 	if err != nil {
-		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
-			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
+		return fmt.Errorf("the webhook cannot be reached, and Telegram would try again and again: %s", text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
-	answer := conn.Exchange(request, deadline)
+	answer := telegram.Exchange(conn, request, deadline)
 
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))

@@ -65,8 +65,6 @@ func (a *Answer) cause() string {
 		return "the connection was closed without a whole answer, of which Telegram notes nothing"
 	case errors.Is(a.Err, ErrReadTimeout):
 		return fmt.Sprintf("there was no whole answer within %.0f seconds", Timeout.Seconds())
-	case errors.Is(a.Err, ErrWriteTimeout):
-		return fmt.Sprintf("there was no connection within %.0f seconds", Timeout.Seconds())
 	case errors.Is(a.Err, errEncoding):
 		return fmt.Sprintf("Telegram does not read the Content-Encoding %s, only gzip and deflate", a.last("Content-Encoding"))
 	case errors.Is(a.Err, errTooLong):

@@ -2,15 +2,12 @@ package telegramwebhook
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
-	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -77,6 +74,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if err := h.unmarshalOption(d, option); err != nil {
 			return err
 		}
+		if err := h.provisionOptions(); err != nil {
+			return d.WrapErr(err)
+		}
 		if d.NextBlock(1) {
 			return d.Errf("%s: takes no block", option)
 		}
@@ -115,24 +115,15 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "check":
 		h.Check, err = args.Duration(d, option)
 	case "source":
-		if h.Source, err = args.Several(d, option, "telegram or address ranges"); err == nil {
-			_, err = clientip.Parse(h.Source...)
-			err = args.At(d, option, err)
-		}
+		h.Source, err = args.Several(d, option, "telegram or address ranges")
 	case "hsts":
-		if h.HSTS, err = args.One(d, option); err == nil {
-			err = args.At(d, option, deliver.CheckHSTS(h.HSTS))
-		}
+		h.HSTS, err = args.One(d, option)
 	case "allow_http":
 		h.AllowHTTP, err = true, args.None(d, option)
 	case "max_body":
-		if h.MaxBody, err = args.Size(d, option); err == nil {
-			err = args.At(d, option, deliver.CheckMaxBody(h.MaxBody))
-		}
+		h.MaxBody, err = args.Size(d, option)
 	case "retry_after":
-		if h.RetryAfter, err = args.Duration(d, option); err == nil && h.RetryAfter != args.Off {
-			err = args.At(d, option, deliver.CheckRetryAfter(time.Duration(h.RetryAfter)))
-		}
+		h.RetryAfter, err = args.Duration(d, option)
 	case "forward_secret":
 		err = h.unmarshalForwardSecret(d)
 	case "dedupe":
@@ -142,9 +133,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 			h.Dedupe, err = args.Number(d, option, "number of updates", 1, deliver.MaxCount)
 		}
 	case "name":
-		if h.Name, err = args.One(d, option); err == nil {
-			err = args.At(d, option, app.CheckName(h.Name))
-		}
+		h.Name, err = args.One(d, option)
 	default:
 		err = d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(option))
 	}

@@ -152,13 +152,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(append(slices.Clone(h.Secret), h.BotToken)...),
 	}
 	for _, step := range []func(*app.Settings) error{
-		h.provisionSecrets, h.provisionRegistration, h.provisionForward, h.provisionSources, h.checkOptions,
+		h.provisionSecrets, h.provisionRegistration, h.provisionForward,
 	} {
 		if err := step(&settings); err != nil {
 			return err
 		}
 	}
-	var err error
+	err := h.provisionOptions()
+	if err != nil {
+		return err
+	}
 	if h.app, err = app.Of(ctx); err != nil {
 		return err
 	}
@@ -166,9 +169,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.listener = h.app.Wrapper(h.server)
-	if h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody, time.Duration(h.server.WriteTimeout)); err != nil {
-		return err
-	}
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.webhook.NameField, resultNames()...)
 	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.webhook.NameField, deliver.Kinds...)
 	h.repeated = boundedlog.New(h.logger, zap.InfoLevel, "update sent more than once", h.webhook.NameField, deliver.Kinds...)
@@ -176,17 +176,20 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// checkOptions checks the options that stand by themselves.
-func (h *Handler) checkOptions(*app.Settings) error {
+// provisionOptions takes the options that stand by themselves, in which there are no
+// placeholders. The Caddyfile's parser does it too, so that an error has a file and line.
+func (h *Handler) provisionOptions() (err error) {
 	if err := app.CheckName(h.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	if h.Dedupe != 0 {
-		if err := deliver.CheckCount(h.Dedupe); err != nil {
-			return fmt.Errorf("dedupe: %w", err)
-		}
+	if h.Dedupe < 0 || h.Dedupe > deliver.MaxCount {
+		return fmt.Errorf("dedupe: %d is not a number of updates from 1 to %d", h.Dedupe, deliver.MaxCount)
 	}
-	return nil
+	if h.sources, err = clientip.Parse(h.Source...); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody)
+	return err
 }
 
 func (h *Handler) provisionForward(settings *app.Settings) error {
@@ -201,21 +204,11 @@ func (h *Handler) provisionForward(settings *app.Settings) error {
 	return nil
 }
 
-func (h *Handler) provisionSources(*app.Settings) (err error) {
-	if len(h.Source) == 0 {
-		return nil
-	}
-	if h.sources, err = clientip.Parse(h.Source...); err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
-	return nil
-}
-
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
 	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
-	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegram.Timeout {
+	if limit := time.Duration(h.server.WriteTimeout); limit > 0 && limit < telegram.Timeout {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
 			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
 	}

@@ -1,8 +1,6 @@
 package telegramwebhook
 
 import (
-	"fmt"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -135,7 +133,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "name":
 		h.Name, err = args.One(d, option)
 	default:
-		err = d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(option))
+		err = d.Err("unknown subdirective of telegram_webhook") // which may be a secret in the wrong place
 	}
 	return err
 }
@@ -149,10 +147,7 @@ func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
 			continue // it is checked when the placeholders are replaced
 		}
 		if err := secret.CheckAccepted(s); err != nil {
-			if word := args.Word(s); word != "" {
-				err = fmt.Errorf("%w; if this is a path, write /%s", err, word)
-			}
-			return args.At(d, "secret", err)
+			return d.Errf("secret: %w", err)
 		}
 	}
 	return nil
@@ -166,7 +161,7 @@ func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
 	*h.ForwardSecret = d.Val()
 	if secret.Literal(d.Val()) {
 		if err := secret.CheckForwarded(d.Val()); err != nil {
-			return args.At(d, "forward_secret", err)
+			return d.Errf("forward_secret: %w", err)
 		}
 	}
 	return args.None(d, "forward_secret")

@@ -190,7 +190,7 @@ func (h *Handler) hsts(r *http.Request, answer http.Header) string {
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
 	h.webhook.Metrics().Count(int(why))
-	fromTelegram := clientip.Telegram(clientip.Of(r))
+	fromTelegram := clientip.Telegram.Contains(clientip.Of(r))
 	if fromTelegram && (why == noSecret || why == wrongSecret) {
 		h.webhook.Suspect()
 	}

@@ -12,9 +12,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Keyword stands for Telegram's own ranges in a configuration.
-const Keyword = "telegram"
-
 // Ranges is a list of address ranges. An empty list holds no address.
 type Ranges []netip.Prefix
 
@@ -25,13 +22,13 @@ var Telegram = Ranges(telegram.Ranges)
 func Parse(args ...string) (Ranges, error) {
 	var ranges Ranges
 	for _, arg := range args {
-		if arg == Keyword {
+		if arg == "telegram" {
 			ranges = append(ranges, telegram.Ranges...)
 			continue
 		}
 		prefix, err := caddyhttp.CIDRExpressionToPrefix(arg)
 		if err != nil || prefix.Addr().Is4In6() { // no client's address is written so
-			return nil, fmt.Errorf("%s is neither %q nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg), Keyword)
+			return nil, fmt.Errorf("%s is neither \"telegram\" nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg))
 		}
 		ranges = append(ranges, prefix.Masked())
 	}

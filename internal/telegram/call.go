@@ -8,6 +8,8 @@ import (
 	"mime/multipart"
 	"net/url"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // The types of an answer in which Telegram looks for a Bot API call.
@@ -44,23 +46,13 @@ func (a *Answer) findMethod() (err error) {
 	return err
 }
 
-func methodInJSON(body []byte) (method string) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if start, _ := dec.Token(); start != json.Delim('{') {
+// methodInJSON takes the first member of that name, whatever comes behind it.
+func methodInJSON(body []byte) string {
+	root := gjson.ParseBytes(body)
+	if !root.IsObject() {
 		return ""
 	}
-	for dec.More() {
-		key, _ := dec.Token()
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return ""
-		}
-		if key == "method" {
-			_ = json.Unmarshal(value, &method)
-			return method
-		}
-	}
-	return ""
+	return root.Get("method").Str
 }
 
 // overlookedMethod returns a method that Telegram does not find because of the answer's

@@ -3,7 +3,6 @@ package telegram
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"mime"
 	"mime/multipart"
 	"net/url"
@@ -70,20 +69,9 @@ func methodInMultipart(body []byte, contentType string) (method string, err erro
 	if err != nil {
 		return "", err
 	}
-	parts := multipart.NewReader(bytes.NewReader(body), attributes["boundary"])
-	for {
-		part, err := parts.NextRawPart()
-		if err == io.EOF {
-			return method, nil
-		} else if err != nil {
-			return method, err
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return method, err
-		}
-		if method == "" && part.FormName() == "method" && part.FileName() == "" {
-			method = string(value)
-		}
+	form, err := multipart.NewReader(bytes.NewReader(body), attributes["boundary"]).ReadForm(maxParameters + maxFiles)
+	if err != nil {
+		return "", err
 	}
+	return url.Values(form.Value).Get("method"), nil
 }

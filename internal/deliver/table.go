@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -49,10 +50,7 @@ func (t *Table) Close() { t.close() }
 func (t *Table) begin(id int64) (*answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known := t.newer[id]
-	if known == nil {
-		known = t.older[id]
-	}
+	known := cmp.Or(t.newer[id], t.older[id])
 	switch {
 	case known == given:
 		return nil, errRepeated

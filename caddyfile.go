@@ -1,11 +1,16 @@
 package telegramwebhook
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
+	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -56,11 +61,10 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume directive name
 	seen := make(map[string]bool)
-	if d.NextArg() {
-		d.Prev()
+	if h.Secret = d.RemainingArgs(); len(h.Secret) > 0 {
 		seen["secret"] = true
-		if err := h.unmarshalSecrets(d); err != nil {
-			return err
+		if err := h.provisionOptions(); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	for d.NextBlock(0) {
@@ -89,7 +93,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
 	switch option {
 	case "secret":
-		err = h.unmarshalSecrets(d)
+		h.Secret, err = args.Several(d, option, "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}")
 	case "bot_token":
 		h.BotToken, err = args.One(d, option)
 	case "poll":
@@ -123,7 +127,11 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "retry_after":
 		h.RetryAfter, err = args.Duration(d, option)
 	case "forward_secret":
-		err = h.unmarshalForwardSecret(d)
+		h.ForwardSecret = new(string)
+		if d.NextArg() {
+			d.Prev()
+			*h.ForwardSecret, err = args.One(d, option)
+		}
 	case "dedupe":
 		h.Dedupe = deliver.DefaultCount
 		if d.NextArg() {
@@ -138,33 +146,31 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	return err
 }
 
-func (h *Handler) unmarshalSecrets(d *caddyfile.Dispenser) (err error) {
-	if h.Secret, err = args.Several(d, "secret", "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}"); err != nil {
-		return err
-	}
+// provisionOptions takes the options that stand by themselves, so far as they have no
+// placeholders. It is called after each option here, so that an error has a file and
+// line, and in Provision.
+func (h *Handler) provisionOptions() (err error) {
 	for _, s := range h.Secret {
-		if !secret.Literal(s) {
-			continue // it is checked when the placeholders are replaced
-		}
-		if err := secret.CheckAccepted(s); err != nil {
-			return d.Errf("secret: %w", err)
+		if err := secret.CheckAccepted(s); secret.Literal(s) && err != nil {
+			return fmt.Errorf("secret: %w", err)
 		}
 	}
-	return nil
-}
-
-func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
-	h.ForwardSecret = new(string)
-	if !d.NextArg() {
-		return nil
-	}
-	*h.ForwardSecret = d.Val()
-	if secret.Literal(d.Val()) {
-		if err := secret.CheckForwarded(d.Val()); err != nil {
-			return d.Errf("forward_secret: %w", err)
+	if s := h.ForwardSecret; s != nil && *s != "" && secret.Literal(*s) {
+		if err := secret.CheckForwarded(*s); err != nil {
+			return fmt.Errorf("forward_secret: %w", err)
 		}
 	}
-	return args.None(d, "forward_secret")
+	if err := app.CheckName(h.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	if h.Dedupe < 0 || h.Dedupe > deliver.MaxCount {
+		return fmt.Errorf("dedupe: %d is not a number of updates from 1 to %d", h.Dedupe, deliver.MaxCount)
+	}
+	if h.sources, err = clientip.Parse(h.Source...); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody)
+	return err
 }
 
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {

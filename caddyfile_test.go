@@ -119,7 +119,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"retry_after: two hours":     {"telegram_webhook abcdefghijklmnop {\nretry_after 2h\n}", "retry_after: 2h0m0s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
 		"forward_secret: two":        {"telegram_webhook abcdefghijklmnop {\nforward_secret abcdefghijklmnop abcdefghijklmnop\n}", "forward_secret: has one argument too many, at Caddyfile:3"},
 		"forward_secret: malformed":  {"telegram_webhook abcdefghijklmnop {\nforward_secret \"" + leak + "\"\n}", "forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:3"},
-		"forward_secret: empty":      {"telegram_webhook abcdefghijklmnop {\nforward_secret \"\"\n}", "forward_secret: is empty, at Caddyfile:3"},
+		"forward_secret: empty":      {"telegram_webhook abcdefghijklmnop {\nforward_secret \"\"\n}", "forward_secret: needs a value, at Caddyfile:3"},
 		"name without value":         {"telegram_webhook abcdefghijklmnop {\nname\n}", "name: needs a value, at Caddyfile:3"},
 		"name: a slash":              {"telegram_webhook abcdefghijklmnop {\nname a/b\n}", `name: "a/b" is not 1 to 64 characters of A-Z a-z 0-9 . _ -, at Caddyfile:3`},
 		"bot_token without value":    {"telegram_webhook abcdefghijklmnop {\nbot_token\n}", "bot_token: needs a value, at Caddyfile:3"},

@@ -176,22 +176,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// provisionOptions takes the options that stand by themselves, in which there are no
-// placeholders. The Caddyfile's parser does it too, so that an error has a file and line.
-func (h *Handler) provisionOptions() (err error) {
-	if err := app.CheckName(h.Name); err != nil {
-		return fmt.Errorf("name: %w", err)
-	}
-	if h.Dedupe < 0 || h.Dedupe > deliver.MaxCount {
-		return fmt.Errorf("dedupe: %d is not a number of updates from 1 to %d", h.Dedupe, deliver.MaxCount)
-	}
-	if h.sources, err = clientip.Parse(h.Source...); err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
-	h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody)
-	return err
-}
-
 func (h *Handler) provisionForward(settings *app.Settings) error {
 	if h.ForwardSecret == nil || *h.ForwardSecret == "" && !h.Poll {
 		return nil

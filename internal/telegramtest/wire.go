@@ -15,7 +15,16 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-var errWriteTimeout = &telegram.Error{Text: "Write timeout expired"}
+const errWriteTimeout = telegram.Error("Write timeout expired")
+
+// wireError is a failure in the words of getWebhookInfo, with what has caused it.
+type wireError struct {
+	text  string
+	cause error
+}
+
+func (e *wireError) Error() string { return e.text }
+func (e *wireError) Unwrap() error { return e.cause }
 
 // wire is a connection to a webhook that is kept open, with at most one request under way.
 type wire struct {
@@ -84,7 +93,7 @@ func (c *wire) Close() error {
 
 func dialError(err error) error {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return &telegram.Error{Text: "Failed to resolve host: Name or service not known", Cause: err}
+		return &wireError{"Failed to resolve host: Name or service not known", err}
 	}
 	if err = words(err); errors.Is(err, telegram.ErrReadTimeout) {
 		return errWriteTimeout
@@ -96,28 +105,31 @@ func dialError(err error) error {
 // most frequent failures.
 func tlsError(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return &telegram.Error{Text: "SSL error {error:0A000086:SSL routines::certificate verify failed}", Cause: err}
+		return &wireError{"SSL error {error:0A000086:SSL routines::certificate verify failed}", err}
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return &telegram.Error{Text: "SSL error {error:0A00010B:SSL routines::wrong version number}", Cause: err}
+		return &wireError{"SSL error {error:0A00010B:SSL routines::wrong version number}", err}
 	}
 	if e := words(err); errors.Is(e, telegram.ErrClosed) || errors.Is(e, telegram.ErrReadTimeout) {
 		return e
 	}
-	return &telegram.Error{Text: fmt.Sprintf("SSL error {%v}", err), Cause: err}
+	return &wireError{fmt.Sprintf("SSL error {%v}", err), err}
 }
 
 // words words what went wrong with a connection.
 func words(err error) error {
-	if _, ok := errors.AsType[*telegram.Error](err); ok || err == nil || errors.Is(err, telegram.ErrClosed) {
+	if _, ok := errors.AsType[telegram.Error](err); ok || err == nil {
 		return err
 	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return telegram.ErrReadTimeout
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		text := errno.Error()
-		return &telegram.Error{Text: strings.ToUpper(text[:1]) + text[1:], Cause: err}
+		return &wireError{strings.ToUpper(text[:1]) + text[1:], err}
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
-		return &telegram.Error{Text: fmt.Sprintf("SSL error {%v}", op.Err), Cause: err}
+		return &wireError{fmt.Sprintf("SSL error {%v}", op.Err), err}
 	}
 	return telegram.ReadError(err)
 }

@@ -62,11 +62,10 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume directive name
 	seen := make(map[string]bool)
-	if d.NextArg() {
-		d.Prev()
+	if h.Secret = d.RemainingArgs(); len(h.Secret) > 0 {
 		seen["secret"] = true
-		if err := unmarshalSecrets(d, "secret", &h.Secret); err != nil {
-			return err
+		if err := h.provisionOptions(); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	for d.NextBlock(0) {
@@ -77,6 +76,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		seen[option] = true
 		if err := h.unmarshalOption(d, option); err != nil {
 			return err
+		}
+		if err := h.provisionOptions(); err != nil {
+			return d.WrapErr(err)
 		}
 		if d.NextBlock(1) {
 			return d.Errf("%s: takes no block", option)
@@ -92,9 +94,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
 	switch option {
 	case "secret":
-		err = unmarshalSecrets(d, option, &h.Secret)
+		h.Secret, err = args.Several(d, option, "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}")
 	case "accept":
-		err = unmarshalSecrets(d, option, &h.Accept)
+		h.Accept, err = args.Several(d, option, "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}")
 	case "bot_token":
 		h.BotToken, err = args.One(d, option)
 	case "poll":
@@ -118,26 +120,21 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "check":
 		h.Check, err = args.Duration(d, option)
 	case "source":
-		if h.Source, err = args.Several(d, option, "telegram or address ranges"); err == nil {
-			_, err = clientip.Parse(h.Source...)
-			err = args.At(d, option, err)
-		}
+		h.Source, err = args.Several(d, option, "telegram or address ranges")
 	case "hsts":
-		if h.HSTS, err = args.One(d, option); err == nil {
-			err = args.At(d, option, deliver.CheckHSTS(h.HSTS))
-		}
+		h.HSTS, err = args.One(d, option)
 	case "allow_http":
 		h.AllowHTTP, err = true, args.None(d, option)
 	case "max_body":
-		if h.MaxBody, err = args.Size(d, option); err == nil {
-			err = args.At(d, option, deliver.CheckMaxBody(h.MaxBody))
-		}
+		h.MaxBody, err = args.Size(d, option)
 	case "retry_after":
-		if h.RetryAfter, err = args.Duration(d, option); err == nil && h.RetryAfter != args.Off {
-			err = args.At(d, option, deliver.CheckRetryAfter(time.Duration(h.RetryAfter)))
-		}
+		h.RetryAfter, err = args.Duration(d, option)
 	case "forward_secret":
-		err = h.unmarshalForwardSecret(d)
+		h.ForwardSecret = new(string)
+		if d.NextArg() {
+			d.Prev()
+			*h.ForwardSecret, err = args.One(d, option)
+		}
 	case "dedupe":
 		h.Dedupe = deliver.DefaultCount
 		if d.NextArg() {
@@ -145,45 +142,40 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 			h.Dedupe, err = args.Number(d, option, "number of updates", 1, deliver.MaxCount)
 		}
 	case "name":
-		if h.Name, err = args.One(d, option); err == nil {
-			err = args.At(d, option, app.CheckName(h.Name))
-		}
+		h.Name, err = args.One(d, option)
 	default:
-		err = d.Errf("unknown subdirective%s of telegram_webhook", args.Quote(option))
+		err = d.Err("unknown subdirective of telegram_webhook") // which may be a secret in the wrong place
 	}
 	return err
 }
 
-func unmarshalSecrets(d *caddyfile.Dispenser, field string, secrets *[]string) (err error) {
-	if *secrets, err = args.Several(d, field, "at least one secret, such as {env.TELEGRAM_WEBHOOK_SECRET}"); err != nil {
-		return err
-	}
-	for _, s := range *secrets {
-		if !secret.Literal(s) {
-			continue // it is checked when the placeholders are replaced
-		}
-		if err := secret.CheckAccepted(s); err != nil {
-			if word := args.Word(s); word != "" {
-				err = fmt.Errorf("%w; if this is a path, write /%s", err, word)
+// provisionOptions takes the options that stand by themselves, so far as they have no
+// placeholders. It is called after each option here, so that an error has a file and
+// line, and in Provision.
+func (h *Handler) provisionOptions() (err error) {
+	for field, secrets := range map[string][]string{"secret": h.Secret, "accept": h.Accept} {
+		for _, s := range secrets {
+			if err := secret.CheckAccepted(s); secret.Literal(s) && err != nil {
+				return fmt.Errorf("%s: %w", field, err)
 			}
-			return args.At(d, field, err)
 		}
 	}
-	return nil
-}
-
-func (h *Handler) unmarshalForwardSecret(d *caddyfile.Dispenser) error {
-	h.ForwardSecret = new(string)
-	if !d.NextArg() {
-		return nil
-	}
-	*h.ForwardSecret = d.Val()
-	if secret.Literal(d.Val()) {
-		if err := secret.CheckForwarded(d.Val()); err != nil {
-			return args.At(d, "forward_secret", err)
+	if s := h.ForwardSecret; s != nil && *s != "" && secret.Literal(*s) {
+		if err := secret.CheckForwarded(*s); err != nil {
+			return fmt.Errorf("forward_secret: %w", err)
 		}
 	}
-	return args.None(d, "forward_secret")
+	if err := app.CheckName(h.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	if h.Dedupe < 0 || h.Dedupe > deliver.MaxCount {
+		return fmt.Errorf("dedupe: %d is not a number of updates from 1 to %d", h.Dedupe, deliver.MaxCount)
+	}
+	if h.sources, err = clientip.Parse(h.Source...); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody)
+	return err
 }
 
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {

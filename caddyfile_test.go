@@ -81,7 +81,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"257 characters":             {"telegram_webhook " + strings.Repeat("x", 257), "secret: has 257 characters; Telegram takes 1 to 256, at Caddyfile:2"},
 		"secrets on line and block":  {"telegram_webhook abcdefghijklmnop {\nsecret def\n}", "secret: is given twice, at Caddyfile:3"},
 		"secret twice":               {"telegram_webhook {\nsecret abcdefghijklmnop\nsecret abcdefghijklmnop\n}", "secret: is given twice, at Caddyfile:4"},
-		"unknown":                    {"telegram_webhook abcdefghijklmnop {\nsecrets abc\n}", `unknown subdirective "secrets" of telegram_webhook, at Caddyfile:3`},
+		"unknown":                    {"telegram_webhook abcdefghijklmnop {\nsecrets abc\n}", `unknown subdirective of telegram_webhook, at Caddyfile:3`},
 		"a secret as subdirective":   {"telegram_webhook {\n4c5d2a7f9e\n}", "unknown subdirective of telegram_webhook, at Caddyfile:3"},
 		"dedupe: a word":             {"telegram_webhook abcdefghijklmnop {\ndedupe on\n}", `dedupe: "on" is not a number of updates from 1 to 1000000, at Caddyfile:3`},
 		"dedupe: none":               {"telegram_webhook abcdefghijklmnop {\ndedupe 0\n}", `dedupe: "0" is not a number of updates from 1 to 1000000, at Caddyfile:3`},
@@ -103,7 +103,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"max_body: zero":             {"telegram_webhook abcdefghijklmnop {\nmax_body 0\n}", `max_body: "0" is not a size such as 1MiB, at Caddyfile:3`},
 		"max_body: negative":         {"telegram_webhook abcdefghijklmnop {\nmax_body -1\n}", `max_body: "-1" is not a size such as 1MiB, at Caddyfile:3`},
 		"max_body: too little":       {"telegram_webhook abcdefghijklmnop {\nmax_body 511KiB\n}", `max_body: 523264 bytes are less than 512KiB, which Telegram's longest update has, at Caddyfile:3`},
-		"a path without its slash":   {"telegram_webhook tg {env.SECRET}", "secret: has 2 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret; if this is a path, write /tg, at Caddyfile:2"},
+		"a path without its slash":   {"telegram_webhook tg {env.SECRET}", "secret: has 2 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret, at Caddyfile:2"},
 		"a short secret":             {"telegram_webhook {\nsecret S3cret-S3cret-1\n}", "secret: has 15 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret, at Caddyfile:3"},
 		"a token as secret":          {"telegram_webhook 123456789:AAaaBBbbCCccDDddEEeeFFffGGggHHhhIIi", "secret: is a bot token; write it as bot_token, and take a secret that nobody else knows, at Caddyfile:2"},
 		"forward_secret on":          {"telegram_webhook abcdefghijklmnop {\nforward_secret on\n}", "forward_secret: takes a secret for the bot, of at least 16 characters, or no value to hand on the one that came; leave it out to hand on none, at Caddyfile:3"},
@@ -119,7 +119,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"retry_after: two hours":     {"telegram_webhook abcdefghijklmnop {\nretry_after 2h\n}", "retry_after: 2h0m0s is not in whole seconds from 1s to 1h, which is what Telegram honours, at Caddyfile:3"},
 		"forward_secret: two":        {"telegram_webhook abcdefghijklmnop {\nforward_secret abcdefghijklmnop abcdefghijklmnop\n}", "forward_secret: has one argument too many, at Caddyfile:3"},
 		"forward_secret: malformed":  {"telegram_webhook abcdefghijklmnop {\nforward_secret \"" + leak + "\"\n}", "forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -, at Caddyfile:3"},
-		"forward_secret: empty":      {"telegram_webhook abcdefghijklmnop {\nforward_secret \"\"\n}", "forward_secret: is empty, at Caddyfile:3"},
+		"forward_secret: empty":      {"telegram_webhook abcdefghijklmnop {\nforward_secret \"\"\n}", "forward_secret: needs a value, at Caddyfile:3"},
 		"name without value":         {"telegram_webhook abcdefghijklmnop {\nname\n}", "name: needs a value, at Caddyfile:3"},
 		"name: a slash":              {"telegram_webhook abcdefghijklmnop {\nname a/b\n}", `name: "a/b" is not 1 to 64 characters of A-Z a-z 0-9 . _ -, at Caddyfile:3`},
 		"name: that of all":          {"telegram_webhook abcdefghijklmnop {\nname ready\n}", `name: "ready" is not a name for a webhook; the admin API has that of all there, at Caddyfile:3`},
@@ -166,7 +166,7 @@ func TestWrongListenerWrappers(t *testing.T) {
 		"penalty 5 1m off":                `penalty: "off" is not a duration such as 1m`,
 		"penalty 5 1m 1m 1m":              "penalty: has one argument too many",
 		"penalty\npenalty":                "penalty: is given twice",
-		"bann 5":                          `unknown subdirective "bann" of the listener wrapper telegram_webhook`,
+		"bann 5":                          `unknown subdirective of the listener wrapper telegram_webhook`,
 	} {
 		_, err := adapt("{\nservers {\nlistener_wrappers {\ntelegram_webhook {\n" + lines + "\n}\ntls\n}\n}\n}\nlocalhost\n")
 		if err == nil || !strings.Contains(err.Error(), want) {

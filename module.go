@@ -15,7 +15,6 @@
 package telegramwebhook
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -157,13 +156,16 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(slices.Concat(h.Secret, h.Accept, []string{h.BotToken})...),
 	}
 	for _, step := range []func(*app.Settings) error{
-		h.provisionSecrets, h.provisionRegistration, h.provisionForward, h.provisionSources, h.checkOptions,
+		h.provisionSecrets, h.provisionRegistration, h.provisionForward,
 	} {
 		if err := step(&settings); err != nil {
 			return err
 		}
 	}
-	var err error
+	err := h.provisionOptions()
+	if err != nil {
+		return err
+	}
 	if h.app, err = app.Of(ctx); err != nil {
 		return err
 	}
@@ -171,36 +173,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.listener = h.app.Wrapper(h.server)
-	if h.answers, err = deliver.NewRules(h.HSTS, time.Duration(h.RetryAfter), h.MaxBody, time.Duration(h.server.WriteTimeout)); err != nil {
-		return err
-	}
 	h.refused = boundedlog.New(h.logger, zap.WarnLevel, "webhook request refused", h.webhook.NameField, resultNames()...)
 	h.failed = boundedlog.New(h.logger, zap.ErrorLevel, "update not delivered", h.webhook.NameField, deliver.Kinds...)
 	h.repeated = boundedlog.New(h.logger, zap.InfoLevel, "update sent more than once", h.webhook.NameField, deliver.Kinds...)
 	h.warn(ctx)
-	return nil
-}
-
-// checkOptions checks the options that stand by themselves.
-func (h *Handler) checkOptions(*app.Settings) error {
-	if err := app.CheckName(h.Name); err != nil {
-		return fmt.Errorf("name: %w", err)
-	}
-	if h.Dedupe != 0 {
-		if err := deliver.CheckCount(h.Dedupe); err != nil {
-			return fmt.Errorf("dedupe: %w", err)
-		}
-	}
-	return nil
-}
-
-func (h *Handler) provisionSources(*app.Settings) (err error) {
-	if len(h.Source) == 0 {
-		return nil
-	}
-	if h.sources, err = clientip.Parse(h.Source...); err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
 	return nil
 }
 
@@ -209,7 +185,7 @@ func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
 	secret.WarnOfLiteral(h.logger, "accept", h.Accept...)
 	secret.WarnOfLiteral(h.logger, "bot_token", h.BotToken)
-	if limit := h.answers.WriteTimeout; limit > 0 && limit < telegram.Timeout {
+	if limit := time.Duration(h.server.WriteTimeout); limit > 0 && limit < telegram.Timeout {
 		h.logger.Warn("write timeout of the server shorter than Telegram waits", zap.Duration("write_timeout", limit),
 			zap.String("remedy", `set "timeouts { write }" in the global option servers to more than 60s, or remove it`))
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +203,7 @@ func (h *Handler) provisionForward(settings *app.Settings) error {
 // warnOfUpdateTypes warns of types that Telegram may ignore.
 func (h *Handler) warnOfUpdateTypes() {
 	for _, name := range h.AllowedUpdates {
-		if !slices.Contains(telegram.UpdateTypes, name) {
+		if !telegram.IsKnownType(name) {
 			h.logger.Warn("unknown update type", zap.String("type", telegram.Quote(name)),
 				zap.String("remedy", "Telegram ignores types that it does not know; see whether allowed_updates has a typing error, or the type is new"))
 		}

@@ -182,25 +182,26 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	if results[why].penalized && h.listener.Refused(r, h.isForgery(r, secrets)) {
 		w.Header().Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
-	rules := h.answers
-	rules.HSTS = h.hsts(r, w.Header())
-	rules.Refuse(w, r, results[why].status)
+	h.rules(r, w.Header()).Refuse(w, r, results[why].status)
 	h.recordRefusal(r, why)
 }
 
-// hsts is the value of Strict-Transport-Security for the answer to r; empty for none.
-// A value that the site has set before is its own policy and stays.
-func (h *Handler) hsts(r *http.Request, answer http.Header) string {
-	if h.answers.HSTS == "" || !clientip.Secure(r) {
-		return ""
+// rules are those for the answer to r. Strict-Transport-Security means nothing without
+// TLS, and a value that the site has set before is its own policy and stays.
+func (h *Handler) rules(r *http.Request, answer http.Header) deliver.Rules {
+	rules := h.answers
+	if !clientip.Secure(r) {
+		rules.HSTS = ""
+	} else if rules.HSTS != "" {
+		rules.HSTS = cmp.Or(answer.Get("Strict-Transport-Security"), rules.HSTS)
 	}
-	return cmp.Or(answer.Get("Strict-Transport-Security"), h.answers.HSTS)
+	return rules
 }
 
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
 	h.webhook.Metrics().Count(int(why))
-	fromTelegram := clientip.Telegram(clientip.Of(r))
+	fromTelegram := clientip.Telegram.Contains(clientip.Of(r))
 	if fromTelegram && (why == noSecret || why == wrongSecret) {
 		h.webhook.Suspect()
 	}
@@ -229,8 +230,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 		h.refuse(w, r, tooLarge, secrets)
 		return
 	}
-	rules := h.answers
-	rules.HSTS = h.hsts(r, w.Header())
+	rules := h.rules(r, w.Header())
 	outcome := deliver.Outcome{Kind: deliver.Broken} // unless Deliver returns
 	defer func(start time.Time) { h.recordDelivery(r, outcome, time.Since(start)) }(h.webhook.Begin())
 	outcome = rules.Deliver(w, r, next, h.webhook.Once(update, remember))

@@ -272,37 +272,3 @@ func TestRegistrationCutsRequests(t *testing.T) {
 		t.Errorf("a failure is logged:\n%s", out)
 	}
 }
-
-// TestWriteTimeout has an answer that the server cuts off.
-func TestWriteTimeout(t *testing.T) {
-	t.Parallel()
-	bot := caddytest.StartBot(t, func(w http.ResponseWriter, _ *http.Request) {
-		<-time.After(1200 * time.Millisecond) // longer than the server's time-out
-		w.WriteHeader(http.StatusOK)
-	})
-	admin, port := caddytest.FreePort(t), caddytest.FreePort(t)
-	c := caddytest.Start(t, fmt.Sprintf(`{
-	admin localhost:%d
-	metrics
-	skip_install_trust
-	auto_https disable_redirects
-	servers {
-		timeouts {
-			write 1s
-		}
-	}
-}
-https://localhost:%d {
-	telegram_webhook {env.TELEGRAM_SECRET}
-	reverse_proxy %s
-}
-`, admin, port, bot))
-	if resp, err := c.Client().Do(caddytest.Update(t, fmt.Sprintf("https://localhost:%d/", port), caddytest.RightSecret)); err == nil {
-		resp.Body.Close()
-		t.Errorf("got %d; the test has not seen what it is about", resp.StatusCode)
-	}
-	c.Out.Wait(t, `"reason":"broken"`)
-	if metrics := caddytest.Get(t, admin, "/metrics"); !strings.Contains(metrics, `delivery_duration_seconds_count{code="none",name="localhost"} 1`) {
-		t.Errorf("the metrics count another outcome:\n%s", metrics)
-	}
-}

@@ -104,9 +104,8 @@ func (w *Webhook) Send(update []byte) (status.Sent, error) {
 		return status.Sent{}, impossible{errors.New("there is no address that leads to this webhook: see status, or give send a url")}
 	}
 	a := w.handOver(update, false)
-	outcome, result := a.Outcome()
 	return status.Sent{
-		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Outcome: int(outcome), Result: result,
+		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Delivered: a.Delivered(), Result: a.Outcome(),
 	}, nil
 }
 

@@ -104,8 +104,7 @@ func (w *Webhook) Wanted() (botapi.Webhook, error) {
 	if err != nil {
 		return want, err
 	}
-	g, _ := w.main()
-	if err := w.uploads.Look(found.address, pem, g.server.TLSConnPolicies, w.logger.With(w.NameField())); err != nil {
+	if err := w.uploads.Look(found.address, pem, w.logger.With(w.NameField())); err != nil {
 		return want, fmt.Errorf("certificate: %w", err)
 	}
 	return want, nil
@@ -127,10 +126,11 @@ func (w *Webhook) Emit(event string, data map[string]any) {
 // Describe returns the fields of a log entry that say who asked for what. A stranger
 // chooses the host and the path.
 func (w *Webhook) Describe(r *http.Request) []zap.Field {
+	const longest = 256
 	return []zap.Field{
 		zap.String("client_ip", clientip.Of(r)),
-		zap.String("host", boundedlog.Bound(r.Host)),
-		zap.String("path", boundedlog.Bound(w.HidePath(r.URL.Path))),
+		zap.String("host", boundedlog.Printable{}.Line(r.Host, longest)),
+		zap.String("path", boundedlog.Printable{}.Line(w.HidePath(r.URL.Path), longest)),
 	}
 }
 

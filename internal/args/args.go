@@ -5,7 +5,6 @@ package args
 import (
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -79,14 +78,6 @@ func Size(d *caddyfile.Dispenser, field string) (int64, error) {
 	return int64(size), nil
 }
 
-// At returns an error about a field with its file and line; nil for nil.
-func At(d *caddyfile.Dispenser, field string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return d.Errf("%s: %w", field, err)
-}
-
 // Off is a duration that was turned off.
 const Off caddy.Duration = -1
 
@@ -109,21 +100,4 @@ func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error)
 		return 0, d.Errf("%s: %s is neither \"off\" nor a duration such as 5s", field, telegram.Quote(arg))
 	}
 	return caddy.Duration(wait), nil
-}
-
-// Quote quotes, after a space, what may be a mistyped name.
-func Quote(s string) string {
-	if Word(s) == "" {
-		return ""
-	}
-	return " " + strconv.Quote(s)
-}
-
-// Word returns what may be a mistyped name. Anything else may be a secret in the wrong
-// place, and is not repeated.
-func Word(s string) string {
-	if len(s) > 20 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return ""
-	}
-	return s
 }

@@ -12,7 +12,7 @@ func TestAddress(t *testing.T) {
 		url, address, want string
 	}{
 		"no A record":    {"https://nowhere.example.com/", publicIP, "fail no such host"},
-		"nobody listens": {"http://bot.example.com/", publicIP, "fail " + publicIP + " does not answer on port 80: Connection refused"},
+		"nobody listens": {"http://bot.example.com/", publicIP, "fail " + publicIP + " does not answer on port 80: dial tcp4: connection refused"},
 		"reserved":       {auditedURL, "10.0.0.7", "warn 10.0.0.7 answers, but it is not a public address"},
 		"mapped":         {auditedURL, "::ffff:" + publicIP, "pass " + publicIP + " answers on port 443"},
 	} {
@@ -44,7 +44,7 @@ func TestMoved(t *testing.T) {
 		"fixed":                {publicIP, publicIP, []string{publicIP}, "pass " + publicIP + " answers on port 443"},
 		"fixed, of several":    {publicIP, publicIP, []string{"93.184.215.15", publicIP}, "pass " + publicIP + " answers on port 443"},
 		"fixed and moved":      {old, old, []string{publicIP}, "warn the fixed address " + old + " is not in DNS, which has " + publicIP},
-		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: Connection refused; the fixed address " + dead + " is not in DNS"},
+		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: dial tcp4: connection refused; the fixed address " + dead + " is not in DNS"},
 		"fixed and not in DNS": {publicIP, publicIP, nil, "warn the fixed address " + publicIP + " is not in DNS, which has no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestAddresses(t *testing.T) {
 		check, want string
 	}{
 		"the same":  {net.https, "address", "pass " + publicIP + " answers on port 443, and 1 more"},
-		"nobody":    {"", "address", "fail " + publicIP + " answers, but " + other + " does not answer on port 443: Connection refused"},
+		"nobody":    {"", "address", "fail " + publicIP + " answers, but " + other + " does not answer on port 443: dial tcp4: connection refused"},
 		"untrusted": {untrusted, "certificate", "fail at " + other + ": x509: certificate signed by unknown authority"},
 		"no TLS":    {plain, "certificate", "fail no TLS at " + other + ": "},
 	} {

@@ -55,7 +55,7 @@ func (a *audit) handshake(ctx context.Context, ip netip.Addr) (*x509.Certificate
 		return nil, err
 	}
 	defer conn.Close()
-	chain := conn.Conn.(*tls.Conn).ConnectionState().PeerCertificates
+	chain := conn.(*tls.Conn).ConnectionState().PeerCertificates
 	return chain[0], cmp.Or(telegram.VerifyChain(a.Roots, chain, ""), chain[0].VerifyHostname(host))
 }
 

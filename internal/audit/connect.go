@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -17,7 +19,7 @@ import (
 const connectTimeout = 10 * time.Second
 
 // connect opens a connection to a port of the host, with TLS if the target has it.
-func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, verify bool) (*telegram.Conn, error) {
+func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, verify bool) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	var config *tls.Config
@@ -46,13 +48,13 @@ func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte,
 		return &telegram.Answer{Err: err}
 	}
 	defer conn.Close()
-	return conn.Exchange(request, time.Now().Add(telegram.Timeout))
+	return telegram.Exchange(conn, request, time.Now().Add(telegram.Timeout))
 }
 
 // remedyFor adds to the remedy for a connection that was dropped: an audit is
 // refused so often that the listener wrapper may penalize its address.
 func remedyFor(err error, remedy string) string {
-	if errors.Is(err, telegram.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, telegram.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"
 	}
 	return remedy

@@ -3,6 +3,7 @@ package audit
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -85,7 +86,7 @@ func TestDropped(t *testing.T) {
 		after       int // connections
 		check, seen string
 	}{
-		"before TLS":       {0, "address", "fail " + publicIP + " does not answer on port 443: Connection reset by peer"},
+		"before TLS":       {0, "address", "fail " + publicIP + " does not answer on port 443: dial tcp4: connection reset by peer"},
 		"in the handshake": {1, "certificate", "fail no TLS at " + publicIP},
 		"a forgery":        {4, "wrong secret", "warn not answered: "},
 		"half-way":         {10, "paths", "warn 8 of 13 other paths were not answered"},
@@ -109,7 +110,7 @@ func TestDropped(t *testing.T) {
 // TestRemedyFor tells dropped connections from others.
 func TestRemedyFor(t *testing.T) {
 	for err, want := range map[error]bool{
-		telegram.ErrClosed: true, syscall.ECONNRESET: true, syscall.EPIPE: true, telegram.ErrReadTimeout: false, syscall.ECONNREFUSED: false,
+		telegram.ErrClosed: true, io.EOF: true, syscall.ECONNRESET: true, syscall.EPIPE: true, telegram.ErrReadTimeout: false, syscall.ECONNREFUSED: false,
 	} {
 		if got := remedyFor(err, "do"); strings.Contains(got, "penalty") != want || !strings.HasPrefix(got, "do") {
 			t.Errorf("%v: got %q", err, got)

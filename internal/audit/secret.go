@@ -46,7 +46,6 @@ func (a *audit) checkRightSecret(ctx context.Context) Finding {
 		return fail(fmt.Sprintf("refused with %d", answer.Status),
 			"give this command the webhook's secret; where `source` allows only Telegram's addresses, 403 is right")
 	default:
-		_, sentence := answer.Outcome()
-		return fail(a.text.Line(strings.TrimSuffix(sentence, "."), 400), remedy)
+		return fail(a.text.Line(strings.TrimSuffix(answer.Outcome(), "."), 400), remedy)
 	}
 }

@@ -1,4 +1,5 @@
-// Package boundedlog writes logs that a flood cannot fill, and bounds what strangers say.
+// Package boundedlog writes logs that a flood cannot fill, and makes what strangers say
+// fit for them.
 package boundedlog
 
 import (
@@ -83,13 +84,4 @@ func (l *Log) Close() {
 		t.Stop()
 	}
 	l.summarize()
-}
-
-// Bound bounds a text in an entry that a stranger chooses, such as a path.
-func Bound(s string) string {
-	const longest = 256
-	if len(s) > longest {
-		return s[:longest] + "…"
-	}
-	return s
 }

@@ -3,61 +3,36 @@
 package clientip
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Keyword stands for Telegram's own ranges in a configuration.
-const Keyword = "telegram"
-
 // Ranges is a list of address ranges. An empty list holds no address.
 type Ranges []netip.Prefix
 
-// Telegram reports whether ip is one of Telegram's addresses.
-func Telegram(ip string) bool { return Ranges(telegram.Ranges).Contains(ip) }
-
-// TelegramAddr reports whether addr is one of Telegram's.
-func TelegramAddr(addr netip.Addr) bool { return Ranges(telegram.Ranges).ContainsAddr(addr) }
+// Telegram is the ranges of Telegram's addresses.
+var Telegram = Ranges(telegram.Ranges)
 
 // Parse reads "telegram", CIDR ranges and single addresses.
 func Parse(args ...string) (Ranges, error) {
 	var ranges Ranges
 	for _, arg := range args {
-		if arg == Keyword {
+		if arg == "telegram" {
 			ranges = append(ranges, telegram.Ranges...)
 			continue
 		}
-		prefix, err := parsePrefix(arg)
-		if err != nil {
-			return nil, fmt.Errorf("%s is neither %q nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg), Keyword)
+		prefix, err := caddyhttp.CIDRExpressionToPrefix(arg)
+		if err != nil || prefix.Addr().Is4In6() { // no client's address is written so
+			return nil, fmt.Errorf("%s is neither \"telegram\" nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg))
 		}
-		ranges = append(ranges, prefix)
+		ranges = append(ranges, prefix.Masked())
 	}
 	return ranges, nil
-}
-
-func parsePrefix(s string) (netip.Prefix, error) {
-	if !strings.Contains(s, "/") {
-		addr, err := netip.ParseAddr(s)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		addr = addr.Unmap().WithZone("")
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	if prefix.Addr().Is4In6() {
-		return netip.Prefix{}, errors.New("an IPv6-mapped range, in which no client is")
-	}
-	return prefix.Masked(), nil
 }
 
 // Contains reports whether ip, as Caddy writes a client's address, is in one of

@@ -66,7 +66,6 @@ not known any more.`,
 		return "deleted; `register` restores it"
 	})
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
-	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
 }
 
@@ -85,7 +84,7 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 			query = "?drop_pending_updates=true"
 		}
 		if method == http.MethodDelete && !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, w, query != ""); err != nil {
+			if err := confirmDelete(cmd, w); err != nil {
 				return err
 			}
 		}
@@ -98,13 +97,10 @@ func newChange(cmd *cobra.Command, method, action string, done func(status.Webho
 	return cmd
 }
 
-func confirmDelete(cmd *cobra.Command, w status.Webhook, drop bool) error {
+func confirmDelete(cmd *cobra.Command, w status.Webhook) error {
 	question := "Delete the webhook of " + line(w.Name)
-	switch {
-	case w.State == status.Orphaned:
+	if w.State == status.Orphaned {
 		question = "Remove the records of " + line(w.Name) + " from storage"
-	case drop:
-		question += " and drop its pending updates"
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")
 	var answer string

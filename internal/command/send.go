@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -34,8 +33,7 @@ answer, and says how Telegram would take it; a method in it is not called.
 Without a URL the running Caddy hands the update to the webhook of that name, or to
 the only one, inside the process: its secret need not be known.
 
-Exit status: 0 delivered, 1 not sent, 2 not delivered, 3 not delivered with a 410,
-which makes Telegram remove the webhook after 23 hours.`,
+Exit status: 0 delivered, 1 not sent, 2 not delivered.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: runSend,
 	}
@@ -63,8 +61,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	}
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
-	return printOutcome(cmd, table, boundedlog.Printable{}, &telegram.Answer{Status: sent.Status, Reason: sent.Reason, Header: sent.Header, Body: sent.Body},
-		telegram.Outcome(sent.Outcome), sent.Result, "")
+	return printSent(cmd, table, boundedlog.Printable{}, sent)
 }
 
 func sendToURL(cmd *cobra.Command, args []string) error {
@@ -98,47 +95,42 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := boundedlog.Without(secret)
 	if err != nil {
-		return fmt.Errorf("the webhook cannot be reached: %s. Telegram would note %q, and try again and again",
-			text.Line(cmp.Or(errors.Unwrap(err), err).Error(), maxLine), text.Line(err.Error(), maxLine))
+		return fmt.Errorf("the webhook cannot be reached, and Telegram would try again and again: %s", text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
-	answer := conn.Exchange(request, deadline)
+	answer := telegram.Exchange(conn, request, deadline)
 
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
-	printRow(table, "secret", map[bool]string{true: "sent", false: "none given"}[secret != ""])
-	outcome, result := answer.Outcome()
-	hint := ""
-	if secret == "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden) {
-		hint = "give the secret in " + secretEnv + " or with --secret-file; if the gate keeps it, give the webhook's name in place of the url"
+	sent := "sent"
+	if secret == "" {
+		sent = "none given; it is read from " + secretEnv + " or --secret-file, and a webhook's name in place of the url needs none"
 	}
-	return printOutcome(cmd, table, text, answer, outcome, result, hint)
+	printRow(table, "secret", sent)
+	return printSent(cmd, table, text, status.Sent{
+		Status: answer.Status, Reason: answer.Reason, Header: answer.Header, Body: answer.Body, Delivered: answer.Delivered(), Result: answer.Outcome(),
+	})
 }
 
-// printOutcome prints the answer and how Telegram takes it, and ends the command with an
+// printSent prints the answer and how Telegram takes it, and ends the command with an
 // exit status that says so too.
-func printOutcome(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, answer *telegram.Answer, outcome telegram.Outcome, result, hint string) error {
-	printAnswer(table, text, answer)
-	printRow(table, "result", text.Line(result, 2*maxLine))
-	printRow(table, "hint", hint)
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return exit(cmd, map[telegram.Outcome]int{telegram.Retried: 2, telegram.Removing: 3}[outcome])
-}
-
-func printAnswer(w io.Writer, text boundedlog.Printable, answer *telegram.Answer) {
-	if answer.Status != 0 {
-		reason := cmp.Or(answer.Reason, http.StatusText(answer.Status))
-		printRow(w, "answer", fmt.Sprintf("%d %s", answer.Status, text.Line(reason, maxLine)))
+func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, sent status.Sent) error {
+	if sent.Status != 0 {
+		reason := cmp.Or(sent.Reason, http.StatusText(sent.Status))
+		printRow(table, "answer", fmt.Sprintf("%d %s", sent.Status, text.Line(reason, maxLine)))
 	}
 	name := "headers"
-	for _, key := range slices.Sorted(maps.Keys(answer.Header)) {
-		for _, value := range answer.Header[key] {
-			printRow(w, name, text.Line(key+": "+value, maxLine))
+	for _, key := range slices.Sorted(maps.Keys(sent.Header)) {
+		for _, value := range sent.Header[key] {
+			printRow(table, name, text.Line(key+": "+value, maxLine))
 			name = ""
 		}
 	}
-	body := strings.TrimSuffix(text.Block(string(answer.Body), 4000), "\n")
-	printRow(w, "body", strings.NewReplacer("\n", "\n\t", "\t", "    ").Replace(body))
+	body := strings.TrimSuffix(text.Block(string(sent.Body), 4000), "\n")
+	printRow(table, "body", strings.NewReplacer("\n", "\n\t", "\t", "    ").Replace(body))
+	printRow(table, "result", text.Line(sent.Result, 2*maxLine))
+	if err := table.Flush(); err != nil || sent.Delivered {
+		return err
+	}
+	return exit(cmd, 2)
 }

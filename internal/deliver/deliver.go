@@ -90,9 +90,6 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return Outcome{kind, clientClosed, fmt.Errorf("connection closed before the bot had answered; the request took %s: %w", took, cmp.Or(err, context.Canceled))}
 	}
 	if err == nil && aw.wroteHeader {
-		if limit := rules.WriteTimeout; limit > 0 && time.Since(start) >= limit {
-			return Outcome{Kind: Broken, Err: fmt.Errorf("the server's write timeout of %s ended before the bot had answered", limit)}
-		}
 		return Outcome{Kind: aw.kind, Status: aw.status}
 	}
 	kind, status := classify(err)

@@ -31,7 +31,7 @@ type standIn struct {
 // newTelegram sends to a bot that gets each update once.
 func newTelegram(t *testing.T, connections int, bot func(n int, w http.ResponseWriter, r *http.Request) error) *standIn {
 	tg := &standIn{table: NewTable(), got: make(map[int64]int)}
-	rules, err := NewRules("off", 0, 0, 0)
+	rules, err := NewRules("off", 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -16,14 +16,6 @@ const (
 	// MaxCount takes at most 75 MB, not counting the answers.
 	MaxCount = 1_000_000
 )
-
-// CheckCount checks how many updates are to be remembered.
-func CheckCount(n int) error {
-	if n < 1 || n > MaxCount {
-		return fmt.Errorf("%d is not a number of updates from 1 to %d", n, MaxCount)
-	}
-	return nil
-}
 
 // Table is what is known of one bot's updates: those that the bot works on, and the
 // last ones that it has answered with 2xx.
@@ -58,10 +50,7 @@ func (t *Table) Close() { t.close() }
 func (t *Table) begin(id int64) (*answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known := t.newer[id]
-	if known == nil {
-		known = t.older[id]
-	}
+	known := cmp.Or(t.newer[id], t.older[id])
 	switch {
 	case known == given:
 		return nil, errRepeated

@@ -34,8 +34,9 @@ func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		switch option := d.Val(); {
 		case option == "only" && w.Only == nil:
 			if w.Only, err = args.Several(d, option, "telegram or address ranges"); err == nil {
-				_, err = clientip.Parse(w.Only...)
-				err = args.At(d, option, err)
+				if _, err = clientip.Parse(w.Only...); err != nil {
+					err = d.Errf("only: %w", err)
+				}
 			}
 		case option == "penalty" && w.Penalty == nil:
 			w.Penalty = new(Penalty)
@@ -43,7 +44,7 @@ func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case option == "only", option == "penalty":
 			err = d.Errf("%s: is given twice", option)
 		default:
-			err = d.Errf("unknown subdirective%s of the listener wrapper telegram_webhook", args.Quote(option))
+			err = d.Err("unknown subdirective of the listener wrapper telegram_webhook")
 		}
 		if err != nil {
 			return err

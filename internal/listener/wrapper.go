@@ -144,7 +144,7 @@ func (w *Wrapper) Refused(r *http.Request, forged bool) bool {
 		return false
 	}
 	addr, ok := parseAddr(r.RemoteAddr)
-	if !ok || clientip.TrustedProxy(r) || clientip.TelegramAddr(addr) {
+	if !ok || clientip.TrustedProxy(r) || clientip.Telegram.ContainsAddr(addr) {
 		return false
 	}
 	from := rangeOf(addr)
@@ -161,7 +161,7 @@ func (w *Wrapper) Passed(r *http.Request) {
 	if w == nil || w.Penalty == nil {
 		return
 	}
-	if addr, ok := parseAddr(r.RemoteAddr); ok && !clientip.TelegramAddr(addr) {
+	if addr, ok := parseAddr(r.RemoteAddr); ok && !clientip.Telegram.ContainsAddr(addr) {
 		w.penalties.addGenuine(rangeOf(addr))
 	}
 }

@@ -4,9 +4,7 @@ package metrics
 
 import (
 	"errors"
-	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,12 +51,11 @@ func Register(registry *prometheus.Registry, current Current) error {
 	return err
 }
 
-// Webhook counts for one webhook. Its counters are looked up once, so that
-// counting takes no lock.
+// Webhook counts for one webhook. The counters of results are looked up once, so that a
+// refusal takes no lock.
 type Webhook struct {
 	results  []prometheus.Counter
 	delivery prometheus.ObserverVec
-	ok       func() prometheus.Observer // of nearly all deliveries
 }
 
 // For returns the counters of the webhook of that name, one for each result.
@@ -67,7 +64,6 @@ func For(name string, results []string) *Webhook {
 	for _, result := range results {
 		m.results = append(m.results, Requests.WithLabelValues(name, result))
 	}
-	m.ok = sync.OnceValue(func() prometheus.Observer { return m.delivery.WithLabelValues("200") })
 	return m
 }
 
@@ -92,10 +88,6 @@ func Value(c prometheus.Counter) uint64 {
 
 // Delivered records how long a delivery took that ended with the status.
 func (m *Webhook) Delivered(status int, took time.Duration) {
-	if status == http.StatusOK {
-		m.ok().Observe(took.Seconds())
-		return
-	}
 	m.delivery.WithLabelValues(code(status)).Observe(took.Seconds())
 }
 

@@ -24,7 +24,6 @@ const (
 type hosts struct {
 	all       bool            // a gate whose place cannot be told counts for every host
 	patterns  map[string]bool // whether a gate serves the hosts of a pattern; "" stands for routes without one
-	wildcards []string        // those of the patterns that are not a single name
 	redirects bool            // Caddy has added redirects to HTTPS
 	others    []*hosts        // of the other servers, for the redirects
 }
@@ -59,7 +58,7 @@ func newHosts(routes caddyhttp.RouteList, gates int) *hosts {
 		// ends there, and no gate comes before it.
 		for _, pattern := range outer {
 			if _, known := t.patterns[pattern]; !known && isWholeSite(route) && !t.serves(pattern) {
-				t.add(pattern, false)
+				t.patterns[pattern] = false
 			}
 		}
 	}
@@ -75,7 +74,7 @@ func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 		case site.Gate:
 			found++
 			for _, pattern := range patterns {
-				t.add(pattern, true)
+				t.patterns[pattern] = true
 				t.all = t.all || strings.Contains(pattern, "{")
 			}
 		case *caddyhttp.Subroute:
@@ -85,13 +84,6 @@ func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 		}
 	}
 	return found
-}
-
-func (t *hosts) add(pattern string, gated bool) {
-	if _, known := t.patterns[pattern]; !known && strings.Contains(pattern, "*") {
-		t.wildcards = append(t.wildcards, pattern)
-	}
-	t.patterns[pattern] = gated
 }
 
 // isWholeSite reports whether a route takes all requests for its hosts, as the route
@@ -155,9 +147,12 @@ func (t *hosts) pattern(host string) (pattern string) {
 	if _, ok := t.patterns[host]; ok {
 		return host
 	}
-	for _, p := range t.wildcards {
+	for p, gated := range t.patterns {
+		if !strings.Contains(p, "*") {
+			continue
+		}
 		stars := strings.Count(p, "*") - strings.Count(pattern, "*")
-		if matches(p, host) && (pattern == "" || stars < 0 || stars == 0 && t.patterns[p]) {
+		if matches(p, host) && (pattern == "" || stars < 0 || stars == 0 && gated) {
 			pattern = p
 		}
 	}

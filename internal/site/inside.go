@@ -1,7 +1,6 @@
 package site
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -70,8 +69,7 @@ func (in Inside) Send(mark *Mark, update []byte, within time.Duration) *telegram
 	listener.conn <- theirs
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
-	conn := telegram.Conn{Conn: ours, R: bufio.NewReader(ours)}
-	return conn.Exchange(in.Target.Request("", update), time.Now().Add(within))
+	return telegram.Exchange(ours, in.Target.Request("", update), time.Now().Add(within))
 }
 
 // ServeHTTP tells the server where the request comes from.

@@ -166,10 +166,10 @@ type Sent struct {
 	Header map[string][]string `json:"header,omitempty"`
 	Body   []byte              `json:"body,omitempty"`
 
-	// Outcome is 0 if the update counts as delivered, 1 if Telegram would send it again,
-	// and 2 if it would remove the webhook in the end. Result says so for people.
-	Outcome int    `json:"outcome"`
-	Result  string `json:"result"`
+	// Delivered is whether Telegram would take the update for delivered. Result says so
+	// for people.
+	Delivered bool   `json:"delivered"`
+	Result    string `json:"result"`
 }
 
 // Recently reports whether Telegram could not deliver within the last hour.

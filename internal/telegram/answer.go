@@ -48,7 +48,7 @@ func (a *Answer) readHead(r *bufio.Reader) error {
 			return ReadError(err)
 		}
 		if len(head) > maxAnswerHead {
-			return &Error{Text: "Request Header Fields Too Large: total headers size exceeded"}
+			return Error("Request Header Fields Too Large: total headers size exceeded")
 		}
 	}
 }
@@ -64,16 +64,16 @@ func (a *Answer) parseHead(head string) error {
 		a.Keep = true
 	case version == "HTTP/1.0":
 	case strings.HasPrefix(version, "HTTP"):
-		return &Error{Text: "HTTP Version Not Supported"}
+		return Error("HTTP Version Not Supported")
 	default:
-		return &Error{Text: "Not Implemented"}
+		return Error("Not Implemented")
 	}
 	status, a.Reason, _ = strings.Cut(status, " ")
 	a.Status, _ = strconv.Atoi(status)
 	for _, line := range lines[1:] {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return &Error{Text: "Bad Request"}
+			return Error("Bad Request")
 		}
 		a.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

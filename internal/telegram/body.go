@@ -24,11 +24,11 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 	case encoding == "chunked":
 		raw, limited.N = httputil.NewChunkedReader(r), 0
 	case encoding != "":
-		return &Error{Text: "Unimplemented: unsupported transfer-encoding"}
+		return Error("Unimplemented: unsupported transfer-encoding")
 	case length <= 0:
 		return nil
 	case length >= math.MaxInt32:
-		return &Error{Text: fmt.Sprintf("Request Entity Too Large: content length is %d", math.MaxInt32)}
+		return Error(fmt.Sprintf("Request Entity Too Large: content length is %d", math.MaxInt32))
 	}
 
 	body, err := a.decode(raw)
@@ -52,14 +52,14 @@ func (a *Answer) readBody(r *bufio.Reader) error {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			code = -5 // not all of it
 		}
-		return &Error{fmt.Sprintf("Bad Request: zlib error %d", code), err}
+		return Error(fmt.Sprintf("Bad Request: zlib error %d", code))
 	}
 	a.Body = body
 	if err = a.findMethod(); errors.Is(err, io.ErrUnexpectedEOF) { // Telegram waits for more
 		_, err = io.Copy(io.Discard, r)
 		return ReadError(cmp.Or(err, io.EOF))
 	} else if err != nil {
-		return &Error{fmt.Sprintf("Bad Request: %v", err), err}
+		return Error(fmt.Sprintf("Bad Request: %v", err))
 	}
 	return nil
 }

@@ -3,11 +3,12 @@ package telegram
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"mime"
 	"mime/multipart"
 	"net/url"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // The types of an answer in which Telegram looks for a Bot API call.
@@ -44,23 +45,13 @@ func (a *Answer) findMethod() (err error) {
 	return err
 }
 
-func methodInJSON(body []byte) (method string) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if start, _ := dec.Token(); start != json.Delim('{') {
+// methodInJSON takes the first member of that name, whatever comes behind it.
+func methodInJSON(body []byte) string {
+	root := gjson.ParseBytes(body)
+	if !root.IsObject() {
 		return ""
 	}
-	for dec.More() {
-		key, _ := dec.Token()
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return ""
-		}
-		if key == "method" {
-			_ = json.Unmarshal(value, &method)
-			return method
-		}
-	}
-	return ""
+	return root.Get("method").Str
 }
 
 // overlookedMethod returns a method that Telegram does not find because of the answer's
@@ -78,20 +69,9 @@ func methodInMultipart(body []byte, contentType string) (method string, err erro
 	if err != nil {
 		return "", err
 	}
-	parts := multipart.NewReader(bytes.NewReader(body), attributes["boundary"])
-	for {
-		part, err := parts.NextRawPart()
-		if err == io.EOF {
-			return method, nil
-		} else if err != nil {
-			return method, err
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return method, err
-		}
-		if method == "" && part.FormName() == "method" && part.FileName() == "" {
-			method = string(value)
-		}
+	form, err := multipart.NewReader(bytes.NewReader(body), attributes["boundary"]).ReadForm(maxParameters + maxFiles)
+	if err != nil {
+		return "", err
 	}
+	return url.Values(form.Value).Get("method"), nil
 }

@@ -6,7 +6,7 @@
 //   - request.go, conn.go: how an update is sent
 //   - answer.go, body.go, call.go, errors.go: how the answer is read
 //   - outcome.go: what becomes of an update
-//   - update.go, retries.go: in which order updates are sent, and how often
+//   - update.go, retries.go: the types of update, in which order updates are sent, and how often
 //   - sample.go: an update to try a webhook with
 //
 // Requests are written and answers read without net/http's client, which would add
@@ -52,15 +52,6 @@ const (
 
 // Token is the form of a bot token.
 var Token = regexp.MustCompile(`^[1-9][0-9]*:[A-Za-z0-9_-]{30,}$`)
-
-// UpdateTypes are the types of update that were known when this was written. New ones
-// come several times a year.
-var UpdateTypes = []string{
-	"message", "edited_message", "channel_post", "edited_channel_post", "business_connection", "business_message", "edited_business_message",
-	"deleted_business_messages", "guest_message", "message_reaction", "message_reaction_count", "inline_query", "chosen_inline_result",
-	"callback_query", "shipping_query", "pre_checkout_query", "purchased_paid_media", "poll", "poll_answer", "my_chat_member", "chat_member",
-	"chat_join_request", "chat_boost", "removed_chat_boost", "managed_bot", "subscription", "stopped_message_generation",
-}
 
 // Ports are the ports to which Telegram sends updates.
 var Ports = []string{"443", "80", "88", "8443"}

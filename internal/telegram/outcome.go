@@ -6,29 +6,20 @@ import (
 	"net/http"
 )
 
-// Outcome is what becomes of an update.
-type Outcome int
-
-const (
-	Delivered Outcome = iota // it is not sent again
-	Retried                  // it is sent again until it expires
-	Removing                 // the same, and in the end Telegram removes the webhook
-)
-
 // schedule is when Telegram tries again without a Retry-After.
 const schedule = "at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every one to two minutes, until it expires"
 
-// Outcome returns what becomes of the update, and the same in a sentence for people. The
-// sentence may repeat parts of the answer, unescaped.
-func (a *Answer) Outcome() (Outcome, string) {
+// Outcome returns what becomes of the update, in a sentence for people. It may repeat parts
+// of the answer, unescaped.
+func (a *Answer) Outcome() string {
 	if a.Delivered() {
-		return Delivered, "delivered" + a.Effect() + "."
+		return "delivered" + a.Effect() + "."
 	}
 	text := fmt.Sprintf("not delivered: %s. Telegram sends the update again %s.", a.cause(), a.nextTry())
 	if a.Err == nil && a.Status == http.StatusGone {
-		return Removing, fmt.Sprintf("%s After %.0f hours of nothing but 410 it removes the webhook.", text, GoneAfter.Hours())
+		text += fmt.Sprintf(" After %.0f hours of nothing but 410 it removes the webhook.", GoneAfter.Hours())
 	}
-	return Retried, text
+	return text
 }
 
 // Effect goes on in a sentence about a delivery with what Telegram does with a method
@@ -65,8 +56,6 @@ func (a *Answer) cause() string {
 		return "the connection was closed without a whole answer, of which Telegram notes nothing"
 	case errors.Is(a.Err, ErrReadTimeout):
 		return fmt.Sprintf("there was no whole answer within %.0f seconds", Timeout.Seconds())
-	case errors.Is(a.Err, ErrWriteTimeout):
-		return fmt.Sprintf("there was no connection within %.0f seconds", Timeout.Seconds())
 	case errors.Is(a.Err, errEncoding):
 		return fmt.Sprintf("Telegram does not read the Content-Encoding %s, only gzip and deflate", a.last("Content-Encoding"))
 	case errors.Is(a.Err, errTooLong):

@@ -83,43 +83,37 @@ func (t Target) Address(ip string) string {
 
 var errURL = errors.New("invalid webhook url")
 
+const urlText = `[-A-Za-z0-9._!$,~*'();&+=]|[^\x00-\x7f]|%[0-9A-Fa-f]{2}`
+
+// urlForm is of the scheme, the user with password, the host, the port, and the rest.
+var urlForm = regexp.MustCompile(`(?s)^(?:(?i:(https?))://)?(?:((?:` + urlText + `|:)*)@)?(\[.*?\]|(?:` + urlText + `)+)(?::([0-9]+))?([/?#].*)?$`)
+
 // ParseTarget parses a URL with Telegram's tolerance: the scheme may be missing, and
 // everything behind the host is taken as it is, a fragment included.
 func ParseTarget(raw string) (t Target, err error) {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	switch {
-	case !ok || strings.ContainsAny(scheme, ":/?#@[]"):
-		t.TLS, rest = true, raw
-	case strings.EqualFold(scheme, "https"):
-		t.TLS = true
-	case !strings.EqualFold(scheme, "http"):
+	part := urlForm.FindStringSubmatch(raw)
+	if part == nil {
 		return t, errURL
 	}
-
-	authority := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority, t.Query = rest[:i], rest[i:]
-	}
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		t.userinfo, authority = authority[:i], authority[i+1:]
-	}
-
-	t.Host, t.Port = lower(authority), t.defaultPort()
-	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
-		port, err := strconv.ParseUint(authority[i+1:], 10, 16)
+	t.TLS, t.userinfo, t.Query = !strings.EqualFold(part[1], "http"), part[2], escapeQuery(part[5])
+	t.Host, t.Port = lower(part[3]), t.defaultPort()
+	if part[4] != "" {
+		port, err := strconv.ParseUint(part[4], 10, 16)
 		if err != nil || port == 0 {
 			return t, errURL
 		}
-		t.Host, t.Port = lower(authority[:i]), int(port)
+		t.Port = int(port)
 	}
-	if !validHost(t.Host) || !validText(strings.ReplaceAll(t.userinfo, ":", "")) {
+	if strings.HasPrefix(t.Host, "[") {
+		if addr, err := netip.ParseAddr(t.ServerName()); err != nil || !addr.Is6() || addr.Zone() != "" {
+			return t, errURL
+		}
+	} else if t.Host == "." {
 		return t, errURL
 	}
 	if ascii, err := idna.Punycode.ToASCII(t.Host); err == nil {
 		t.Host = ascii
 	}
-
-	t.Query = escapeQuery(t.Query)
 	return t, nil
 }
 
@@ -132,22 +126,6 @@ func lower(s string) string {
 		return r
 	}, s)
 }
-
-func validHost(host string) bool {
-	if host == "" || host == "." {
-		return false
-	}
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
-		return err == nil && a.Is6() && a.Zone() == "" && strings.HasSuffix(host, "]")
-	}
-	return validText(host)
-}
-
-var (
-	urlText   = regexp.MustCompile(`^(?:[-A-Za-z0-9._!$,~*'();&+=]|[^\x00-\x7f]|%[0-9A-Fa-f]{2})*$`)
-	validText = urlText.MatchString
-)
 
 // unsendable would break the request line.
 var unsendable = regexp.MustCompile(`[\x00-\x20]`)

@@ -1,11 +1,61 @@
 package telegram
 
 import (
-	"bytes"
-	"encoding/json"
-	"strconv"
+	"cmp"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
+
+// updateType is what decides about the delivery of a type of update. Its paths begin at
+// the type's own object; an edit_date there comes before the date.
+type updateType struct {
+	queue  string        // the id that its updates are delivered in order for; "" for none
+	queues int64         // the number of these queues, which types can share
+	date   string        // the date from which its age counts; "" for its arrival
+	expiry time.Duration // how long Telegram tries to deliver it; 0 for a day
+}
+
+// updateTypes are the types that were known when this was written. New ones come several
+// times a year.
+var updateTypes = map[string]updateType{
+	"message":                    {"chat.id", 0, "date", 0},
+	"edited_message":             {"chat.id", 0, "date", 0},
+	"channel_post":               {"chat.id", 0, "date", 0},
+	"edited_channel_post":        {"chat.id", 0, "date", 0},
+	"poll":                       {"id", 0, "", 0},
+	"poll_answer":                {"poll_id", 0, "", 0},
+	"inline_query":               {"from.id", 1, "", 30 * time.Second},
+	"chosen_inline_result":       {"from.id", 2, "", 10 * time.Minute},
+	"callback_query":             {"from.id", 3, "", 150 * time.Second},
+	"shipping_query":             {"from.id", 4, "", 150 * time.Second},
+	"pre_checkout_query":         {"from.id", 4, "", 150 * time.Second},
+	"my_chat_member":             {"chat.id", 5, "date", 0},
+	"chat_member":                {"old_chat_member.user.id", 6, "date", 0}, // not who changed it
+	"chat_join_request":          {"from.id", 6, "date", 0},
+	"chat_boost":                 {"chat.id", 7, "boost.add_date", 0},
+	"removed_chat_boost":         {"chat.id", 7, "remove_date", 0},
+	"message_reaction":           {"chat.id", 8, "date", 0},
+	"message_reaction_count":     {"chat.id", 9, "date", 0},
+	"business_connection":        {"user.id", 10, "", 0},
+	"business_message":           {"chat.id", 11, "date", 0},
+	"edited_business_message":    {"chat.id", 11, "date", 0},
+	"deleted_business_messages":  {"chat.id", 11, "", 0},
+	"guest_message":              {"chat.id", 12, "date", 0},
+	"purchased_paid_media":       {"from.id", 12, "", 0},
+	"managed_bot":                {"user.id", 13, "", 0},
+	"subscription":               {},
+	"stopped_message_generation": {},
+}
+
+// IsKnownType reports whether a type of update was known when this was written.
+func IsKnownType(name string) bool {
+	_, known := updateTypes[name]
+	return known
+}
+
+// Expiry returns how long Telegram tries to deliver an update of a type.
+func Expiry(name string) time.Duration { return cmp.Or(updateTypes[name].expiry, 24*time.Hour) }
 
 // Update is what decides about the delivery of an update.
 type Update struct {
@@ -18,105 +68,30 @@ type Update struct {
 // ParseUpdate finds out what decides about an update's delivery. What is not an
 // update has no id and a queue of its own.
 func ParseUpdate(body []byte) (u Update) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return u
-	}
-	var raw json.RawMessage
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return u
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return u
-		}
-		if key == "update_id" {
-			u.ID, _ = strconv.ParseInt(string(value), 10, 64)
+	var content gjson.Result
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "update_id" {
+			u.ID = value.Int()
 		} else if u.Type == "" {
-			u.Type, raw = key.(string), value
+			u.Type, content = key.Str, value
 		}
+		return true
+	})
+	t := updateTypes[u.Type]
+	if id := content.Get(t.queue).Int(); id != 0 {
+		u.Queue = id + t.queues<<33
 	}
-	var c content
-	if json.Unmarshal(raw, &c) == nil {
-		u.Queue, u.Date = c.queue(u.Type), c.date(u.Type)
+	if date := cmp.Or(content.Get("edit_date").Int(), content.Get(t.date).Int()); date != 0 {
+		u.Date = time.Unix(date, 0)
 	}
 	return u
 }
 
-// content holds the places in which the types of update keep what decides about
-// their queue and age.
-type content struct {
-	ID            any    // a poll's is a string
-	PollID        string `json:"poll_id"`
-	Chat          identity
-	From          identity
-	User          identity
-	OldChatMember struct{ User identity } `json:"old_chat_member"`
-	Date          int64
-	EditDate      int64 `json:"edit_date"`
-	RemoveDate    int64 `json:"remove_date"`
-	Boost         struct {
-		AddDate int64 `json:"add_date"`
+// Since returns from when on an update's age counts that has arrived at that time. A
+// date in the future is that of another clock.
+func (u Update) Since(arrival time.Time) time.Time {
+	if !u.Date.IsZero() && u.Date.Before(arrival) {
+		return u.Date
 	}
-}
-
-type identity struct{ ID int64 }
-
-// queue returns the queue of an update of a type. One that has no other is alone
-// in its queue, so that it may overtake all others.
-func (c *content) queue(kind string) int64 {
-	// The types share queues as Telegram numbers them.
-	number := func(id, types int64) int64 {
-		if id == 0 {
-			return 0
-		}
-		return id + types<<33
-	}
-	switch kind {
-	case "message", "edited_message", "channel_post", "edited_channel_post":
-		return c.Chat.ID
-	case "poll":
-		id, _ := c.ID.(string)
-		return pollQueue(id)
-	case "poll_answer":
-		return pollQueue(c.PollID)
-	case "inline_query":
-		return number(c.From.ID, 1)
-	case "chosen_inline_result":
-		return number(c.From.ID, 2)
-	case "callback_query":
-		return number(c.From.ID, 3)
-	case "shipping_query", "pre_checkout_query":
-		return number(c.From.ID, 4)
-	case "my_chat_member":
-		return number(c.Chat.ID, 5)
-	case "chat_member": // by the member, not by who changed it
-		return number(c.OldChatMember.User.ID, 6)
-	case "chat_join_request":
-		return number(c.From.ID, 6)
-	case "chat_boost", "removed_chat_boost":
-		return number(c.Chat.ID, 7)
-	case "message_reaction":
-		return number(c.Chat.ID, 8)
-	case "message_reaction_count":
-		return number(c.Chat.ID, 9)
-	case "business_connection":
-		return number(c.User.ID, 10)
-	case "business_message", "edited_business_message", "deleted_business_messages":
-		return number(c.Chat.ID, 11)
-	case "guest_message":
-		return number(c.Chat.ID, 12)
-	case "purchased_paid_media":
-		return number(c.From.ID, 12)
-	case "managed_bot":
-		return number(c.User.ID, 13)
-	}
-	return 0
-}
-
-func pollQueue(id string) int64 {
-	n, _ := strconv.ParseInt(id, 10, 64)
-	return n
+	return arrival
 }

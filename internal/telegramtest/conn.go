@@ -18,8 +18,8 @@ type conn struct {
 	id         uint64
 	generation int
 	address    string
-	wc         *telegram.Conn // nil until it is open
-	stop       func() bool    // ends the watch for a new registration
+	wc         *wire       // nil until it is open
+	stop       func() bool // ends the watch for a new registration
 
 	job  *job          // assigned while idle; the sender's lock guards it
 	wake chan struct{} // holds a value when a job was assigned
@@ -47,7 +47,7 @@ func (c *conn) run() {
 		if j == nil {
 			return
 		}
-		a := c.wc.Exchange(j.request, j.begin.Add(c.h.s.opt.ReadTimeout))
+		a := c.wc.exchange(j.request, j.begin.Add(c.h.s.opt.ReadTimeout))
 		c.refuse(a)
 		if !a.Keep {
 			c.close()
@@ -72,7 +72,7 @@ func (c *conn) open() error {
 	s, begin := c.h.s, time.Now()
 	ctx, cancel := context.WithDeadline(c.h.ctx, begin.Add(s.opt.ReadTimeout))
 	defer cancel()
-	wc, err := telegram.Open(ctx, s.opt.Dial, c.address, c.h.tls)
+	wc, err := openWire(ctx, s.opt.Dial, c.address, c.h.tls)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (c *conn) rest() *job {
 		if j := c.take(false, nil); j != nil {
 			return j
 		}
-		_, err := c.wc.R.Peek(c.wc.R.Buffered() + 1)
+		_, err := c.wc.r.Peek(c.wc.r.Buffered() + 1)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			select {
 			case <-c.wake:
@@ -111,7 +111,7 @@ func (c *conn) rest() *job {
 				return nil
 			}
 		} else if err != nil {
-			return c.take(true, telegram.ReadError(err))
+			return c.take(true, words(err))
 		}
 	}
 }

@@ -247,15 +247,25 @@ func TestInternalForAddress(t *testing.T) {
 // behind NAT: Telegram sends no server name.
 func TestNoServerName(t *testing.T) {
 	t.Parallel()
-	for option, works := range map[string]bool{"default_sni 203.0.113.7": true, "": false} {
+	for option, advice := range map[string]string{"default_sni 203.0.113.7": "", "": "set default_sni 203.0.113.7 in the global options"} {
 		t.Run("with "+option, func(t *testing.T) {
 			t.Parallel()
 			api, address := caddytest.StartTelegram(t)
 			s := newCertificateSite(t, "203.0.113.7", address, option)
 			s.write(s.served, nil)
-			caddytest.Start(t, s.caddyfile()).Out.Wait(t, "webhook registered")
+			c := caddytest.Start(t, s.caddyfile())
+			c.Out.Wait(t, "webhook registered")
+			if got := state(t, s.admin, "bot").Advice; !strings.Contains(got, advice) || (got == "") != (advice == "") {
+				t.Errorf("advice %q", got)
+			}
 			untilTaken(t, api)
-			if works {
+			if code, body := operate(t, s.admin, http.MethodPost, "bot/register"); code != http.StatusOK {
+				t.Errorf("register: %d: %s", code, body)
+			}
+			if n := strings.Count(c.Out.String(), "handshakes without one may fail here"); n != min(1, len(advice)) {
+				t.Errorf("warned %d times in two attempts", n)
+			}
+			if advice == "" {
 				deliver(t, api)
 				return
 			}

@@ -104,7 +104,8 @@ func (w *Webhook) Wanted() (botapi.Webhook, error) {
 	if err != nil {
 		return want, err
 	}
-	if err := w.uploads.Look(found.address, pem, w.logger.With(w.NameField())); err != nil {
+	g, _ := w.main()
+	if err := w.uploads.Look(found.address, pem, g.server.TLSConnPolicies, w.logger.With(w.NameField())); err != nil {
 		return want, fmt.Errorf("certificate: %w", err)
 	}
 	return want, nil

@@ -7,9 +7,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -57,12 +59,17 @@ func internalRoot(ctx caddy.Context) ([]byte, error) {
 // iPAddress entry alone, and after an upload Telegram compares names.
 func CheckConfigured(configured, address string) error {
 	target, _ := telegram.ParseTarget(address)
-	if _, err := netip.ParseAddr(target.Host); configured != Internal || err != nil {
+	if configured != Internal || !isIP(target.Host) {
 		return nil
 	}
 	return errors.New("internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one " +
 		"(Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, " +
 		"made with -subj /CN=" + target.Host)
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // Watch looks at the certificate of a webhook's site. The zero value is ready for use.
@@ -76,16 +83,16 @@ func (w *Watch) Advice() string {
 
 // Look compares an upload, nil for none, with what Caddy serves for an address, and
 // returns why it must not be made. It warns of what else is wrong, once.
-func (w *Watch) Look(address string, upload []byte, logger *zap.Logger) error {
+func (w *Watch) Look(address string, upload []byte, policies caddytls.ConnectionPolicies, logger *zap.Logger) error {
 	target, _ := telegram.ParseTarget(address)
-	advice, err := judge(target.ServerName(), upload, 30)
+	advice, err := judge(target.ServerName(), upload, policies, 30)
 	if last := w.advice.Swap(advice); advice != "" && advice != last {
 		logger.Warn("certificate needs attention", zap.String("remedy", advice))
 	}
 	return err
 }
 
-func judge(host string, upload []byte, tries int) (advice string, unfit error) {
+func judge(host string, upload []byte, policies caddytls.ConnectionPolicies, tries int) (advice string, unfit error) {
 	const needless = "this site's certificate is publicly trusted; take the line certificate out, or deliveries fail when the issuer changes"
 	served := chains(caddytls.AllMatchingCertificates(host), host)
 	trusted := len(served) > 0 && telegram.VerifyChain(nil, served[0], "") == nil && served[0][0].VerifyHostname(host) == nil
@@ -95,7 +102,7 @@ func judge(host string, upload []byte, tries int) (advice string, unfit error) {
 	switch {
 	case unfit != nil && len(served) > 1 && tries > 1: // just after a reload, Caddy still has those of the configuration before
 		time.Sleep(100 * time.Millisecond)
-		return judge(host, upload, tries-1)
+		return judge(host, upload, policies, tries-1)
 	case unfit != nil && trusted:
 		return "", errors.New(needless)
 	case unfit != nil, len(served) == 0: // without any, TLS ends elsewhere, or the certificate is yet to come
@@ -105,6 +112,9 @@ func judge(host string, upload []byte, tries int) (advice string, unfit error) {
 	case upload == nil && !trusted:
 		return "this site's certificate is not publicly trusted, so Telegram will not connect; " +
 			"for development, upload it with the line certificate internal or certificate <pem file>", nil
+	case needsServerName(host, policies):
+		return "Telegram sends no server name to an IP address, and handshakes without one may fail here; " +
+			"set default_sni " + host + " in the global options", nil
 	}
 	return "", nil
 }
@@ -121,4 +131,17 @@ func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certi
 		}
 	}
 	return served
+}
+
+// needsServerName reports whether Caddy may find no certificate for a host that is an IP
+// address: without a server name it looks for the address at which the connection arrived,
+// which is another one behind NAT, and for default_sni.
+func needsServerName(host string, policies caddytls.ConnectionPolicies) bool {
+	if n := len(policies); n > 0 && policies[n-1].CertSelection != nil {
+		return false // the policy for all hosts chooses from all certificates
+	}
+	addrs, _ := net.InterfaceAddrs()
+	return isIP(host) && !slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
+		return p.DefaultSNI == host || p.FallbackSNI == host
+	}) && !slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), host+"/") })
 }

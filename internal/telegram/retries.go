@@ -1,6 +1,10 @@
 package telegram
 
-import "time"
+import (
+	"time"
+
+	"github.com/tidwall/gjson"
+)
 
 // Expiry returns how long Telegram tries to deliver an update of a type.
 func Expiry(kind string) time.Duration {
@@ -24,24 +28,25 @@ func (u Update) Since(arrival time.Time) time.Time {
 	return arrival
 }
 
-// date returns the date from which an update's age counts. It is zero for the
+// dateOf returns the date from which an update's age counts. It is zero for the
 // types whose age counts from their arrival.
-func (c *content) date(kind string) time.Time {
-	var date int64
+func dateOf(kind string, content gjson.Result) time.Time {
+	path := ""
 	switch kind {
 	case "message", "edited_message", "channel_post", "edited_channel_post",
 		"business_message", "edited_business_message", "guest_message":
-		date = c.Date
-		if c.EditDate != 0 {
-			date = c.EditDate
+		path = "date"
+		if content.Get("edit_date").Int() != 0 {
+			path = "edit_date"
 		}
 	case "my_chat_member", "chat_member", "chat_join_request", "message_reaction", "message_reaction_count":
-		date = c.Date
+		path = "date"
 	case "chat_boost":
-		date = c.Boost.AddDate
+		path = "boost.add_date"
 	case "removed_chat_boost":
-		date = c.RemoveDate
+		path = "remove_date"
 	}
+	date := content.Get(path).Int()
 	if date == 0 {
 		return time.Time{}
 	}

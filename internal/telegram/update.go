@@ -1,10 +1,10 @@
 package telegram
 
 import (
-	"bytes"
 	"encoding/json"
-	"strconv"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Update is what decides about the delivery of an update.
@@ -18,57 +18,27 @@ type Update struct {
 // ParseUpdate finds out what decides about an update's delivery. What is not an
 // update has no id and a queue of its own.
 func ParseUpdate(body []byte) (u Update) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(body) {
 		return u
 	}
-	var raw json.RawMessage
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return u
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return u
-		}
-		if key == "update_id" {
-			u.ID, _ = strconv.ParseInt(string(value), 10, 64)
+	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "update_id" {
+			u.ID = value.Int()
 		} else if u.Type == "" {
-			u.Type, raw = key.(string), value
+			u.Type = key.Str
+			u.Queue, u.Date = queueOf(u.Type, value), dateOf(u.Type, value)
 		}
-	}
-	var c content
-	if json.Unmarshal(raw, &c) == nil {
-		u.Queue, u.Date = c.queue(u.Type), c.date(u.Type)
-	}
+		return true
+	})
 	return u
 }
 
-// content holds the places in which the types of update keep what decides about
-// their queue and age.
-type content struct {
-	ID            any    // a poll's is a string
-	PollID        string `json:"poll_id"`
-	Chat          identity
-	From          identity
-	User          identity
-	OldChatMember struct{ User identity } `json:"old_chat_member"`
-	Date          int64
-	EditDate      int64 `json:"edit_date"`
-	RemoveDate    int64 `json:"remove_date"`
-	Boost         struct {
-		AddDate int64 `json:"add_date"`
-	}
-}
-
-type identity struct{ ID int64 }
-
-// queue returns the queue of an update of a type. One that has no other is alone
+// queueOf returns the queue of an update of a type. One that has no other is alone
 // in its queue, so that it may overtake all others.
-func (c *content) queue(kind string) int64 {
+func queueOf(kind string, content gjson.Result) int64 {
 	// The types share queues as Telegram numbers them.
-	number := func(id, types int64) int64 {
+	number := func(path string, types int64) int64 {
+		id := content.Get(path).Int()
 		if id == 0 {
 			return 0
 		}
@@ -76,47 +46,41 @@ func (c *content) queue(kind string) int64 {
 	}
 	switch kind {
 	case "message", "edited_message", "channel_post", "edited_channel_post":
-		return c.Chat.ID
+		return number("chat.id", 0)
 	case "poll":
-		id, _ := c.ID.(string)
-		return pollQueue(id)
+		return content.Get("id").Int()
 	case "poll_answer":
-		return pollQueue(c.PollID)
+		return content.Get("poll_id").Int()
 	case "inline_query":
-		return number(c.From.ID, 1)
+		return number("from.id", 1)
 	case "chosen_inline_result":
-		return number(c.From.ID, 2)
+		return number("from.id", 2)
 	case "callback_query":
-		return number(c.From.ID, 3)
+		return number("from.id", 3)
 	case "shipping_query", "pre_checkout_query":
-		return number(c.From.ID, 4)
+		return number("from.id", 4)
 	case "my_chat_member":
-		return number(c.Chat.ID, 5)
+		return number("chat.id", 5)
 	case "chat_member": // by the member, not by who changed it
-		return number(c.OldChatMember.User.ID, 6)
+		return number("old_chat_member.user.id", 6)
 	case "chat_join_request":
-		return number(c.From.ID, 6)
+		return number("from.id", 6)
 	case "chat_boost", "removed_chat_boost":
-		return number(c.Chat.ID, 7)
+		return number("chat.id", 7)
 	case "message_reaction":
-		return number(c.Chat.ID, 8)
+		return number("chat.id", 8)
 	case "message_reaction_count":
-		return number(c.Chat.ID, 9)
+		return number("chat.id", 9)
 	case "business_connection":
-		return number(c.User.ID, 10)
+		return number("user.id", 10)
 	case "business_message", "edited_business_message", "deleted_business_messages":
-		return number(c.Chat.ID, 11)
+		return number("chat.id", 11)
 	case "guest_message":
-		return number(c.Chat.ID, 12)
+		return number("chat.id", 12)
 	case "purchased_paid_media":
-		return number(c.From.ID, 12)
+		return number("from.id", 12)
 	case "managed_bot":
-		return number(c.User.ID, 13)
+		return number("user.id", 13)
 	}
 	return 0
-}
-
-func pollQueue(id string) int64 {
-	n, _ := strconv.ParseInt(id, 10, 64)
-	return n
 }

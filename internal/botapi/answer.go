@@ -12,10 +12,10 @@ const maxRetryAfter = time.Hour
 
 // answer is the answer of every method.
 type answer struct {
-	OK          bool            `json:"ok"`
-	Result      json.RawMessage `json:"result"`
-	ErrorCode   int             `json:"error_code"`
-	Description string          `json:"description"`
+	OK          bool   `json:"ok"`
+	Result      result `json:"result"`
+	ErrorCode   int    `json:"error_code"`
+	Description string `json:"description"`
 	Parameters  struct {
 		RetryAfter int64 `json:"retry_after"` // in seconds
 	} `json:"parameters"`
@@ -30,16 +30,18 @@ type updateList []json.RawMessage
 
 func (l *updateList) valid() bool { return *l != nil }
 
-// anything is the result of a method that a bot has asked for.
-type anything struct{}
-
-func (*anything) UnmarshalJSON([]byte) error { return nil }
-func (*anything) valid() bool                { return true }
-
 // confirmation is the result of setWebhook and deleteWebhook.
 type confirmation bool
 
 func (c *confirmation) valid() bool { return bool(*c) }
+
+// anything is the result of a method that a bot has asked for.
+type anything struct{ confirmation }
+
+func (a *anything) UnmarshalJSON([]byte) error {
+	a.confirmation = true
+	return nil
+}
 
 // webhookInfo is the result of getWebhookInfo as it arrives: the own fields take
 // the place of the embedded ones.
@@ -69,17 +71,18 @@ func (i *webhookInfo) public(r redactor) WebhookInfo {
 }
 
 // read reads the answer and decodes it. One that is too long is no JSON where it is cut.
-func (c call) read(response *http.Response, result result) error {
+func read(response *http.Response, result result) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return c.unanswered(err)
+		return err
 	}
-	return c.decode(response.StatusCode, body, result)
+	return decode(response.StatusCode, body, result)
 }
 
-// decode decodes an answer's body. An error does not quote it: it may hold the request.
-func (c call) decode(status int, body []byte, result result) error {
-	var a answer
+// decode decodes an answer's body. If it is none of the Bot API's, the Error has no description:
+// the body may hold the request.
+func decode(status int, body []byte, result result) error {
+	a := answer{Result: result}
 	err := json.Unmarshal(body, &a)
 	switch {
 	case err == nil && !a.OK && a.Description != "":
@@ -88,9 +91,9 @@ func (c call) decode(status int, body []byte, result result) error {
 			code = status
 		}
 		wait := time.Duration(min(a.Parameters.RetryAfter, int64(maxRetryAfter/time.Second))) * time.Second
-		return &Error{Method: c.method, Code: code, Description: c.redact.text(a.Description), RetryAfter: max(0, wait)}
-	case err != nil || !a.OK || status/100 != 2 || json.Unmarshal(a.Result, result) != nil || !result.valid():
-		return c.fail("%s answers with HTTP status %d, but not as the Bot API does; check the api URL, and what answers in its place", c.server, status)
+		return &Error{Code: code, Description: a.Description, RetryAfter: max(0, wait)}
+	case err != nil || !a.OK || status/100 != 2 || !result.valid():
+		return &Error{Code: status}
 	}
 	return nil
 }

@@ -19,18 +19,33 @@ import (
 // checked before the call, and the secret, where it is configured. The URL may be
 // empty: not known yet. With local, a local Bot API server's looser rules hold.
 func (w Webhook) Check(local bool) error {
-	for _, field := range []struct {
-		name string
-		err  error
-	}{
-		{"url", w.checkURL(local)},
-		{"allowed_updates", w.checkAllowedUpdates()},
-		{"ip_address", w.checkIPAddress(local)},
-		{"max_connections", w.checkMaxConnections(local)},
-		{"certificate", w.checkCertificate()},
-	} {
-		if field.err != nil {
-			return fmt.Errorf("%s: %w", field.name, field.err)
+	if err := w.checkURL(local); err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	for _, name := range w.AllowedUpdates {
+		if !telegram.IsUpdateType(name) {
+			return fmt.Errorf("allowed_updates: %s is not the name of a type of update, such as message; name each by itself", telegram.Quote(name))
+		}
+	}
+	if w.IPAddress != "" {
+		addr, err := netip.ParseAddr(w.IPAddress)
+		if err != nil || !addr.Is4() {
+			return fmt.Errorf("ip_address: %s is not an IPv4 address, and Telegram uses no other", telegram.Quote(w.IPAddress))
+		}
+		if err := checkAddress(addr); err != nil && !local {
+			return fmt.Errorf("ip_address: %w", err)
+		}
+	}
+	limit := telegram.MaxConnections
+	if local {
+		limit = telegram.MaxLocalConnections
+	}
+	if w.MaxConnections < 1 || w.MaxConnections > limit {
+		return fmt.Errorf("max_connections: %d is not from 1 to %d", w.MaxConnections, limit)
+	}
+	if w.Certificate != nil { // whether it fits is for the caller, who knows what the site serves
+		if _, _, err := telegram.ParseUpload(w.Certificate); err != nil {
+			return fmt.Errorf("certificate: %w", err)
 		}
 	}
 	return nil
@@ -90,48 +105,4 @@ func checkAddress(addr netip.Addr) error {
 		return fmt.Errorf("%s is a reserved address, which Telegram does not reach", addr)
 	}
 	return nil
-}
-
-func (w Webhook) checkAllowedUpdates() error {
-	for _, name := range w.AllowedUpdates {
-		if !telegram.IsUpdateType(name) {
-			return fmt.Errorf("%s is not the name of a type of update, such as message; name each by itself", telegram.Quote(name))
-		}
-	}
-	return nil
-}
-
-func (w Webhook) checkIPAddress(local bool) error {
-	if w.IPAddress == "" {
-		return nil
-	}
-	addr, err := netip.ParseAddr(w.IPAddress)
-	if err != nil || !addr.Is4() {
-		return fmt.Errorf("%s is not an IPv4 address, and Telegram uses no other", telegram.Quote(w.IPAddress))
-	}
-	if local {
-		return nil
-	}
-	return checkAddress(addr)
-}
-
-func (w Webhook) checkMaxConnections(local bool) error {
-	limit := telegram.MaxConnections
-	if local {
-		limit = telegram.MaxLocalConnections
-	}
-	if w.MaxConnections < 1 || w.MaxConnections > limit {
-		return fmt.Errorf("%d is not from 1 to %d", w.MaxConnections, limit)
-	}
-	return nil
-}
-
-// checkCertificate checks the form of the file to upload. Whether it fits is for its
-// caller, who knows what the site serves.
-func (w Webhook) checkCertificate() error {
-	if w.Certificate == nil {
-		return nil
-	}
-	_, _, err := telegram.ParseUpload(w.Certificate)
-	return err
 }

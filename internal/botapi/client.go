@@ -23,7 +23,6 @@ const (
 type Client struct {
 	account *Account
 	http    *http.Client
-	slow    *http.Client // the same with the long time-out
 }
 
 // NewClient returns a client that uses the proxy named in the environment, or the
@@ -31,32 +30,24 @@ type Client struct {
 // elsewhere.
 func NewClient(account *Account, transport http.RoundTripper) *Client {
 	if transport == nil {
-		transport = newTransport()
+		// It keeps no connections. Calls are minutes apart, or wait for most of one, so a kept
+		// connection would be dead; and net/http logs what arrives on an idle one, with the
+		// token if the server echoes requests.
+		transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: 64 << 10,
+		}
 	}
-	quick := http.Client{
+	return &Client{account, &http.Client{
 		Transport:     transport,
-		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	slow := quick
-	slow.Timeout = longTimeout
-	return &Client{account, &quick, &slow}
+	}}
 }
 
 // IsSame reports whether both clients make the same calls.
 func (c *Client) IsSame(other *Client) bool {
 	return *c.endpoint("") == *other.endpoint("") // the token is in it
-}
-
-// newTransport makes a transport that keeps no connections. Calls are minutes
-// apart, or wait for most of one, so a kept connection would be dead; and net/http logs
-// what arrives on an idle one, with the token if the server echoes requests.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
 }
 
 // endpoint returns the URL of a method. It holds the token.
@@ -68,16 +59,26 @@ func (c *Client) endpoint(method string) *url.URL {
 	return u.JoinPath(method)
 }
 
+// call is a call of a method, with parameters or with a body that has them.
+type call struct {
+	method      string
+	parameters  []parameter
+	body        []byte
+	contentType string
+	secret      string // of the webhook, which errors hide too
+	long        bool   // it may take longer than others
+}
+
 // parameter is a parameter of a method.
 type parameter struct{ name, value string }
 
 const certificateName = "certificate" // of the one parameter that is a file
 
-// encode returns the body of a request, and its type. Writing to memory does not fail.
-func encode(parameters []parameter) (*bytes.Buffer, string) {
+// encode writes the parameters into the body. Writing to memory does not fail.
+func (c *call) encode() {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for _, p := range parameters {
+	for _, p := range c.parameters {
 		if p.name == certificateName {
 			file, _ := form.CreateFormFile(p.name, "certificate.pem")
 			_, _ = io.WriteString(file, p.value)
@@ -86,31 +87,29 @@ func encode(parameters []parameter) (*bytes.Buffer, string) {
 		}
 	}
 	_ = form.Close()
-	return &body, form.FormDataContentType()
+	c.body, c.contentType = body.Bytes(), form.FormDataContentType()
 }
 
-// do calls a method and decodes the result. Errors hide the webhook's secret too.
-func (c *Client) do(ctx context.Context, method, secret string, result result, parameters ...parameter) error {
-	if len(parameters) == 0 {
-		return c.send(ctx, c.http, method, secret, "", nil, result)
+// do makes a call and decodes the result.
+func (c *Client) do(ctx context.Context, call call, result result) error {
+	within := timeout
+	if call.long {
+		within = longTimeout
 	}
-	body, contentType := encode(parameters)
-	return c.send(ctx, c.http, method, secret, contentType, body.Bytes(), result)
-}
-
-// send calls a method with that body and decodes the result.
-func (c *Client) send(ctx context.Context, client *http.Client, method, secret, contentType string, body []byte, result result) error {
-	server := c.account.server
-	call := call{method, server.Scheme + "://" + server.Host, newRedactor(c.account, secret)}
-	request := (&http.Request{Method: http.MethodPost, URL: c.endpoint(method), Header: http.Header{}}).WithContext(ctx)
-	if len(body) > 0 {
-		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		request.Header.Set("Content-Type", contentType)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if len(call.parameters) > 0 {
+		call.encode()
 	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return call.unanswered(err)
+	request := (&http.Request{Method: http.MethodPost, URL: c.endpoint(call.method), Header: http.Header{}}).WithContext(ctx)
+	if len(call.body) > 0 {
+		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(call.body)), int64(len(call.body))
+		request.Header.Set("Content-Type", call.contentType)
 	}
-	defer answer.Body.Close()
-	return call.read(answer, result)
+	answer, err := c.http.Do(request)
+	if err == nil {
+		defer answer.Body.Close()
+		err = read(answer, result)
+	}
+	return c.explain(call, err)
 }

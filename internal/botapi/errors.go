@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -21,33 +20,33 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: refused with %d: %s", e.Method, e.Code, e.Description)
 }
 
-// IsUnresolved reports whether Telegram could not resolve the webhook's host. That comes
-// as 400 and is often over soon: a name may have been made a moment ago.
-func (e *Error) IsUnresolved() bool {
-	return strings.Contains(e.Description, "Failed to resolve host")
-}
-
-// call is what the errors of one call name and what they hide.
-type call struct {
-	method string
-	server string // scheme and host
-	redact redactor
-}
-
-// fail returns the error of a call that the Bot API did not answer. It wraps nothing:
-// errors of net/http hold the token, and those of a transport may.
-func (c call) fail(format string, args ...any) error {
-	return errors.New(c.method + ": " + c.redact.value(fmt.Sprintf(format, args...)))
-}
-
-// unanswered returns the error of a call to which no answer came, or not all of it.
-func (c call) unanswered(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
+// explain returns the error of a call without secrets. It wraps nothing: errors of
+// net/http hold the token, and those of a transport may.
+func (c *Client) explain(call call, err error) error {
+	if err == nil {
+		return nil
 	}
-	why := c.redact.text(err.Error())
+	redact := newRedactor(c.account, call.secret)
+	server := c.account.server.Scheme + "://" + c.account.server.Host
+	text := ""
+	if answer, ok := errors.AsType[*Error](err); ok && answer.Description != "" {
+		answer.Method, answer.Description = call.method, redact.text(answer.Description)
+		return answer
+	} else if ok {
+		text = fmt.Sprintf("%s answers with HTTP status %d, but not as the Bot API does; check the api URL, and what answers in its place", server, answer.Code)
+	} else {
+		text = fmt.Sprintf("no answer from %s: %s; check the network, DNS, the proxy (HTTPS_PROXY) and the api URL", server, redact.text(reason(err)))
+	}
+	return errors.New(redact.value(call.method + ": " + text))
+}
+
+// reason returns why no answer came, or not all of it.
+func reason(err error) string {
 	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
-		why = "time-out" // for which net/http has many words, and the same error is logged once
+		return "time-out" // for which net/http has many words, and the same error is logged once
 	}
-	return c.fail("no answer from %s: %s; check the network, DNS, the proxy (HTTPS_PROXY) and the api URL", c.server, why)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err.Error()
+	}
+	return err.Error()
 }

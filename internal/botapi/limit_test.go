@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // endless is the body of an answer that goes on for ever. It counts.
@@ -77,13 +75,13 @@ func FuzzDecode(f *testing.F) {
 		f.Add(200, []byte(body))
 		f.Add(429, []byte(body))
 	}
-	redact := newRedactor(account(f, plantedToken, "", false), plantedSecret)
+	c := client(f, "")
+	call := call{method: "getWebhookInfo", secret: plantedSecret}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		c := call{method: "getWebhookInfo", server: telegram.DefaultAPI, redact: redact}
 		var info webhookInfo
 		var ok confirmation
 		for _, into := range []result{&info, &ok} {
-			err := c.decode(status, body, into)
+			err := c.explain(call, decode(status, body, into))
 			if err == nil {
 				continue
 			}
@@ -95,10 +93,10 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("retry after %v", e.RetryAfter)
 			}
 		}
-		if c.decode(status, body, &info) != nil {
+		if decode(status, body, &info) != nil {
 			return
 		}
-		public := info.public(redact)
+		public := info.public(newRedactor(c.account, plantedSecret))
 		whole(t, public)
 		if _, err := json.Marshal(public); err != nil {
 			t.Errorf("no JSON form: %v", err)

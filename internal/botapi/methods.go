@@ -47,7 +47,7 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 	if pem := bytes.TrimSpace(w.Certificate); len(pem) > 0 {
 		parameters = append(parameters, parameter{certificateName, string(pem)})
 	}
-	return c.do(ctx, "setWebhook", w.Secret, new(confirmation), parameters...)
+	return c.do(ctx, call{method: "setWebhook", parameters: parameters, secret: w.Secret}, new(confirmation))
 }
 
 var dropPendingUpdates = parameter{"drop_pending_updates", "true"}
@@ -59,13 +59,13 @@ func (c *Client) DeleteWebhook(ctx context.Context, drop bool) error {
 	if drop {
 		parameters = append(parameters, dropPendingUpdates)
 	}
-	return c.do(ctx, "deleteWebhook", "", new(confirmation), parameters...)
+	return c.do(ctx, call{method: "deleteWebhook", parameters: parameters}, new(confirmation))
 }
 
 // GetWebhookInfo returns what is registered.
 func (c *Client) GetWebhookInfo(ctx context.Context) (WebhookInfo, error) {
 	var info webhookInfo
-	if err := c.do(ctx, "getWebhookInfo", "", &info); err != nil {
+	if err := c.do(ctx, call{method: "getWebhookInfo"}, &info); err != nil {
 		return WebhookInfo{}, err
 	}
 	return info.public(newRedactor(c.account, "")), nil

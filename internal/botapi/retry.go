@@ -3,6 +3,7 @@ package botapi
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -13,7 +14,7 @@ func Remedy(err error) (remedy string, lasting bool) {
 	switch {
 	case !refused || refusal.Code >= 500:
 		return "none at first: it is tried again; if it goes on, see whether this machine reaches the Bot API and Caddy's storage", false
-	case refusal.IsUnresolved():
+	case strings.Contains(refusal.Description, "Failed to resolve host"): // comes as 400; a name may have been made a moment ago
 		return "see whether the host of the webhook has an A record; it is tried again soon", false
 	case refusal.Code == 401 || refusal.Code == 404:
 		return "check bot_token: Telegram does not know it", true
@@ -43,8 +44,5 @@ func (b *Backoff) After(err error, lasting bool) time.Duration {
 
 // Jitter spreads what many nodes do at the same time over a fifth of it.
 func Jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
 	return d - d/10 + rand.N(d/5+1)
 }

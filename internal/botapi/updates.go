@@ -23,14 +23,13 @@ const LongPoll = 50 * time.Second
 // GetUpdates returns the earliest updates that have not been confirmed, each as it is on
 // the wire.
 func (c *Client) GetUpdates(ctx context.Context, p Poll) ([]json.RawMessage, error) {
-	body, contentType := encode([]parameter{
+	var updates updateList
+	err := c.do(ctx, call{method: "getUpdates", long: true, parameters: []parameter{
 		{"offset", strconv.FormatInt(p.Offset, 10)},
 		{"limit", strconv.Itoa(p.Limit)},
 		{"timeout", strconv.Itoa(int(p.Timeout.Seconds()))},
 		{"allowed_updates", typeList(p.AllowedUpdates)},
-	})
-	var updates updateList
-	err := c.send(ctx, c.slow, "getUpdates", "", contentType, body.Bytes(), &updates)
+	}}, &updates)
 	return updates, err
 }
 
@@ -47,5 +46,5 @@ func (c *Client) Run(ctx context.Context, method, contentType string, body []byt
 	if method == "" || len(method) > longest || strings.Trim(strings.ToLower(method), "abcdefghijklmnopqrstuvwxyz") != "" {
 		return errors.New("the method in the answer is not the name of one")
 	}
-	return c.send(ctx, c.slow, method, "", contentType, body, new(anything))
+	return c.do(ctx, call{method: method, long: true, body: body, contentType: contentType}, new(anything))
 }

@@ -12,23 +12,18 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// deliver tries to deliver an update, and lets its queue go on.
-func (p *Poller) deliver(c Config, u *update, end chan<- struct{}) {
+// deliver tries to deliver an update, lets its queue go on, and tells everybody of a failed
+// try, unless that was done a moment ago.
+func (p *Poller) deliver(c Config, u *update) {
 	answer := try(c, u.body)
 	waiting := p.judge(u, answer)
-	close(end)
-	if answer.Delivered() {
+	report := false
+	if !answer.Delivered() {
+		p.failures.Do(func() { report = true })
+	}
+	if !report {
 		return
 	}
-	now := false
-	p.failures.Do(func() { now = true })
-	if now {
-		reportFailure(c, u, answer, waiting)
-	}
-}
-
-// reportFailure tells everybody of a failed try.
-func reportFailure(c Config, u *update, answer *telegram.Answer, waiting int) {
 	text := answer.LastError()
 	if answer.Err != nil {
 		text = cmp.Or(text, answer.Err.Error())
@@ -59,15 +54,14 @@ const maxMethod = 64
 func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.underWay, u)
+	p.underWay--
+	u.underWay = false
 	if answer.Delivered() {
 		u.taken = true
 	} else {
 		pause := u.retries.Failed(answer.RetryAfter(), rand.IntN)
 		u.due = time.Now().Add(pause)
-		if pause > 0 && !p.closed {
-			time.AfterFunc(pause, p.resume)
-		}
+		time.AfterFunc(pause, p.resume)
 	}
 	p.dispatch()
 	return p.waiting()

@@ -25,56 +25,46 @@ const (
 	grace = 2 * time.Second // for what is to be done after Stop
 )
 
-// webhookError is a webhook that is set, so that nothing can be fetched.
-type webhookError struct{ url string }
-
-func (e webhookError) Error() string {
-	return fmt.Sprintf("updates go to the webhook %s, so they cannot be fetched", e.url)
+// obstacle is why nothing can be fetched: a webhook, or somebody else who fetches.
+type obstacle struct {
+	error
+	remedy string
 }
 
-// conflictError is a call that ended because somebody else made one.
-type conflictError struct{ error }
-
-func (e conflictError) Unwrap() error { return e.error }
-
-// fetch makes an attempt, reports what has come of it, and waits for the next.
-func (p *Poller) fetch(ctx context.Context) {
-	ctx, c := p.beginAttempt(ctx)
-	pause, err := p.attempt(ctx, c)
-	if ctx.Err() != nil {
-		return
-	}
-	progress := p.progress
-	if err != nil {
-		pause, progress = p.fail(c, err), nil
+// fetch makes an attempt, reports what has come of it, and waits for the next. After Stop
+// it waits for the end of a delivery.
+func (p *Poller) fetch() {
+	ctx, c, serving := p.beginAttempt()
+	progress, pause := p.progress, (<-chan time.Time)(nil)
+	if serving {
+		wait, err := p.attempt(ctx, c)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			wait, progress = p.fail(c, err), nil
+		}
+		pause = time.After(wait)
 	}
 	select {
-	case <-time.After(pause):
+	case <-pause:
 	case <-progress:
 	case <-ctx.Done():
 	}
 }
 
 // beginAttempt returns the context of an attempt and the configuration that it works for.
-func (p *Poller) beginAttempt(ctx context.Context) (context.Context, Config) {
+func (p *Poller) beginAttempt() (ctx context.Context, c Config, serving bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.interrupt() // releases the attempt before
-	ctx, p.interrupt = context.WithCancel(ctx)
-	return ctx, p.config
+	ctx, p.interrupt = context.WithCancel(context.Background())
+	return ctx, p.config, p.serving
 }
 
-// endAttempt ends the attempt under way, and the next one begins.
-func (p *Poller) endAttempt() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.interrupt()
-}
-
-// attempt fetches updates once, if that is for this process and no webhook is set. It
-// returns when to make the next attempt, unless there is progress before.
+// attempt fetches updates once, if that is for this process. It returns when to make the
+// next attempt, unless there is progress before.
 func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, err error) {
-	defer catchPanic(c.Logger, &err)
 	if !p.lease.held.Load() {
 		holder, err := p.look(ctx, c)
 		if err != nil {
@@ -84,28 +74,16 @@ func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, er
 			p.report(c, Status{State: Standby, LeaseHolder: holder})
 			return botapi.Jitter(leaseInterval), nil
 		}
-		p.noWebhook = false
 	}
-	if err := p.lookForWebhook(ctx, c); err != nil {
-		return 0, err
-	}
-	call := botapi.Poll{Limit: 1, AllowedUpdates: c.AllowedUpdates}
-	inWindow := p.confirmable()
-	call.Offset = p.offset
-	if inWindow < maxWindow {
-		call.Limit = maxWindow
-	}
-	if inWindow == 0 && p.healthy { // otherwise the answer at once shows that all is well again
-		call.Timeout = botapi.LongPoll
-	}
+	call := p.nextCall(c)
 	begin := time.Now()
 	fetched, err := c.API.GetUpdates(ctx, call)
 	if err != nil {
 		return 0, p.examine(ctx, c, err)
 	}
-	p.confirmed, p.healthy = call.Offset, true
+	p.confirmed = call.Offset
 	p.add(fetched)
-	if time.Since(p.conflictAt) > conflictTime {
+	if !p.isContested() {
 		p.backoff = 0
 		p.report(c, Status{State: Polling})
 	}
@@ -115,26 +93,29 @@ func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, er
 	return pollInterval, nil
 }
 
-// lookForWebhook asks Telegram whether a webhook is set, unless that is known. What was
-// not taken is then left to it.
-func (p *Poller) lookForWebhook(ctx context.Context, c Config) error {
-	if p.noWebhook {
-		return nil
+// nextCall returns the call that confirms what was taken and fetches more.
+func (p *Poller) nextCall(c Config) botapi.Poll {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.progress:
+	default:
 	}
-	info, err := c.API.GetWebhookInfo(ctx)
-	if err != nil {
-		return err
+	p.dropTaken()
+	call := botapi.Poll{Offset: p.offset, Limit: maxWindow, AllowedUpdates: c.AllowedUpdates}
+	switch {
+	case len(p.window) == maxWindow:
+		call.Limit = 1 // no others come
+	case len(p.window) == 0 && (p.status.State == Polling || p.isContested()):
+		call.Timeout = botapi.LongPoll // otherwise the answer at once shows that all is well again
 	}
-	if info.URL != "" {
-		p.forget()
-		return webhookError{info.URL}
-	}
-	p.noWebhook = true
-	return nil
+	return call
 }
 
-// examine finds out more about an error of getUpdates: whether another process has the
-// lease, or a webhook is set.
+func (p *Poller) isContested() bool { return time.Since(p.conflictAt) <= conflictTime }
+
+// examine finds out more about an error of getUpdates. A conflict may be with a process
+// that has taken the lease, with a webhook, or with another program.
 func (p *Poller) examine(ctx context.Context, c Config, err error) error {
 	if refusal, ok := errors.AsType[*botapi.Error](err); !ok || refusal.Code != http.StatusConflict {
 		return err
@@ -146,27 +127,22 @@ func (p *Poller) examine(ctx context.Context, c Config, err error) error {
 	if leaseErr != nil { // another process may have taken it meanwhile
 		p.lease.held.Store(false)
 	}
-	p.noWebhook = false
-	if webhook, ok := errors.AsType[webhookError](p.lookForWebhook(ctx, c)); ok {
-		return webhook
+	if info, err := c.API.GetWebhookInfo(ctx); err == nil && info.URL != "" {
+		p.forget() // the webhook gets what was not taken
+		return obstacle{fmt.Errorf("updates go to the webhook %s, so they cannot be fetched", info.URL), webhookRemedy}
 	}
 	p.conflictAt = time.Now()
-	return conflictError{err}
+	return obstacle{err, conflictRemedy}
 }
 
 // fail reports an error, and returns how long to wait after it.
 func (p *Poller) fail(c Config, err error) time.Duration {
-	_, inTheWay := errors.AsType[webhookError](err)
-	_, p.healthy = errors.AsType[conflictError](err)
 	remedy, lasting := botapi.Remedy(err)
-	switch {
-	case inTheWay:
-		remedy = webhookRemedy
-	case p.healthy:
-		remedy = conflictRemedy
+	if o, ok := errors.AsType[obstacle](err); ok {
+		remedy, err = o.remedy, o.error
 	}
 	p.report(c, Status{State: Failing, Detail: err.Error(), Remedy: remedy})
-	if inTheWay {
+	if remedy == webhookRemedy {
 		return botapi.Jitter(webhookInterval)
 	}
 	return p.backoff.After(err, lasting)
@@ -174,7 +150,6 @@ func (p *Poller) fail(c Config, err error) time.Duration {
 
 // confirm confirms what was taken since the last call, so that nobody gets it again.
 func (p *Poller) confirm() {
-	p.confirmable()
 	if p.offset == p.confirmed || !p.lease.held.Load() {
 		return
 	}

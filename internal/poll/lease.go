@@ -37,99 +37,89 @@ type lease struct {
 	otherSince time.Time     // since when it has not changed
 }
 
+func leaseKey(c Config) string { return path.Join(c.Prefix, "poll.json") }
+
 // leaseRecord is what is in storage.
 type leaseRecord struct {
 	Process string    `json:"process"`
 	Until   time.Time `json:"until"`
 }
 
-// acquire takes the lease or renews it, and returns the process that has it instead, if
-// one has. After an error it is held if it was before.
-func (l *lease) acquire(ctx context.Context, c Config) (holder string, err error) {
-	err = l.locked(ctx, c, func(ctx context.Context) error {
-		content, err := c.Storage.Load(ctx, leaseKey(c))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
-		}
-		now := time.Now()
-		var found leaseRecord
-		if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found, now) {
-			holder = found.Process
-			l.held.Store(false)
-			return nil
-		}
-		content, err = json.Marshal(leaseRecord{c.Process, now.Add(leaseTime)})
-		if err == nil {
-			err = c.Storage.Store(ctx, leaseKey(c), content)
-		}
-		if err != nil {
-			return fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
-		}
-		l.held.Store(true)
-		return nil
-	})
-	return holder, err
+// look takes the lease or renews it, and returns the process that has it instead, if one
+// has: then nothing more is begun. After an error the lease is held if it was before.
+func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) {
+	defer catchPanic(c.Logger, &err)
+	l := &p.lease
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	unlock, err := lock(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	content, err := c.Storage.Load(ctx, leaseKey(c))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
+	}
+	var found leaseRecord
+	if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found) {
+		l.held.Store(false)
+		p.forget()
+		return found.Process, nil
+	}
+	content, _ = json.Marshal(leaseRecord{c.Process, time.Now().Add(leaseTime)})
+	if err := c.Storage.Store(ctx, leaseKey(c), content); err != nil {
+		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
+	}
+	l.held.Store(true)
+	return "", nil
 }
 
 // lasts reports whether the lease of another process lasts. One that has not been renewed
 // for its time does not, whatever the other's clock has put there.
-func (l *lease) lasts(content []byte, record leaseRecord, now time.Time) bool {
+func (l *lease) lasts(content []byte, record leaseRecord) bool {
+	now := time.Now()
 	if !bytes.Equal(content, l.other) {
 		l.other, l.otherSince = content, now
 	}
 	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
 }
 
-// giveBack deletes the lease, if this process has it. If that fails, it ends by itself.
-func (l *lease) giveBack(c Config) {
-	if !l.held.Swap(false) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+// lock locks the lease in storage, or returns without that if it has waited for long. A
+// lock that is not given back makes the next process wait.
+func lock(ctx context.Context, c Config) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	_ = l.locked(ctx, c, func(ctx context.Context) error {
-		var found leaseRecord
-		content, err := c.Storage.Load(ctx, leaseKey(c))
-		if err != nil || json.Unmarshal(content, &found) != nil || found.Process != c.Process {
-			return err
-		}
-		return c.Storage.Delete(ctx, leaseKey(c))
-	})
-}
-
-func leaseKey(c Config) string { return path.Join(c.Prefix, "poll.json") }
-
-// locked calls f while it holds the lease's lock in storage, or without it if it has
-// waited for long. A lock that is not given back makes the next process wait.
-func (l *lease) locked(ctx context.Context, c Config, f func(context.Context) error) (err error) {
-	l.turn <- struct{}{}
-	defer func() { <-l.turn }()
-	defer catchPanic(c.Logger, &err)
-	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	waiting, stop := context.WithTimeout(ctx, lockTimeout)
-	defer stop()
 	name := path.Join(c.Prefix, "poll")
 	switch err := c.Storage.Lock(waiting, name); {
 	case err == nil:
-		defer func() {
+		return func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 			defer cancel()
 			_ = c.Storage.Unlock(ctx, name)
-		}()
+		}, nil
 	case waiting.Err() == nil || ctx.Err() != nil:
-		return fmt.Errorf("waiting for the lock in storage: %w", err)
+		return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
 	}
-	return f(ctx)
+	return func() {}, nil
 }
 
-// look takes or renews the lease. If another process has it, nothing more is begun.
-func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) {
-	holder, err = p.lease.acquire(ctx, c)
-	if holder != "" {
-		p.forget()
+// giveBack deletes the lease, if this process has it. If that fails, it ends by itself.
+func (p *Poller) giveBack() {
+	if !p.lease.held.Swap(false) {
+		return
 	}
-	return holder, err
+	c := p.currentConfig()
+	defer catchPanic(c.Logger, new(error))
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var found leaseRecord
+	content, err := c.Storage.Load(ctx, leaseKey(c))
+	if err == nil && json.Unmarshal(content, &found) == nil && found.Process == c.Process {
+		_ = c.Storage.Delete(ctx, leaseKey(c))
+	}
 }
 
 // renewLease renews the lease as long as this process has it.
@@ -151,7 +141,9 @@ func (p *Poller) renewLease(ctx context.Context) {
 		}
 		failed = err != nil
 		if holder != "" {
-			p.endAttempt()
+			p.mu.Lock()
+			p.interrupt()
+			p.mu.Unlock()
 		}
 	}
 }

@@ -11,7 +11,6 @@ package poll
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -53,28 +52,24 @@ type Config struct {
 type Poller struct {
 	progress chan struct{} // filled when fetching again is likely to bring something
 	lease    lease
+	failures rate.Sometimes // bounds how often failed deliveries are reported
 
 	// The following fields belong to the goroutine that fetches.
 	offset     int64     // confirms all updates before it
 	confirmed  int64     // the offset that Telegram has
-	healthy    bool      // the last call was answered, or ended by somebody else's
-	noWebhook  bool      // Telegram has said so, and no conflict has come since
 	conflictAt time.Time // when somebody else last fetched
 	backoff    botapi.Backoff
 	reported   boundedlog.Repeated // why updates are not fetched
 
-	failures rate.Sometimes // bounds how often failed deliveries are reported
-
 	mu        sync.Mutex
 	config    Config
 	status    Status
-	stop      context.CancelFunc // ends fetching; nil after Stop
-	closed    bool               // nothing is fetched or begun: stopped, and not yet begun again
-	ended     chan struct{}      // closed when everything after stop is done; nil before the first start
+	serving   bool               // between Serve and Stop: updates are fetched, and deliveries begin
+	ended     chan struct{}      // closed when everything after Stop is done; nil if nothing runs
 	interrupt context.CancelFunc // ends the attempt under way and the pause after it
 	window    []*update
-	crowded   bool                      // the window is full of what fails, which was logged
-	underWay  map[*update]chan struct{} // deliveries; each channel is closed at the end
+	crowded   bool // the window is full of what fails, which was logged
+	underWay  int  // deliveries
 }
 
 // New returns a poller that does nothing yet.
@@ -84,7 +79,6 @@ func New() *Poller {
 		lease:     lease{turn: make(chan struct{}, 1)},
 		failures:  rate.Sometimes{Interval: 5 * time.Minute},
 		interrupt: func() {},
-		underWay:  make(map[*update]chan struct{}),
 	}
 }
 
@@ -94,18 +88,15 @@ func (p *Poller) Serve(c Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.config
-	p.config = c
-	if before.API == nil || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == Failing {
+	if !p.serving || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == Failing {
 		p.interrupt() // a call with other parameters, or a pause after an error
 	}
-	if p.stop != nil {
-		p.dispatch()
-		return
+	p.config, p.serving = c, true
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+		go p.run()
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	last := p.ended
-	p.stop, p.ended = stop, make(chan struct{})
-	go p.run(ctx, last, p.ended)
+	p.dispatch()
 }
 
 // Stop ends fetching. Deliveries under way go on, and no other begins.
@@ -115,69 +106,69 @@ func (p *Poller) Stop() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stop != nil {
-		p.stop()
-		p.stop, p.closed = nil, true
-	}
+	p.serving = false
+	p.interrupt()
 }
 
-// Wait returns when the deliveries that are under way have ended, and after Stop
-// when all is confirmed and the lease given back, or when the context ends.
+// Wait returns after Stop when the deliveries have ended, all is confirmed and the lease
+// given back, or when the context ends.
 func (p *Poller) Wait(ctx context.Context) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
-	ends := slices.Collect(maps.Values(p.underWay))
-	if p.stop == nil && p.ended != nil {
-		ends = append(ends, p.ended)
-	}
+	ended := p.ended
+	idle := p.serving || ended == nil
 	p.mu.Unlock()
-	for _, end := range ends {
-		select {
-		case <-end:
-		case <-ctx.Done():
-			return
+	if idle {
+		return
+	}
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// run fetches until Stop, and then brings everything to its end. It goes on if Serve is
+// called meanwhile.
+func (p *Poller) run() {
+	for !p.hasEnded() {
+		ctx, cancel := context.WithCancel(context.Background())
+		var renewing sync.WaitGroup
+		renewing.Go(func() { p.renewLease(ctx) })
+		for !p.isDone() {
+			p.fetch()
 		}
+		p.confirm()
+		cancel()
+		renewing.Wait()
+		p.giveBack()
+		p.setStatus(Status{})
 	}
 }
 
-// run fetches until the context ends, once the run before has ended.
-func (p *Poller) run(ctx context.Context, before <-chan struct{}, ended chan<- struct{}) {
-	defer close(ended)
-	if before != nil {
-		<-before
-	}
-	p.open(ctx)
-	p.healthy, p.noWebhook = false, false
-	renewing, stopRenewing := context.WithCancel(context.Background())
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		p.renewLease(renewing)
-	}()
-	for ctx.Err() == nil {
-		p.fetch(ctx)
-	}
-	p.mu.Lock()
-	underWay := slices.Collect(maps.Values(p.underWay))
-	p.mu.Unlock()
-	for _, end := range underWay { // no other begins
-		<-end
-	}
-	p.confirm()
-	p.forget()
-	stopRenewing()
-	<-renewed
-	p.lease.giveBack(p.currentConfig())
-	p.setStatus(Status{})
-}
-
-// open lets deliveries begin, unless Stop was called meanwhile.
-func (p *Poller) open(ctx context.Context) {
+// isDone reports whether nothing is to be fetched and no delivery is under way. Then it
+// leaves what was not taken to whoever fetches next.
+func (p *Poller) isDone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = ctx.Err() != nil
+	if p.serving || p.underWay > 0 {
+		return false
+	}
+	p.dropTaken()
+	p.window = nil
+	return true
+}
+
+// hasEnded reports whether Serve was not called since Stop. Then the next call of it begins anew.
+func (p *Poller) hasEnded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.serving {
+		close(p.ended)
+		p.ended = nil
+	}
+	return !p.serving
 }
 
 // currentConfig returns the configuration that holds at the moment.

@@ -1,7 +1,6 @@
 package poll
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -19,11 +18,12 @@ const maxWindow = 100
 // update is one that was fetched and is not confirmed.
 type update struct {
 	telegram.Update
-	body    []byte    // as it was fetched
-	since   time.Time // its age counts from here
-	due     time.Time // when it may be tried
-	retries telegram.Retries
-	taken   bool // or expired
+	body     []byte    // as it was fetched
+	since    time.Time // its age counts from here
+	due      time.Time // when it may be tried
+	retries  telegram.Retries
+	underWay bool
+	taken    bool // or expired
 }
 
 // expired reports whether Telegram does not try an update any more.
@@ -33,17 +33,13 @@ func (u *update) expired(now time.Time) bool { return now.Sub(u.since) > telegra
 func (p *Poller) add(fetched []json.RawMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if !p.serving {
 		return
 	}
 	now := time.Now()
 	p.status.FetchedAt = now
-	last, returned := int64(0), make(map[int64]bool)
-	for i, body := range fetched {
-		if i < len(p.window) && bytes.Equal(p.window[i].body, body) { // most come again as they are
-			last, returned[p.window[i].ID] = p.window[i].ID, true
-			continue
-		}
+	last, returned := int64(0), make(map[int64]bool, len(fetched))
+	for _, body := range fetched {
 		u := telegram.ParseUpdate(body)
 		last, returned[u.ID] = u.ID, true
 		known := slices.ContainsFunc(p.window, func(w *update) bool { return w.ID == u.ID })
@@ -53,7 +49,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	}
 	// An update that does not come again has expired at Telegram, or was dropped there.
 	p.window = slices.DeleteFunc(p.window, func(w *update) bool {
-		gone := p.underWay[w] == nil && !returned[w.ID] && (w.ID < last || len(fetched) == 0)
+		gone := !w.underWay && !returned[w.ID] && (w.ID < last || len(fetched) == 0)
 		if gone && !w.taken {
 			p.expire(w)
 		}
@@ -63,20 +59,13 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	p.reportCrowded()
 }
 
-// confirmable removes what was taken from the beginning of the window, and moves the
-// offset past it. It reports how much is left.
-func (p *Poller) confirmable() (left int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-p.progress:
-	default:
-	}
+// dropTaken removes what was taken from the beginning of the window, and moves the offset
+// past it. The lock is held.
+func (p *Poller) dropTaken() {
 	for len(p.window) > 0 && p.window[0].taken {
 		p.offset = p.window[0].ID + 1
 		p.window = p.window[1:]
 	}
-	return len(p.window)
 }
 
 // forget leaves the updates in the window to whoever fetches them next.
@@ -88,7 +77,7 @@ func (p *Poller) forget() {
 
 // heads returns the first update of each queue, those that are due for longest first.
 func (p *Poller) heads() (heads []*update) {
-	seen := make(map[int64]bool)
+	seen := make(map[int64]bool, len(p.window))
 	for _, u := range p.window {
 		if !u.taken && !seen[u.Queue] {
 			seen[u.Queue] = u.Queue != 0
@@ -101,28 +90,33 @@ func (p *Poller) heads() (heads []*update) {
 
 // dispatch begins the deliveries that may begin now. The lock is held.
 func (p *Poller) dispatch() {
-	if p.closed {
+	if !p.serving {
+		p.signalProgress()
 		return
 	}
 	now, limit := time.Now(), cmp.Or(p.config.MaxConnections, telegram.DefaultMaxConnections)
 	for _, u := range p.window {
-		if !u.taken && p.underWay[u] == nil && u.expired(now) {
+		if !u.taken && !u.underWay && u.expired(now) {
 			p.expire(u)
 		}
 	}
 	for _, u := range p.heads() {
-		if len(p.underWay) < limit && p.underWay[u] == nil && !u.due.After(now) {
-			end := make(chan struct{})
-			p.underWay[u] = end
-			go p.deliver(p.config, u, end)
+		if p.underWay < limit && !u.underWay && !u.due.After(now) {
+			p.underWay++
+			u.underWay = true
+			go p.deliver(p.config, u)
 		}
 	}
 	taken := slices.IndexFunc(p.window, func(u *update) bool { return !u.taken })
 	if len(p.window) > 0 && taken < 0 || taken >= maxWindow*3/4 { // everything, or enough to be worth a call
-		select {
-		case p.progress <- struct{}{}:
-		default:
-		}
+		p.signalProgress()
+	}
+}
+
+func (p *Poller) signalProgress() {
+	select {
+	case p.progress <- struct{}{}:
+	default:
 	}
 }
 

@@ -1,10 +1,10 @@
 package site
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
-	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,7 +18,7 @@ import (
 )
 
 // Inside sends requests to a server of this process as Telegram would send them from
-// outside: through all of the server's routes, over a connection in memory.
+// outside: through all of the server's routes.
 type Inside struct {
 	Server  *caddyhttp.Server
 	Target  telegram.Target
@@ -54,26 +54,30 @@ func MarkOf(r *http.Request) *Mark {
 }
 
 // Send sends a request with an update, and without a secret. The answer is read as
-// Telegram reads it. A handler that panics ends the connection and not the process.
+// Telegram reads it. A handler that panics ends the request and not the process.
 func (in Inside) Send(mark *Mark, update []byte, within time.Duration) *telegram.Answer {
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	server := http.Server{
-		Handler:  in,
-		ErrorLog: log.New(io.Discard, "", 0), // it would have the panics, which may hold anything
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, markKey{}, mark)
-		},
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), markKey{}, mark))
+	defer cancel()
+	r, err := in.request(ctx, update)
+	if err != nil {
+		return &telegram.Answer{Err: err}
 	}
-	listener := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
-	listener.conn <- theirs
-	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
-	return telegram.Exchange(ours, in.Target.Request("", update), time.Now().Add(within))
+	answer := make(chan *telegram.Answer, 1)
+	go func() { answer <- answerOf(in.Server, r) }()
+	select {
+	case a := <-answer:
+		return a
+	case <-time.After(within):
+		return &telegram.Answer{Err: telegram.ErrReadTimeout}
+	}
 }
 
-// ServeHTTP tells the server where the request comes from.
-func (in Inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// request returns a request as the server would have it from Telegram.
+func (in Inside) request(ctx context.Context, update []byte) (*http.Request, error) {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(in.Target.Request("", update))))
+	if err != nil {
+		return nil, err
+	}
 	r.RemoteAddr = netip.AddrPortFrom(in.Client, 443).String()
 	if in.OverTLS {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256, HandshakeComplete: true}
@@ -84,7 +88,7 @@ func (in Inside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("X-Forwarded-Proto", "https")
 	}
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: in.Target.Port}
-	in.Server.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local)))
+	return r.WithContext(context.WithValue(ctx, http.LocalAddrContextKey, local)), nil
 }
 
 // HasSite reports whether the server has a route for the target's host.
@@ -111,25 +115,3 @@ func matchesHost(set caddyhttp.MatcherSet, r *http.Request) bool {
 	}
 	return true
 }
-
-// oneConn is a listener for one connection.
-type oneConn struct {
-	conn   chan net.Conn
-	closed chan struct{}
-}
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conn:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *oneConn) Close() error {
-	close(l.closed)
-	return nil
-}
-
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,6 +1,8 @@
 package telegram
 
-import "time"
+import (
+	"time"
+)
 
 // maxPause is from where on the pauses do not grow: the pause is a random time
 // between this and twice as much.

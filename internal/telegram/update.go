@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"cmp"
+	"encoding/json"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -68,6 +69,9 @@ type Update struct {
 // ParseUpdate finds out what decides about an update's delivery. What is not an
 // update has no id and a queue of its own.
 func ParseUpdate(body []byte) (u Update) {
+	if !json.Valid(body) {
+		return u
+	}
 	var content gjson.Result
 	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
 		if key.Str == "update_id" {

@@ -144,7 +144,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "name":
 		h.Name, err = args.One(d, option)
 	default:
-		err = d.Err("unknown subdirective of telegram_webhook") // which may be a secret in the wrong place
+		err = args.Unknown(d, option, "telegram_webhook")
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		"257 characters":             {"telegram_webhook " + strings.Repeat("x", 257), "secret: has 257 characters; Telegram takes 1 to 256, at Caddyfile:2"},
 		"secrets on line and block":  {"telegram_webhook abcdefghijklmnop {\nsecret def\n}", "secret: is given twice, at Caddyfile:3"},
 		"secret twice":               {"telegram_webhook {\nsecret abcdefghijklmnop\nsecret abcdefghijklmnop\n}", "secret: is given twice, at Caddyfile:4"},
-		"unknown":                    {"telegram_webhook abcdefghijklmnop {\nsecrets abc\n}", `unknown subdirective of telegram_webhook, at Caddyfile:3`},
+		"unknown":                    {"telegram_webhook abcdefghijklmnop {\nsecrets abc\n}", `unknown subdirective "secrets" of telegram_webhook, at Caddyfile:3`},
 		"a secret as subdirective":   {"telegram_webhook {\n4c5d2a7f9e\n}", "unknown subdirective of telegram_webhook, at Caddyfile:3"},
 		"dedupe: a word":             {"telegram_webhook abcdefghijklmnop {\ndedupe on\n}", `dedupe: "on" is not a number of updates from 1 to 1000000, at Caddyfile:3`},
 		"dedupe: none":               {"telegram_webhook abcdefghijklmnop {\ndedupe 0\n}", `dedupe: "0" is not a number of updates from 1 to 1000000, at Caddyfile:3`},
@@ -166,7 +166,7 @@ func TestWrongListenerWrappers(t *testing.T) {
 		"penalty 5 1m off":                `penalty: "off" is not a duration such as 1m`,
 		"penalty 5 1m 1m 1m":              "penalty: has one argument too many",
 		"penalty\npenalty":                "penalty: is given twice",
-		"bann 5":                          `unknown subdirective of the listener wrapper telegram_webhook`,
+		"bann 5":                          `unknown subdirective "bann" of the listener wrapper telegram_webhook`,
 	} {
 		_, err := adapt("{\nservers {\nlistener_wrappers {\ntelegram_webhook {\n" + lines + "\n}\ntls\n}\n}\n}\nlocalhost\n")
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -5,6 +5,7 @@ package args
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -100,4 +101,13 @@ func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error)
 		return 0, d.Errf("%s: %s is neither \"off\" nor a duration such as 5s", field, telegram.Quote(arg))
 	}
 	return caddy.Duration(wait), nil
+}
+
+// Unknown returns the error of a subdirective that does not exist. It names one that may be
+// mistyped, but not one that may be a secret in the wrong place.
+func Unknown(d *caddyfile.Dispenser, option, of string) error {
+	if len(option) > 20 || strings.Trim(option, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return d.Errf("unknown subdirective of %s", of)
+	}
+	return d.Errf("unknown subdirective %q of %s", option, of)
 }

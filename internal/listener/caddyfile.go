@@ -44,7 +44,7 @@ func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case option == "only", option == "penalty":
 			err = d.Errf("%s: is given twice", option)
 		default:
-			err = d.Err("unknown subdirective of the listener wrapper telegram_webhook")
+			err = args.Unknown(d, option, "the listener wrapper telegram_webhook")
 		}
 		if err != nil {
 			return err

@@ -180,6 +180,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
+// resultNames returns the names of all results, in their order.
+func resultNames() []string {
+	names := make([]string, len(results))
+	for i, r := range results {
+		names[i] = r.name
+	}
+	return names
+}
+
 // warn tells what loads but is not as safe as it could be.
 func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)

@@ -57,14 +57,6 @@ var results = []struct {
 	tooLarge:       {"too_large", http.StatusRequestEntityTooLarge, false},
 }
 
-func resultNames() []string {
-	names := make([]string, len(results))
-	for i, r := range results {
-		names[i] = r.name
-	}
-	return names
-}
-
 // ServeHTTP lets a genuine update through to the next handler and refuses
 // anything else. It answers every request itself and returns no error. A trial of
 // the webhook's address ends here.

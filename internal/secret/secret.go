@@ -3,7 +3,7 @@
 //   - secret.go: the form of a secret, new secrets, the options of a rotation
 //   - set.go: accepted secrets, compared in constant time
 //   - source.go: the interface of both sources; configured secrets
-//   - kept.go, rotate.go, record.go: secrets made by the gate and kept in storage
+//   - kept.go, rotate.go, store.go, record.go: secrets made by the gate and kept in storage
 package secret
 
 import (

@@ -71,6 +71,13 @@ func (w *Webhook) state() status.Webhook {
 	if r := w.settings.Registration; r != nil {
 		s.IPAddress = r.Parameters.IPAddress
 	}
+	if w.settings.Registration != nil {
+		health := process.storage.Status()
+		s.Storage = &status.Storage{
+			Module: strings.TrimPrefix(fmt.Sprintf("%T", w.ctx.Storage()), "*"),
+			ReadAt: health.ReadAt, WrittenAt: health.WrittenAt, AwaySince: health.AwaySince,
+		}
+	}
 	if running := w.registrar.Load(); running != nil {
 		addRegistration(&s, running.Status())
 	}
@@ -86,6 +93,7 @@ func addRegistration(s *status.Webhook, r registrar.Status) {
 	if r.URL != "" {
 		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
 	}
+	s.Storage.Leader = r.Leader
 	if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
 		s.Telegram = &status.Telegram{
 			At: r.InfoAt, URL: r.Info.URL, IPAddress: r.Info.IPAddress, Pending: r.Info.PendingUpdateCount,

@@ -6,18 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
-	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -147,6 +144,7 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
 		printRow(table, "refused", describeCounts(w.Requests))
 	}
+	printRow(table, "storage", describeStorage(w.Storage))
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
@@ -168,73 +166,4 @@ func compareDNS(w status.Webhook) (moved, advice string) {
 		return "", ""
 	}
 	return audit.CompareDNS(&w, records)
-}
-
-func age(at time.Time) string { return boundedlog.Span(time.Since(at)) }
-
-func describeTelegram(w status.Webhook) string {
-	t := w.Telegram
-	has, _ := w.AtTelegram()
-	text := "has " + line(has)
-	if t.IPAddress != "" {
-		text += ", sends to " + line(t.IPAddress)
-	}
-	if t.MaxConnections > 0 {
-		text += fmt.Sprintf(", %d connections", t.MaxConnections)
-	}
-	if t.Certificate {
-		text += ", an uploaded certificate"
-	}
-	return text + ", asked " + age(t.At) + " ago"
-}
-
-func describeLastError(t status.Telegram) string {
-	if t.LastError == "" {
-		return "none"
-	}
-	return line(t.LastError) + ", " + age(t.LastErrorAt) + " ago"
-}
-
-// describeSecret says where the secret comes from, how old it is, and when it is
-// renewed.
-func describeSecret(s status.Secret) string {
-	if s.Source == "" {
-		return "-"
-	}
-	text := s.Source
-	if s.Weak {
-		text += ", weak"
-	}
-	if !s.Made.IsZero() {
-		text += ", " + age(s.Made) + " old"
-	}
-	switch now := time.Now(); {
-	case s.Source == "configured":
-	case s.Made.IsZero() && s.Source == "kept":
-		text += ", none yet"
-	case s.Due.IsZero():
-		text += ", not renewed automatically"
-	case s.Overdue(now):
-		text += ", overdue by " + age(s.Due)
-	default:
-		text += ", next in " + boundedlog.Span(s.Due.Sub(now))
-	}
-	return text
-}
-
-// describeCounts adds up what was refused or dropped, and lists the reasons:
-// "12 (10 no_secret, 2 wrong_secret)".
-func describeCounts(counts map[string]uint64) string {
-	var listed []string
-	total := uint64(0)
-	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		if n := counts[reason]; n > 0 && reason != "passed" {
-			listed = append(listed, fmt.Sprintf("%d %s", n, reason))
-			total += n
-		}
-	}
-	if total == 0 {
-		return "none"
-	}
-	return fmt.Sprintf("%d (%s)", total, strings.Join(listed, ", "))
 }

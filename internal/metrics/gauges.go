@@ -43,6 +43,8 @@ var gauges = []struct {
 		func(s State) (float64, bool) { return number(s.State == status.Polling), s.Polling != nil }},
 	{gauge("last_fetch_timestamp_seconds", "When Telegram last answered getUpdates, in Unix time; 0 for never."),
 		func(s State) (float64, bool) { return unix(fetched(s).FetchedAt), s.Polling != nil }},
+	{gauge("storage_away", "1 while this node cannot read Caddy's storage, else 0."),
+		func(s State) (float64, bool) { return number(s.Storage.Away()), s.Storage != nil }},
 	{gauge("secret_age_seconds", "How long ago the secret that is registered was made; only for kept secrets."),
 		func(s State) (float64, bool) { return time.Since(s.Secret.Made).Seconds(), !s.Secret.Made.IsZero() }},
 }

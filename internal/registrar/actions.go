@@ -33,12 +33,18 @@ func (a *attempt) secretFingerprintOf(value string) string {
 	return fingerprint(a.MACKey, botapi.Webhook{Secret: value})
 }
 
-// checkPause returns the error of a call that is not made, since Telegram wants none yet.
-func (a *attempt) checkPause() error {
-	if time.Until(a.rec.PausedUntil) <= 0 {
-		return nil
+// paused reports whether Telegram wants no call for the bot yet.
+func (a *attempt) paused() bool { return time.Until(a.rec.PausedUntil) > 0 }
+
+// beginCall waits until the attempt may call the Bot API, and returns what ends the call.
+func (a *attempt) beginCall(ctx context.Context) (end func(), err error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case !a.paused():
+		return a.Pace.beginCall(ctx)
 	}
-	return &botapi.Error{
+	return nil, &botapi.Error{
 		Method: "setWebhook", Code: http.StatusTooManyRequests, RetryAfter: time.Until(a.rec.PausedUntil),
 		Description: "Too Many Requests, as Telegram has said to a node that shares this storage",
 	}
@@ -47,7 +53,7 @@ func (a *attempt) checkPause() error {
 // recordFailure tells the other nodes that this one is at work though Telegram cannot be
 // reached, and how long Telegram wants no call.
 func (a *attempt) recordFailure(ctx context.Context, err error) {
-	if a.checkPause() != nil {
+	if a.paused() {
 		return
 	}
 	refusal, refused := errors.AsType[*botapi.Error](err)
@@ -66,9 +72,11 @@ func (a *attempt) forgetSecrets(ctx context.Context) error { return a.Secrets.Fo
 
 // getWebhookInfo asks what Telegram has, and compares.
 func (a *attempt) getWebhookInfo(ctx context.Context) error {
-	if err := a.checkPause(); err != nil {
+	end, err := a.beginCall(ctx)
+	if err != nil {
 		return err
 	}
+	defer end()
 	info, err := a.API.GetWebhookInfo(ctx)
 	if err != nil {
 		return err
@@ -107,13 +115,15 @@ func (r *Registrar) RecordForbidden() { r.forbidden.Store(time.Now().UnixNano())
 // setWebhook registers the webhook, and records what Telegram has then. The call is not
 // broken off when the configuration ends: nobody would know what has come of it.
 func (a *attempt) setWebhook(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
+	end, err := a.beginCall(ctx)
+	if err != nil {
 		return err
 	}
+	defer end()
 	longer, cancel := withGrace(ctx)
 	defer cancel()
 	a.called.Store(time.Now().UnixNano())
-	err := a.API.SetWebhook(longer, a.want, a.order.Drop)
+	err = a.API.SetWebhook(longer, a.want, a.order.Drop)
 	a.called.Store(time.Now().UnixNano())
 	if err != nil {
 		a.status.Result = "unreachable"
@@ -189,10 +199,12 @@ func (a *attempt) keep(ctx context.Context) error {
 
 // deleteWebhook deletes the webhook, for all nodes.
 func (a *attempt) deleteWebhook(ctx context.Context) error {
-	if err := a.checkPause(); err != nil {
+	end, err := a.beginCall(ctx)
+	if err != nil {
 		a.status.undeleted = true
 		return err
 	}
+	defer end()
 	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
 		a.status.undeleted = true
 		return err

@@ -169,6 +169,7 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	}
 	defer func() {
 		a.status.URL, a.status.RegisteredBy, a.status.RegisteredAt = a.rec.URL, a.rec.RegisteredBy, a.rec.RegisteredAt
+		a.status.Leader = a.rec.Process
 	}()
 	a.gatherFacts()
 	for state := State(""); state == ""; {

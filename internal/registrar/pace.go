@@ -7,11 +7,30 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Pace has the first calls for new bots made no faster than Telegram takes them. The
-// registrars of a process share one, since their calls come from one address.
+// Pace has the first calls for new bots made no faster than Telegram takes them, and a few
+// calls at a time for all. The registrars of a process share one, since their calls come from
+// one address.
 type Pace struct {
 	limit *rate.Limiter
 	turn  chan struct{} // held by the one that is next
+	calls chan struct{} // filled by each attempt that calls
+}
+
+// maxCalls bounds the calls that are under way at once: with hundreds of bots, a restart would
+// open as many connections to the Bot API.
+const maxCalls = 8
+
+// beginCall waits until a call may be made, and returns what ends it.
+func (p *Pace) beginCall(ctx context.Context) (end func(), err error) {
+	if p == nil {
+		return func() {}, nil
+	}
+	select {
+	case p.calls <- struct{}{}:
+		return func() { <-p.calls }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Telegram answers 429 when more than 20 tokens that it does not know come from an
@@ -23,7 +42,7 @@ const (
 
 // NewPace returns Telegram's pace.
 func NewPace() *Pace {
-	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1)}
+	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1), make(chan struct{}, maxCalls)}
 }
 
 // awaitTurn waits until a bot that may be new to Telegram may be called for. It

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,8 @@ type crowd struct {
 	t        *testing.T
 	api      *telegram
 	memories []*Memory
-	storage  []*storagetest.Memory
+	storage  []*storagetest.Faulty
+	used     atomic.Int64 // operations of storage
 	pace     *Pace
 	running  []*Registrar
 
@@ -49,7 +51,9 @@ func newCrowd(t *testing.T, n int) *crowd {
 // add adds a bot that nobody knows.
 func (c *crowd) add() {
 	c.memories = append(c.memories, new(Memory))
-	c.storage = append(c.storage, storagetest.NewMemory())
+	storage := storagetest.NewFaulty(storagetest.NewMemory())
+	storage.Set(func(string, string) storagetest.Fault { c.used.Add(1); return storagetest.Fault{} })
+	c.storage = append(c.storage, storage)
 }
 
 // start starts the registrars of all bots, as a new configuration does.
@@ -203,6 +207,58 @@ func TestNoNeedToWait(t *testing.T) {
 	}
 }
 
+// TestRestartOfMany restarts a process with more bots than calls may be under way at once.
+func TestRestartOfMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const bots = 5 * maxCalls / 2
+		c := newCrowd(t, bots)
+		c.interval = interval
+		c.start()
+		settle(time.Hour)
+		c.want(bots, "at first")
+		c.api.Fail(func(string, map[string]string) *telegramtest.Fault { return &telegramtest.Fault{Delay: time.Second} })
+		before := len(c.api.Calls(""))
+		c.restart()
+		settle(0)
+		if n := len(c.api.Calls("")) - before; n != maxCalls {
+			t.Errorf("%d calls at once, want %d", n, maxCalls)
+		}
+		settle(2 * time.Second)
+		if n := len(c.api.Calls("")) - before; n != bots {
+			t.Errorf("%d calls in all, want %d", n, bots)
+		}
+		settle(time.Second)
+		c.want(bots, "after the restart")
+	})
+}
+
+// TestPauseOfAll has Telegram ask one node for a pause: the others make no call either.
+func TestPauseOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, a := alone(t, time.Second)
+		b := a.beside(t, "b", wanted)
+		settle(interval)
+		api.failWith(refusal(http.StatusTooManyRequests, "Too Many Requests: retry after 600", `,"parameters":{"retry_after":600}`))
+		a.Suspect()
+		settle(time.Second)
+		a.want(t, Failing)
+		calls := len(api.Calls(""))
+		b.Suspect()
+		settle(9 * time.Minute)
+		b.want(t, Failing)
+		if err := b.CarryOut(t.Context(), Order{Kind: OrderRegister}); err == nil {
+			t.Error("an order is carried out all the same")
+		}
+		if n := len(api.Calls("")) - calls; n > 0 {
+			t.Errorf("%d calls during the pause", n)
+		}
+		api.failWith(nil)
+		settle(2 * time.Minute)
+		a.want(t, Registered)
+		b.want(t, Registered)
+	})
+}
+
 // TestReloadOfMany reloads without a change: what the configuration before has
 // just seen is not asked for again, until its time comes or something is wrong.
 func TestReloadOfMany(t *testing.T) {
@@ -212,7 +268,7 @@ func TestReloadOfMany(t *testing.T) {
 		c.start()
 		settle(time.Second)
 		asked := func() int { return len(c.api.Calls("getWebhookInfo")) }
-		before := asked()
+		before, used := asked(), c.used.Load()
 		for range 20 {
 			c.stop(c.start())
 			settle(time.Second)
@@ -220,6 +276,9 @@ func TestReloadOfMany(t *testing.T) {
 		}
 		if n := asked() - before; n > 0 {
 			t.Errorf("%d calls of getWebhookInfo for 20 reloads", n)
+		}
+		if n := c.used.Load() - used; n > 0 {
+			t.Errorf("%d uses of storage for 20 reloads", n)
 		}
 		for _, r := range c.running {
 			if s := r.Status(); s.Info.URL != wanted.URL {

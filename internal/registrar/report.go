@@ -36,6 +36,7 @@ type Status struct {
 	URL          string
 	RegisteredBy string
 	RegisteredAt time.Time
+	Leader       string // the process that has looked last
 
 	news
 }

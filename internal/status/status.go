@@ -82,6 +82,9 @@ type Webhook struct {
 	// updates are fetched.
 	Ready bool `json:"ready"`
 
+	// Storage is what this node knows of Caddy's storage; absent without a bot_token.
+	Storage *Storage `json:"storage,omitempty"`
+
 	// Listener is what the listener wrapper does, for all webhooks of this process;
 	// absent if this webhook's server has none.
 	Listener *Listener `json:"listener,omitempty"`
@@ -197,6 +200,27 @@ type Secret struct {
 func (s Secret) Overdue(now time.Time) bool {
 	return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour
 }
+
+// Storage is what a node knows of the storage that it shares with others.
+type Storage struct {
+	// Module is the Go type of the storage module.
+	Module string `json:"module"`
+
+	// ReadAt and WrittenAt are when this process last read and wrote a record of any bot;
+	// absent for never.
+	ReadAt    time.Time `json:"read_at,omitzero"`
+	WrittenAt time.Time `json:"written_at,omitzero"`
+
+	// AwaySince is since when no record can be read; absent while records can be read.
+	AwaySince time.Time `json:"away_since,omitzero"`
+
+	// Leader is the process that last compared the webhook with Telegram or changed it, for
+	// all nodes; absent if that is not known.
+	Leader string `json:"leader,omitempty"`
+}
+
+// Away reports whether storage cannot be read.
+func (s *Storage) Away() bool { return s != nil && !s.AwaySince.IsZero() }
 
 // Listener is what the listener wrappers of this process have done.
 type Listener struct {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What the README promises under "Try it" is what happens: the first block of
+// What the README promises under "Try it without a bot" is what happens: the first block of
 // commands is run, then the second, and its output is what its comments say.
 func TestQuickStart(t *testing.T) {
 	for _, port := range []string{"8443", "18080"} {
@@ -48,14 +48,15 @@ func TestQuickStart(t *testing.T) {
 	}
 }
 
-// quickStart returns the README's two blocks of commands under "Try it".
+// quickStart returns the README's two blocks of commands under "Try it
+// without a bot".
 func quickStart(t *testing.T) (run, try string) {
 	t.Helper()
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "\n## Try it\n")
+	_, section, _ := strings.Cut(string(readme), "\n## Try it without a bot\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, 2)
 	if len(blocks) < 2 || !strings.Contains(blocks[0][1], "go run") || strings.Count(blocks[1][1], "\ncurl ") != 3 {

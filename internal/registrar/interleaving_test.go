@@ -23,8 +23,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
-// all has TestInterleavings walk through all orders, and not only some of them.
-var all = flag.Bool("all", false, "walk through all orders of steps")
+// all has TestInterleavings and TestStorageThatLies walk through all cases, and not only some.
+var all = flag.Bool("all", false, "walk through all orders of steps and all faults")
 
 // TestInterleavings walks through the orders in which two nodes can take the steps of a
 // rotation, or of a change of ownership. A step is one operation of storage or one call of
@@ -38,9 +38,9 @@ func TestInterleavings(t *testing.T) {
 	} {
 		for _, ownership := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, ownership %v", name, ownership), func(t *testing.T) {
-				every := 7
+				every := 29
 				if testing.Short() {
-					every = 41
+					every = 101
 				}
 				walked := 0
 				for n, p := range plans {

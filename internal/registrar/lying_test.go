@@ -71,9 +71,16 @@ func (c *tally) add(status int) {
 // while the habits of each kind of storage come and go: on one node, or on all. In the
 // middle of each fault, a node is replaced by one that knows nothing.
 func TestStorageThatLies(t *testing.T) {
+	afflictions, replacements := []int{1, 4}, []int{0, -1, 3}
+	if !*all {
+		replacements = replacements[:1]
+	}
+	if testing.Short() {
+		afflictions = afflictions[:1]
+	}
 	for _, mode := range slices.Sorted(maps.Keys(storagetest.Modes)) {
-		for _, afflicted := range []int{1, 4} {
-			for _, replaced := range []int{-1, 0, 3} {
+		for _, afflicted := range afflictions {
+			for _, replaced := range replacements {
 				t.Run(fmt.Sprintf("%s on %d of 4 nodes, replaced %d", mode, afflicted, replaced), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						lie(t, replaced, func(gates []*gate, begins bool) {

@@ -77,6 +77,11 @@ func TestWrongJSON(t *testing.T) {
 		"rotate, though configured": {`"secret": ["abcdefghijklmnop"], "rotate": 86400000000000`, `secret: is given, and rotate is for a kept secret; take one of the two out`},
 		"rotate too short":          {`"rotate": 1000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: 1s is less than 5s`},
 		"grace too long":            {`"rotate": 60000000000, "rotate_grace": 120000000000, "bot_token": "123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, `rotate: the grace period of 2m0s is longer than the 1m0s after which the secret changes`},
+		"accept besides secret":     {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "accept": ["{env.TEST_SECRET}"]`, `accept: is for a kept secret, and secret is given; write them all as secret, the one to register first`},
+		"accept, an empty variable": {`"bot_token": "` + botToken + `", "accept": ["{env.TEST_EMPTY}"]`, `accept: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
+		"accept, a short variable":  {`"bot_token": "` + botToken + `", "accept": ["abcdefghijklmnop", "{env.TEST_SHORT}"]`, `accept: the value of {env.TEST_SHORT} has 15 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret`},
+		"accept, malformed":         {`"bot_token": "` + botToken + `", "accept": ["{env.TEST_SPACES}"]`, `accept: the value of {env.TEST_SPACES} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"accept without a token":    {`"accept": ["abcdefghijklmnop"]`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty secret":           {`"secret": [""]`, `secret: is empty`},
 		"malformed":                 {`"secret": ["` + leak + `"]`, `secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
 		"an unset variable":         {`"secret": ["{env.TEST_UNSET}"]`, `secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
@@ -142,6 +147,7 @@ func TestValidConfigurations(t *testing.T) {
 		"no retries":       `"secret": ["abcdefghijklmnop"], "retry_after": -1`,
 		"hsts, many parts": `"secret": ["abcdefghijklmnop"], "hsts": "max-age=63072000; includeSubDomains; preload"`,
 		"url, a variable":  `"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "{env.TEST_URL}/x"`,
+		"accept":           `"bot_token": "` + botToken + `", "url": "https://bot.example.com/", "accept": ["{env.TEST_SECRET}", "abcdefghijklmnop"]`,
 		"all sources":      `"secret": ["abcdefghijklmnop"], "source": ["telegram", "::/0", "0.0.0.0/0", "192.0.2.1"]`,
 	} {
 		t.Run(name, func(t *testing.T) {

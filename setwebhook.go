@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +150,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 			return fmt.Errorf("certificate: %w", err)
 		}
 	}
-	for _, configured := range h.Secret {
+	for _, configured := range slices.Concat(h.Secret, h.Accept) {
 		if value, err := secret.Replace(configured); err == nil && strings.Contains(g.URL, value) {
 			return errors.New("url: holds the secret, which would be in every log; the header does its work, so take any other path")
 		}

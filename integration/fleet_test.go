@@ -23,6 +23,7 @@ type fleet struct {
 	address     string // of the stand-in
 	storage     string
 	port        int // of the address that is registered
+	bot         string
 	nodes       []*fleetNode
 	generations int
 }
@@ -33,10 +34,16 @@ type fleetNode struct {
 	lines       []string
 }
 
-// startFleet starts three nodes at once, with the same lines in the directive.
+// startFleet starts three nodes at once, with the same lines in the directive and no bot.
 func startFleet(t testing.TB, lines ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, storage: t.TempDir(), port: caddytest.FreePort(t)}
+	return startFleetOf(t, 3, "127.0.0.1:9", lines...)
+}
+
+// startFleetOf starts so many nodes with a bot at that address.
+func startFleetOf(t testing.TB, size int, bot string, lines ...string) *fleet {
+	t.Helper()
+	f := &fleet{t: t, storage: t.TempDir(), port: caddytest.FreePort(t), bot: bot}
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
@@ -49,7 +56,7 @@ func startFleet(t testing.TB, lines ...string) *fleet {
 	// Caddy's CA is made before: three that make it at once make three roots.
 	caddytest.Start(t, fmt.Sprintf("{\n\tadmin off\n\tstorage file_system %s\n\tskip_install_trust\n\tauto_https disable_redirects\n}\nhttps://localhost:%d {\n}\n",
 		f.storage, caddytest.FreePort(t))).Stop()
-	for range 3 {
+	for range size {
 		f.nodes = append(f.nodes, &fleetNode{admin: caddytest.FreePort(t), port: caddytest.FreePort(t), lines: lines})
 	}
 	var starting sync.WaitGroup
@@ -69,7 +76,7 @@ func (f *fleet) config(n *fleetNode) string {
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "url ") }) {
 		lines = append(slices.Clone(lines), fmt.Sprintf("url https://localhost:%d/", f.port))
 	}
-	return registeringSite(n.port, f.address, "127.0.0.1:9", options, lines...)
+	return registeringSite(n.port, f.address, f.bot, options, lines...)
 }
 
 // give loads a configuration into a node, and keeps it for a restart.

@@ -66,13 +66,11 @@ func (s *Storage) Cleanup() error {
 // UnmarshalCaddyfile reads "redis <address> [vague]".
 func (s *Storage) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	if !d.AllArgs(&s.Address) {
-		var vague string
-		if !d.AllArgs(&s.Address, &vague) || vague != "vague" {
-			return d.ArgErr()
-		}
-		s.Vague = true
+	args := d.RemainingArgs()
+	if s.Vague = len(args) == 2 && args[1] == "vague"; len(args) != 1 && !s.Vague {
+		return d.ArgErr()
 	}
+	s.Address = args[0]
 	return nil
 }
 

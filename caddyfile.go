@@ -2,6 +2,7 @@ package telegramwebhook
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -153,11 +154,13 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 // placeholders. It is called after each option here, so that an error has a file and
 // line, and in Provision.
 func (h *Handler) provisionOptions() (err error) {
-	for field, secrets := range map[string][]string{"secret": h.Secret, "accept": h.Accept} {
-		for _, s := range secrets {
-			if err := secret.CheckAccepted(s); secret.Literal(s) && err != nil {
-				return fmt.Errorf("%s: %w", field, err)
-			}
+	for i, s := range slices.Concat(h.Secret, h.Accept) {
+		field := "secret"
+		if i >= len(h.Secret) {
+			field = "accept"
+		}
+		if err := secret.CheckAccepted(s); secret.Literal(s) && err != nil {
+			return fmt.Errorf("%s: %w", field, err)
 		}
 	}
 	if s := h.ForwardSecret; s != nil && *s != "" && secret.Literal(*s) {

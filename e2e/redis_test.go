@@ -127,7 +127,6 @@ type fleet struct {
 
 	mu      sync.Mutex
 	answers map[int]int // genuine updates by status; 0 is no answer
-	passed  int         // forged ones
 	faults  int
 	table   []string
 }

@@ -40,6 +40,7 @@ type Memory struct {
 	seenNext string        // the next secret as storage has last returned it
 	seenAt   time.Time     // when storage first returned that
 	unsure   bool          // the last reading has not brought the record
+	followed bool          // the end of another node's rotation is waited for
 	reading  chan struct{} // of storage, under way; closed when it ends; nil without one
 	readAt   time.Time     // when the last reading ended
 }
@@ -89,6 +90,10 @@ const (
 	// maxWaiting bounds the requests that wait at once: a flood of forgeries must
 	// not pile up behind slow storage.
 	maxWaiting = 200
+
+	// maxFollowUps bounds the readings that wait for the end of another node's rotation, which
+	// takes a few seconds unless Telegram or storage is away.
+	maxFollowUps = 100
 
 	// unsettled is how long after a rotation, or after one was due, nodes may not agree yet:
 	// storage may return an older record, and two nodes may have held the lock.
@@ -166,9 +171,27 @@ func (k *Kept) read() {
 	m.unsure = err != nil || gone
 	close(m.reading)
 	m.reading, m.readAt = nil, time.Now()
+	if m.record.Next != nil && !m.followed {
+		m.followed = true
+		k.follow(maxFollowUps)
+	}
 	if gone && m.record.Current.Value != "" {
 		k.Missing()
 	}
+}
+
+// follow reads storage again while another node rotates the secret: nothing else tells this
+// one that the old secret's time ends.
+func (k *Kept) follow(times int) {
+	time.AfterFunc(2*settleTime, func() {
+		k.Refresh(context.Background())
+		m := k.Memory
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.followed = times > 1 && m.record.Next != nil; m.followed {
+			k.follow(times - 1)
+		}
+	})
 }
 
 // Status satisfies Source.

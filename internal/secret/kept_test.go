@@ -252,9 +252,10 @@ func TestNodes(t *testing.T) {
 		storage.Set(nil)
 		_, _ = a.Registered(t.Context(), second, nil)
 		time.Sleep(readInterval)
-		b.want(first, "current") // still, and not yet told otherwise
-		b.want("forged", "refused")
-		b.want(first, "previous")
+		time.Sleep(2 * settleTime)
+		b.want(first, "previous") // b has looked by itself
+		time.Sleep(grace)
+		b.want(first, "refused")
 		b.want(second, "current")
 	})
 }

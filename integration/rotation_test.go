@@ -267,8 +267,21 @@ func TestKeptSecretAndStorage(t *testing.T) {
 			t.Errorf("%s: Retry-After %q with a %d", when, retry, status)
 		}
 	}
+	wantAway := func(away bool) {
+		t.Helper()
+		metric := map[bool]string{false: `caddy_telegram_webhook_storage_away{name="123456789"} 0`, true: `caddy_telegram_webhook_storage_away{name="123456789"} 1`}
+		caddytest.WaitUntil(t, metric[away], func() bool {
+			status("forged") // which has storage read
+			return strings.Contains(caddytest.Metrics(t, admin), metric[away])
+		})
+		all := string(caddytest.Get(t, admin, "/telegram_webhook/"))
+		if !strings.Contains(all, `"storage":{"module":"`) || strings.Contains(all, `"away_since"`) != away || !strings.Contains(all, `"read_at"`) {
+			t.Errorf("away: %v, and the status is %s", away, all)
+		}
+	}
 	want(value, 200, "all well")
 	want("forged", 403, "all well")
+	wantAway(false)
 	record := caddytest.SecretRecord(t, root)
 	if info, err := os.Stat(record); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the record's mode is %v, %v, want 0600", info.Mode(), err)
@@ -279,6 +292,7 @@ func TestKeptSecretAndStorage(t *testing.T) {
 		faults("load "+fault, "store "+fault, "lock "+fault)
 		want(value, 200, "storage away: "+fault)
 		want("forged", 403, "storage away: "+fault)
+		wantAway(true)
 		caddytest.Load(t, admin, config(6))
 		want(value, 200, "storage away and reloaded: "+fault)
 		caddytest.Load(t, admin, config(7))
@@ -294,6 +308,7 @@ func TestKeptSecretAndStorage(t *testing.T) {
 	want("forged", 503, "storage away and restarted")
 	faults()
 	caddytest.WaitUntil(t, "the secret is known again", func() bool { return status(value) == 200 })
+	wantAway(false)
 
 	if err := caddytest.WriteFile(record, "{torn"); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
 // TestNotDeleted has Telegram refuse to delete a webhook: nothing has changed
@@ -42,6 +44,39 @@ func TestDeletedByAnother(t *testing.T) {
 		a.want(t, Superseded)
 		if got, want := a.Status().Detail, "node "+b.Node.Process+", which has another configuration, has deleted the webhook on demand"; got != want {
 			t.Errorf("says %q, want %q", got, want)
+		}
+	})
+}
+
+// TestDeleteTakesTheSecrets has a deletion remove the secrets from storage, on all nodes; a
+// webhook that is registered again gets another one.
+func TestDeleteTakesTheSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, shared := newTelegram(t), storagetest.NewMemory()
+		a, b := newGate(t, "a", api, shared, time.Hour), newGate(t, "b", api, shared, time.Hour)
+		settle(2 * time.Minute)
+		first := api.registered().Secret
+		if a.judge(t.Context(), first) != 200 || b.judge(t.Context(), first) != 200 {
+			t.Fatal("not accepted at first")
+		}
+		if err := a.CarryOut(t.Context(), Order{Kind: OrderDelete}); err != nil {
+			t.Fatal(err)
+		}
+		settle(2 * time.Minute)
+		if keys, _ := shared.List(t.Context(), botKey, true); len(keys) != 1 || keys[0] != recordKey {
+			t.Errorf("in storage: %v, want that it was deleted and no more", keys)
+		}
+		for _, g := range []*gate{a, b} {
+			if g.want(t, Deleted); g.kept.Current() != "" || g.judge(t.Context(), first) == 200 {
+				t.Errorf("%s still knows a secret", g.Node.Name)
+			}
+		}
+		if err := b.CarryOut(t.Context(), Order{Kind: OrderRegister}); err != nil {
+			t.Fatal(err)
+		}
+		settle(2 * time.Minute)
+		if second := api.registered().Secret; second == first || a.judge(t.Context(), second) != 200 || b.judge(t.Context(), second) != 200 {
+			t.Error("the same secret again, or one that is not accepted")
 		}
 	})
 }

@@ -134,6 +134,7 @@ func lie(t *testing.T, replaced int, fault func(gates []*gate, begins bool)) {
 			old.Stop()
 			gates[replaced] = newGate(t, fmt.Sprint("node", replaced), api, shared, every)
 			gates[replaced].storage.Set(old.storage.Fault())
+			old.storage.Set(nil) // so that its last reading ends
 		case phase == 2400:
 			fault(gates, false)
 		}

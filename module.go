@@ -15,6 +15,7 @@
 package telegramwebhook
 
 import (
+	"net/http"
 	"slices"
 	"time"
 
@@ -206,6 +207,11 @@ func (h *Handler) warn(ctx caddy.Context) {
 	if ctx.Logger(new(reverseproxy.Handler)).Core().Enabled(zap.DebugLevel) {
 		h.logger.Warn("forward_secret at log level DEBUG: reverse_proxy writes the header that it sends into the log")
 	}
+}
+
+// skipAccessLog keeps the request out of the site's access log.
+func skipAccessLog(r *http.Request) {
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 }
 
 // Gate marks the handler among the routes.

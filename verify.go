@@ -71,8 +71,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.ReportExposed(r)
 	}
 	result := h.verify(r, secrets, state)
-	if result == wrongSecret || result == notReady {
-		result = h.verifyAgain(r, secrets, state)
+	if (result == wrongSecret || result == notReady) && len(secrets) == 1 {
+		result = h.verifyAgain(r, secrets[0])
 	}
 	if result != passed {
 		h.refuse(w, r, result, secrets)
@@ -118,23 +118,27 @@ func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) 
 	case len(secrets) > 1:
 		return wrongSecret
 	}
+	return h.verifySecret(r, secrets[0])
+}
+
+// verifySecret checks a request with one secret.
+func (h *Handler) verifySecret(r *http.Request, value string) result {
 	switch {
-	case h.webhook.Secrets.Match(secrets[0]):
+	case h.webhook.Secrets.Match(value):
 		return h.verifyForm(r)
-	case h.webhook.Secrets.Current() == "":
+	case !h.webhook.Secrets.Known():
 		return notReady
 	}
 	return wrongSecret
 }
 
 // verifyAgain is for a secret that is not known: another node may have made a new one.
-func (h *Handler) verifyAgain(r *http.Request, secrets []string, state redact.State) result {
+func (h *Handler) verifyAgain(r *http.Request, value string) result {
 	doubt := h.webhook.Secrets.Refresh(r.Context())
-	result := h.verify(r, secrets, state)
-	if result == wrongSecret && doubt {
-		return storageAway
+	if result := h.verifySecret(r, value); result != wrongSecret || !doubt {
+		return result
 	}
-	return result
+	return storageAway
 }
 
 // verifyForm checks a request from someone who knows the secret: an answer may
@@ -158,7 +162,7 @@ func (h *Handler) verifyForm(r *http.Request) result {
 // from another source; that is no forgery.
 func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 	switch known := h.webhook.Secrets; {
-	case known.Current() == "" && !h.Poll, len(secrets) == 1 && known.Match(secrets[0]):
+	case !known.Known() && !h.Poll, len(secrets) == 1 && known.Match(secrets[0]):
 		return false
 	case len(secrets) > 0:
 		return true
@@ -242,9 +246,4 @@ func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took 
 	log.Add(int(kind), func() []zap.Field {
 		return append(h.webhook.Describe(r), zap.Int("status", outcome.Status), zap.Error(outcome.Err))
 	})
-}
-
-// skipAccessLog keeps the request out of the site's access log.
-func skipAccessLog(r *http.Request) {
-	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 }

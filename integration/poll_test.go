@@ -291,6 +291,11 @@ func TestPollAndBack(t *testing.T) {
 	if api.Webhook(caddytest.BotToken).URL != url || len(api.Calls("deleteWebhook")) > 0 {
 		t.Error("the webhook was taken away")
 	}
+	for _, call := range api.Calls("getUpdates") {
+		if call.Status == http.StatusOK {
+			t.Error("updates were fetched while a webhook is set")
+		}
+	}
 	if code, body := operate(t, admin, http.MethodPost, "123456789/register"); code != http.StatusConflict || !strings.Contains(body, "take poll out") {
 		t.Errorf("register: %d %s", code, body)
 	}

@@ -25,7 +25,7 @@ func (w *Webhook) End(result, status int, took time.Duration) {
 }
 
 // afterShutdown is called when the servers have shut down, within their grace period or at
-// its end. What was fetched is waited for in awaitDeliveries.
+// its end. awaitDeliveries waits for updates that were fetched.
 func (w *Webhook) afterShutdown(context.Context) error {
 	if caddy.Exiting() && !w.polls() {
 		w.reportUndelivered()

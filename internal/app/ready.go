@@ -21,7 +21,7 @@ func (w *Webhook) isReady() bool {
 		return w.location.Load() != nil
 	}
 	running := w.registrar.Load()
-	return w.Secrets.Current() != "" || running != nil && running.Status().State == registrar.Deleted
+	return w.Secrets.Known() || running != nil && running.Status().State == registrar.Deleted
 }
 
 // readTimeout is how long a probe waits for storage.

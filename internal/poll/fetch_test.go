@@ -209,6 +209,9 @@ func TestWebhookInTheWay(t *testing.T) {
 		}
 		equal(t, "changes of the webhook", []int{len(n.api.Calls("deleteWebhook")), len(n.api.Calls("setWebhook"))}, []int{0, 0})
 		equal(t, "got", n.bot.got(), "")
+		for _, call := range n.api.Calls("getUpdates") {
+			equal(t, "answer to getUpdates", call.Status, http.StatusConflict)
+		}
 		if looks := len(n.api.Calls("getWebhookInfo")); looks < 18 || looks > 23 {
 			t.Errorf("%d looks at the webhook in 10 minutes", looks)
 		}

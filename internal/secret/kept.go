@@ -107,6 +107,9 @@ func (k *Kept) Match(value string) bool {
 	return k.Accept != nil && k.Accept.Match(value) || match
 }
 
+// Known satisfies Source.
+func (k *Kept) Known() bool { return k.Memory.accepted.Load() != nil }
+
 // Current satisfies Source.
 func (k *Kept) Current() string { return k.Memory.latest().Current.Value }
 

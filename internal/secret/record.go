@@ -13,7 +13,7 @@ type record struct {
 	Version int `json:"version"`
 
 	// Begun is when the first record of its kind was made: the bot's first one, or one in
-	// place of a record that was lost. Whatever follows from it has the same time.
+	// place of a record that was lost. The records that follow from it keep the time.
 	Begun time.Time `json:"begun,omitzero"`
 
 	// Revision grows with every change. A process does not replace its record by

@@ -20,6 +20,9 @@ type Source interface {
 	// value it is given, and allocates nothing.
 	Match(value string) bool
 
+	// Known reports whether the secrets are known. It takes no lock.
+	Known() bool
+
 	// Current returns the secret that is registered; empty if the secrets are not known yet.
 	Current() string
 
@@ -82,6 +85,9 @@ func NewConfigured(field string, configured []string, logger *zap.Logger) (*Conf
 
 // Match satisfies Source.
 func (c *Configured) Match(value string) bool { return c.set.Match(value) }
+
+// Known satisfies Source.
+func (*Configured) Known() bool { return true }
 
 // Current satisfies Source.
 func (c *Configured) Current() string { return c.First }

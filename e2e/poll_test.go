@@ -65,7 +65,7 @@ func TestPoll(t *testing.T) {
 	}
 }
 
-var long = flag.Bool("long", false, "have TestPollThroughRestarts send 10,000 updates in 200 chats, instead of 1,000 in 50")
+var long = flag.Bool("long", false, "have TestPollThroughRestarts send 10,000 updates in 200 chats, instead of 1,000 in 50, and TestRedis do ten rounds of faults")
 
 const (
 	// takeover is how long a Caddy that is started after a kill waits at most until it

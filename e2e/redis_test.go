@@ -32,32 +32,70 @@ const (
 	// rotateEvery is how long a secret is registered, and accepted afterwards.
 	rotateEvery = 6 * time.Second
 
-	// phase is how long a fault is watched after it has ended, and fault how long it lasts.
-	phase = 4 * time.Second
-	fault = 3 * time.Second
+	// fault is how long a fault lasts, and recovery how long it is watched afterwards.
+	fault    = 3 * time.Second
+	recovery = 4 * time.Second
 )
 
 // TestRedis has four nodes share a storage in Redis and rotate the secret every few
-// seconds, while nodes and Redis are killed, Redis loses records, and a node is cut off
-// from Redis. No genuine update is refused, and no forged one passes.
+// seconds, while nodes and Redis are killed, Redis loses records, a node is cut off
+// from Redis, and a canary is aborted. No genuine update is refused, and no forged one
+// passes.
 func TestRedis(t *testing.T) {
 	binary := filepath.Join(workFolder, "caddy-redis")
 	if err := command(".", "go", append(append([]string{"build"}, buildFlags...), "-o", binary, "./redis")...); err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []string{"", "vague"} {
-		t.Run(strings.TrimSpace("errors "+mode), func(t *testing.T) {
+	for name, mode := range map[string]string{"errors": "", "vague errors": "vague"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFleet(t, binary, mode)
 			rounds := 1
 			if *long {
 				rounds = 10
 			}
-			f.observe("no fault", 0, func() { pause(2 * phase) })
+			f.observe("no fault", 0, func() { pause(rotateEvery) })
 			for n := range rounds {
 				f.round(n)
 			}
 			f.finish()
 		})
+	}
+	t.Run("aborted canary", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t, binary, "")
+		f.observe("no fault", 0, func() {}) // Telegram takes one call a second
+		f.abortCanary(binary)
+		f.finish()
+	})
+}
+
+// abortCanary has a node with a newer configuration take the webhook over, and kills
+// it. The other nodes stand down meanwhile, and take over again by themselves.
+func (f *fleet) abortCanary(binary string) {
+	const canaryURL = "https://canary.example.com" + genuinePath
+	canary := newNode(f.t, binary, f.redis.address, "", f.apiURL, canaryURL)
+	f.observe("the canary registers", 1, func() {
+		canary.start()
+		for _, n := range f.nodes {
+			eventually(f.t, n.address+" stands down", func() bool { return n.status().State == "superseded" })
+		}
+	})
+	if url := f.api.Webhook(botToken).URL; url != canaryURL {
+		f.t.Errorf("while the canary runs, Telegram has %s", url)
+	}
+	f.observe("the canary killed", 1, func() {
+		canary.process.end(syscall.SIGKILL)
+		within(f.t, 2*patience, "Telegram has the old address again", func() bool {
+			return f.api.Webhook(botToken).URL == nodeURL
+		})
+	})
+	for _, n := range f.nodes {
+		within(f.t, 2*patience, n.address+" is registered again", func() bool { return n.status().State == status.Registered })
+	}
+	told := func(n *node) bool { return n.process.out.contain("webhook taken over again") }
+	if !slices.ContainsFunc(f.nodes, told) {
+		f.t.Error("no node says that it has taken over again")
 	}
 }
 
@@ -100,15 +138,16 @@ func (f *fleet) round(n int) {
 		if err := f.redis.client.FlushAll(f.t.Context()).Err(); err != nil {
 			f.t.Fatal(err)
 		}
+		pause(fault)
 	})
 	f.observe("a node cut off", 1, func() {
 		other.link.set(refused)
-		pause(rotateEvery + fault)
+		pause(rotateEvery)
 		other.link.set(open)
 	})
 	f.observe("a node without answers", 1, func() {
 		one.link.set(silent)
-		pause(rotateEvery + fault)
+		pause(rotateEvery)
 		one.link.set(open)
 	})
 }
@@ -119,6 +158,7 @@ func pause(d time.Duration) { <-time.After(d) }
 type fleet struct {
 	t      *testing.T
 	api    *telegramtest.API
+	apiURL string
 	redis  *redisServer
 	nodes  []*node
 	client *http.Client
@@ -137,12 +177,13 @@ func newFleet(t *testing.T, binary, mode string) *fleet {
 	f.api = newBotAPI(telegramtest.APIOptions{Local: true, NoDelivery: true})
 	apiURL, stop := f.api.Start()
 	t.Cleanup(stop)
+	f.apiURL = apiURL
 	f.redis = startRedis(t)
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
 	f.client = &http.Client{Transport: transport, Timeout: patience}
 	for range 4 {
-		f.nodes = append(f.nodes, newNode(t, binary, f.redis.address, mode, apiURL))
+		f.nodes = append(f.nodes, newNode(t, binary, f.redis.address, mode, apiURL, nodeURL))
 	}
 	for _, n := range f.nodes {
 		n.start()
@@ -215,7 +256,7 @@ func (f *fleet) observe(event string, faults int, happen func()) {
 	before, calls := f.figures()
 	f.faults += faults
 	happen()
-	pause(phase)
+	pause(recovery)
 	f.awaitAccepted()
 	after, callsAfter := f.figures()
 	f.table = append(f.table, fmt.Sprintf("%-30s %7d %7d %7d %9d %11d", event,
@@ -303,7 +344,7 @@ http://%s:%d {
 	telegram_webhook {
 		bot_token {env.TELEGRAM_BOT_TOKEN}
 		allow_http
-		url https://%s%s
+		url %s
 		api %s
 		rotate %s %s
 		check 10s
@@ -312,12 +353,14 @@ http://%s:%d {
 }
 `
 
+const nodeURL = "https://" + host + genuinePath
+
 // newNode is a node that does not run yet.
-func newNode(t *testing.T, binary, redis, mode, apiURL string) *node {
+func newNode(t *testing.T, binary, redis, mode, apiURL, url string) *node {
 	t.Helper()
 	port := freePort(t)
 	n := &node{t: t, binary: binary, dir: t.TempDir(), address: loopback(port), admin: loopback(freePort(t)), link: newLink(t, redis)}
-	text := fmt.Sprintf(nodeCaddyfile, n.admin, n.link.address, mode, host, port, host, genuinePath, apiURL, rotateEvery, rotateEvery)
+	text := fmt.Sprintf(nodeCaddyfile, n.admin, n.link.address, mode, host, port, url, apiURL, rotateEvery, rotateEvery)
 	if err := os.WriteFile(filepath.Join(n.dir, "Caddyfile"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

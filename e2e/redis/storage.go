@@ -67,10 +67,10 @@ func (s *Storage) Cleanup() error {
 func (s *Storage) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	args := d.RemainingArgs()
-	if s.Vague = len(args) == 2 && args[1] == "vague"; len(args) != 1 && !s.Vague {
+	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "vague" {
 		return d.ArgErr()
 	}
-	s.Address = args[0]
+	s.Address, s.Vague = args[0], len(args) == 2
 	return nil
 }
 

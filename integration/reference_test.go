@@ -569,10 +569,9 @@ func TestMessagesDocumented(t *testing.T) {
 	}
 	messages, others := 0, false
 	for line := range strings.Lines(fenced.ReplaceAllString(caddytest.ReadFile(t, "../docs/troubleshooting.md"), "")) {
-		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| `") {
-			others = strings.HasPrefix(line, "| message of Caddy")
-		}
-		if others {
+		if line == "\n" {
+			others = false
+		} else if others = others || strings.HasPrefix(line, "| message of Caddy"); others {
 			continue
 		}
 		for _, found := range quoted.FindAllStringSubmatch(line, -1) {

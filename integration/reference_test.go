@@ -205,6 +205,22 @@ func syntaxLines(text string) (lines []string, defaults map[string]string) {
 	return lines, defaults
 }
 
+// TestPackagesDocumented compares docs/architecture.md with the folders.
+func TestPackagesDocumented(t *testing.T) {
+	var documented, source []string
+	for _, r := range rows(section(t, "architecture.md", "Packages")) {
+		documented = append(documented, r.names...)
+	}
+	folders, err := filepath.Glob("../internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range folders {
+		source = append(source, filepath.Base(filepath.Dir(file)))
+	}
+	compare(t, "packages", documented, source)
+}
+
 // TestOptionsDocumented compares the syntax in docs/reference.md with that above each
 // UnmarshalCaddyfile and with what the parser takes.
 func TestOptionsDocumented(t *testing.T) {

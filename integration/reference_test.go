@@ -550,9 +550,10 @@ func TestEventsDocumented(t *testing.T) {
 // variable stands for what differs in a message: a verb, a number, an address, a placeholder.
 var variable = regexp.MustCompile(`%[+#0-9.]*[a-zA-Z]|[0-9][0-9.,]*|https?://[^\s:,;]+|localhost:\S+|\{env\.[^}]*\}`)
 
-// TestMessagesDocumented looks for each message in docs/troubleshooting.md among the texts
-// of the module, or for Telegram's among those of the stand-in. Messages of Caddy, its
-// libraries and the system are in tables of their own.
+// TestMessagesDocumented looks for each message in docs/troubleshooting.md, and for what
+// other pages say that the log says, among the texts of the module, or for Telegram's among
+// those of the stand-in. Messages of Caddy, its libraries and the system are in tables of
+// their own.
 func TestMessagesDocumented(t *testing.T) {
 	names := productFiles(t)
 	standIn, err := filepath.Glob("../internal/telegramtest/*.go")
@@ -601,6 +602,14 @@ func TestMessagesDocumented(t *testing.T) {
 	}
 	if messages < 50 {
 		t.Errorf("only %d messages were found", messages)
+	}
+	logSays := regexp.MustCompile("\\b(?:[Tt]he log (?:says|has|shows|message|entry)|it logs) `([^`]+)`")
+	for _, page := range files(t, ".md") {
+		for _, found := range logSays.FindAllStringSubmatch(strings.Join(strings.Fields(caddytest.ReadFile(t, page)), " "), -1) {
+			if !said(found[1]) {
+				t.Errorf("%s: no log has %q", page, found[1])
+			}
+		}
 	}
 }
 

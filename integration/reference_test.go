@@ -129,9 +129,10 @@ func casesOf(t testing.TB, name, function string) (cases []string) {
 func textsIn(n ast.Node) (texts []string) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch x := n.(type) {
-		case *ast.ImportSpec, *ast.Field: // paths and tags
-			_, isField := x.(*ast.Field)
-			return isField && x.(*ast.Field).Tag == nil
+		case *ast.ImportSpec:
+			return false
+		case *ast.Field:
+			return x.Tag == nil
 		case *ast.BinaryExpr:
 			if left, right := textsIn(x.X), textsIn(x.Y); x.Op == token.ADD && len(left) > 0 && len(right) > 0 {
 				texts = append(texts, left[len(left)-1]+right[0])

@@ -240,7 +240,7 @@ func TestOptionsDocumented(t *testing.T) {
 			lines, _ := syntaxLines(tc.text)
 			comment, _ := syntaxLines(findFunc(t, tc.file, "UnmarshalCaddyfile").Doc.Text())
 			if len(lines) < 4 || !slices.Equal(lines, comment) {
-				t.Errorf("docs/reference.md has the syntax\n%q\nand the comment in %s\n%q", lines, tc.file, comment)
+				t.Fatalf("docs/reference.md has the syntax\n%q\nand the comment in %s\n%q", lines, tc.file, comment)
 			}
 			var options, inTables []string
 			for _, line := range lines[1 : len(lines)-1] {

@@ -29,7 +29,7 @@ import (
 func TestMain(m *testing.M) { caddytest.Main(m, inShort) }
 
 // inShort are the tests that -short runs: of each chapter one or two that are quick.
-const inShort = "^Test(Answers|AnswersThatBreakOff|BehindProxy|CommandSend|Dedupe.*|ExampleByType|FilesThatChange|ListenerPenalty|LogsDocumented|Metrics|Placeholders|" +
+const inShort = "^Test(Answers|AnswersThatBreakOff|BehindProxy|CommandSend|Dedupe.*|ExampleByType|FilesThatChange|ListenerPenalty|.*Documented|Metrics|Placeholders|" +
 	"RedactedInEveryFormat|RefusalsInCaddysMetrics|RegistrationCutsRequests|SeveralServers|SameBotTwice|StrictSNIHost|Trailers|UnannouncedBody|URLFromEnvironment)$"
 
 // size is how much of something a test does: less of it with -short.

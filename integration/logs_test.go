@@ -75,8 +75,8 @@ func documentedLogs(t testing.TB) (rows []logged) {
 	return rows
 }
 
-// sourceLogs finds the calls of loggers in all files but tests and what serves them.
-func sourceLogs(t testing.TB) (entries []logged) {
+// productFiles returns all files of the module but tests and what serves them.
+func productFiles(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("../*.go")
 	if err != nil {
@@ -94,10 +94,13 @@ func sourceLogs(t testing.TB) (entries []logged) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
+	return slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
+// sourceLogs finds the calls of loggers.
+func sourceLogs(t testing.TB) (entries []logged) {
+	t.Helper()
+	for _, name := range productFiles(t) {
 		positions := token.NewFileSet()
 		file, err := parser.ParseFile(positions, name, nil, 0)
 		if err != nil {

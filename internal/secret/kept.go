@@ -141,22 +141,22 @@ func (k *Kept) Refresh(ctx context.Context) (doubt bool) {
 	}
 }
 
-// mayHaveRotated reports whether a secret that is not accepted may be in force: storage
-// has not been read, and a rotation was due or another node may have begun one; or the
-// nodes are in the middle of one.
+// mayHaveRotated reports whether a secret that is not accepted may be in force: storage has
+// not been read, so that a rotation may have happened on a node that this one does not even
+// know of, or other nodes may be in the middle of a rotation.
 func (k *Kept) mayHaveRotated(unread bool) bool {
 	m := k.Memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, due := time.Now(), k.due(&m.record)
-	overdue := !due.IsZero() && !now.Before(due)
 	switch {
-	case now.Before(m.record.DoubtUntil):
+	case unread, m.unsure, now.Before(m.record.DoubtUntil):
 		return true
-	case unread || m.unsure:
-		return !k.Alone.Load() || overdue
+	case k.Alone.Load():
+		return false
 	}
-	return !k.Alone.Load() && (m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) || overdue && now.Before(due.Add(unsettled)))
+	return m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) ||
+		!due.IsZero() && !now.Before(due) && now.Before(due.Add(unsettled))
 }
 
 // read reads storage for all requests that wait, so it is bound to none of them.

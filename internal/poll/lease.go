@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"path"
 	"sync/atomic"
 	"time"
@@ -54,14 +51,18 @@ func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) 
 	defer func() { <-l.turn }()
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	unlock, err := lock(ctx, c)
+	unlock, err := c.Storage.Lock(ctx, path.Join(c.Prefix, "poll"), lockTimeout)
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		unlock(ctx)
+	}()
 	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
+	if err != nil {
+		return "", err
 	}
 	var found leaseRecord
 	if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found) {
@@ -71,7 +72,7 @@ func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) 
 	}
 	content, _ = json.Marshal(leaseRecord{c.Process, time.Now().Add(leaseTime)})
 	if err := c.Storage.Store(ctx, leaseKey(c), content); err != nil {
-		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
+		return "", err
 	}
 	l.held.Store(true)
 	return "", nil
@@ -87,25 +88,6 @@ func (l *lease) lasts(content []byte, record leaseRecord) bool {
 	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
 }
 
-// lock locks the lease in storage, or returns without that if it has waited for long. A
-// lock that is not given back makes the next process wait.
-func lock(ctx context.Context, c Config) (unlock func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	name := path.Join(c.Prefix, "poll")
-	switch err := c.Storage.Lock(waiting, name); {
-	case err == nil:
-		return func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-			defer cancel()
-			_ = c.Storage.Unlock(ctx, name)
-		}, nil
-	case waiting.Err() == nil || ctx.Err() != nil:
-		return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
-	}
-	return func() {}, nil
-}
-
 // giveBack deletes the lease, if this process has it. If that fails, it ends by itself.
 func (p *Poller) giveBack() {
 	if !p.lease.held.Swap(false) {
@@ -116,9 +98,9 @@ func (p *Poller) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	var found leaseRecord
-	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err == nil && json.Unmarshal(content, &found) == nil && found.Process == c.Process {
-		_ = c.Storage.Delete(ctx, leaseKey(c))
+	content, _ := c.Storage.Load(ctx, leaseKey(c))
+	if json.Unmarshal(content, &found) == nil && found.Process == c.Process {
+		_ = c.Storage.Module.Delete(ctx, leaseKey(c))
 	}
 }
 

@@ -119,6 +119,7 @@ func TestKilledWithTheLock(t *testing.T) {
 		n.want(t, Polling)
 		settle(time.Hour)
 		n.want(t, Polling)
+		equal(t, "entries", n.logged("lock in storage held too long; going on without it"), 1)
 	})
 }
 

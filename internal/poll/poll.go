@@ -15,12 +15,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -39,7 +39,7 @@ type Webhook interface {
 type Config struct {
 	Webhook        Webhook
 	API            *botapi.Client
-	Storage        certmagic.Storage
+	Storage        *storage.Storage
 	Prefix         string   // of the bot's keys in storage
 	Process        string   // this process, for the lease
 	AllowedUpdates []string // always sent; empty for Telegram's default

@@ -10,6 +10,8 @@ import (
 // Health is what a process knows of its storage. The zero value is that of a storage
 // that nobody has used yet.
 type Health struct {
+	held sync.Map // the names of the locks that this process has not got in time
+
 	mu        sync.Mutex
 	readAt    time.Time
 	writtenAt time.Time

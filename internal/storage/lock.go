@@ -17,6 +17,8 @@ const retryLock = time.Second
 // goes on without the lock then: the lock of a node that was killed may stay for ever.
 // So two nodes can hold one lock, which must cost no more than a call of Telegram.
 //
+// That is logged once, until this node has had the lock again.
+//
 // A lock that is refused while storage can be read counts as held by another node.
 func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(context.Context), err error) {
 	waiting, cancel := context.WithTimeout(ctx, wait)
@@ -24,6 +26,7 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 	for {
 		err := s.Module.Lock(waiting, name)
 		if err == nil {
+			s.Health.held.Delete(name)
 			return func(ctx context.Context) { s.unlock(ctx, name) }, nil
 		}
 		if waiting.Err() == nil {
@@ -39,7 +42,9 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("waiting for the lock in storage: %w", ctx.Err())
 		}
-		s.Logger.Warn("lock in storage held too long; going on without it", zap.String("lock", name), zap.Duration("waited", wait))
+		if _, known := s.Health.held.LoadOrStore(name, true); !known {
+			s.Logger.Warn("lock in storage held too long; going on without it", zap.String("lock", name), zap.Duration("waited", wait))
+		}
 		return func(context.Context) {}, nil
 	}
 }

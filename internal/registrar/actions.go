@@ -133,7 +133,9 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 				a.status.Info = botapi.WebhookInfo{PendingUpdateCount: a.status.Info.PendingUpdateCount}
 			}
 		}
-		_, _ = a.Secrets.Registered(ctx, a.want.Secret, err) // it has no error of its own then
+		if a.want.Secret != a.Secrets.Current() {
+			a.status.Rotation = "failed"
+		}
 		return err
 	}
 	a.status.Result, a.status.Info.URL = "ok", a.want.URL

@@ -55,7 +55,7 @@ func (r *Registrar) takeOver() *rest {
 		return nil
 	}
 	r.hasAsked, r.ownFingerprint = true, rest.fingerprint
-	status.Result, status.news = "", news{}
+	status.news = news{}
 	r.report(status)
 	return rest
 }
@@ -144,7 +144,7 @@ type attempt struct {
 // record. A panic, in a storage module or here, ends the attempt and not the server.
 func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	a := &attempt{Registrar: r, status: r.Status()}
-	a.status.Detail, a.status.Remedy, a.status.Result, a.status.news = "", "", "", news{}
+	a.status.Detail, a.status.Remedy, a.status.news = "", "", news{}
 	defer func() {
 		if recover() != nil { // its value may hold a secret
 			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
@@ -188,7 +188,10 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	if a.facts&secretKnown != 0 { // and Telegram has it: that may end a rotation
 		ctx, cancel := withGrace(ctx)
 		defer cancel()
-		a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
+		var rotated bool
+		if rotated, err = a.Secrets.Registered(ctx, a.want.Secret); rotated {
+			a.status.Rotation = "ok"
+		}
 		a.status.nextStep = a.Secrets.Status().NextStep
 	}
 	return status, cmp.Or(err, a.secretErr)

@@ -28,7 +28,6 @@ type Status struct {
 	Since  time.Time
 	Detail string             // what is wrong, if anything
 	Remedy string             // what a person can do about it
-	Result string             // of setWebhook in this attempt; empty if it was not called
 	Info   botapi.WebhookInfo // Telegram's last answer to getWebhookInfo
 	InfoAt time.Time          // when that was
 
@@ -43,9 +42,11 @@ type Status struct {
 
 // news is what an attempt has found or done, to be reported after it.
 type news struct {
+	Result   string // of setWebhook; empty if it was not called
+	Rotation string // of the secret: ok if it has ended, failed if the next secret was not registered
+
 	found         string    // in the place of a contested webhook
 	lost          string    // the same, when somebody else has just changed it
-	rotated       bool      // a rotation of the secret has ended
 	undeleted     bool      // the webhook was not deleted, though a person has ordered that
 	deliveryError bool      // Telegram has met an error that no node has reported yet
 	reason        string    // why the state was entered
@@ -100,15 +101,17 @@ func (r *Registrar) report(status Status) {
 		r.Logger.Info("webhook registered", zap.String("url", status.URL), zap.String("reason", status.reason))
 		r.webhook.Emit("registered", map[string]any{"url": status.URL})
 	}
-	if status.rotated {
+	if status.Rotation == "ok" {
 		r.webhook.Emit("rotated", map[string]any{})
 	}
-	if status.State == Failing {
-		r.reportError(status)
-		return
+	if status.State != Failing {
+		r.reportedError = boundedlog.Repeated{}
 	}
-	r.reportedError = boundedlog.Repeated{}
 	switch {
+	case status.State == Failing:
+		if r.reportedError.IsNew(status.Detail, status.Remedy) {
+			r.Logger.Error("webhook not registered", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
+		}
 	case status.State == previous.State || status.Result == "ok": // logged already, if at all
 	case status.State == Registered:
 		r.Logger.Info("webhook as configured; nothing to register", zap.String("url", status.URL))
@@ -129,14 +132,6 @@ func rivals(found string) string {
 	}
 	return "see whether the bot's framework calls setWebhook or polls when it starts, and turn that off; else find the other installation with this bot token; " +
 		"if the token has leaked, revoke it with @BotFather"
-}
-
-// reportError logs an error once.
-func (r *Registrar) reportError(status Status) {
-	if !r.reportedError.IsNew(status.Detail, status.Remedy) {
-		return
-	}
-	r.Logger.Error("webhook not registered", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
 }
 
 // reportDelivery logs an error that Telegram has met since it was asked before.

@@ -120,7 +120,7 @@ func TestFullAtTheLastStep(t *testing.T) {
 		time.Sleep(settleTime)
 		second := n.advance()
 		storage.Set(storagetest.Failing(errAway, "store"))
-		if _, err := n.Registered(t.Context(), second, nil); !errors.Is(err, errAway) {
+		if _, err := n.Registered(t.Context(), second); !errors.Is(err, errAway) {
 			t.Errorf("got %v, want that storage is away", err)
 		}
 		time.Sleep(time.Hour)
@@ -364,7 +364,7 @@ func TestRegisteredWithoutTheLock(t *testing.T) {
 		first := a.advance()
 		_ = storage.Store(t.Context(), recordKey, before)
 		b.rotate()
-		if _, err := a.Registered(t.Context(), first, nil); err != nil {
+		if _, err := a.Registered(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(readInterval)

@@ -23,8 +23,7 @@ type Kept struct {
 	Memory  *Memory
 	Alone   *atomic.Bool // no other node serves the bot, and may rotate its secret; false until that is known
 	Logger  *zap.Logger
-	Rotated func(result string) // called when a rotation ends or cannot be registered: ok or failed
-	Missing func()              // called when the record is not in storage any more: it is to be restored soon
+	Missing func() // called when the record is not in storage any more: it is to be restored soon
 }
 
 // Memory is what this process knows of a bot's kept secrets. The configurations

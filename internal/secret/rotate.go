@@ -185,24 +185,18 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
 }
 
 // Registered satisfies Source. It takes the last step of a rotation.
-func (k *Kept) Registered(ctx context.Context, value string, failure error) (rotated bool, err error) {
-	rec := k.Memory.latest()
-	rotating := rec.Next != nil && rec.Next.Value == value
-	switch {
-	case rec.Current.Value == value:
-		return false, nil
-	case failure != nil:
-		if rotating {
-			k.Rotated("failed")
-		}
+func (k *Kept) Registered(ctx context.Context, value string) (rotated bool, err error) {
+	if k.Current() == value {
 		return false, nil
 	}
-	if rec, err = k.latest(ctx); err != nil {
+	rec, err := k.latest(ctx)
+	if err != nil {
 		return false, err
 	}
 	now := time.Now()
 	switch {
 	case rec.Next != nil && rec.Next.Value == value:
+		rotated = true
 		k.makeCurrent(&rec, value, now)
 		if now.Before(rec.DoubtUntil) {
 			rec.DoubtUntil = now.Add(unsettled)
@@ -211,12 +205,10 @@ func (k *Kept) Registered(ctx context.Context, value string, failure error) (rot
 		return false, nil
 	default: // another node has written over it without the lock
 		rec.retire(kept{Value: value, Made: now}, now.Add(max(k.Grace, unsettled)))
-		rotating = false
 	}
-	if err := k.save(ctx, rec); err != nil || !rotating {
+	if err := k.save(ctx, rec); err != nil || !rotated {
 		return false, err
 	}
-	k.Rotated("ok")
 	k.Logger.Info("secret rotated", zap.Time("old_accepted_until", now.Add(k.Grace)))
 	return true, nil
 }

@@ -37,10 +37,9 @@ type Source interface {
 	// The caller of Advance, Registered and Forget holds the bot's lock.
 	Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error)
 
-	// Registered takes the result of registering a value: failure is nil if
-	// Telegram has it. It may be called for the same value again. It reports
-	// whether a rotation has ended.
-	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
+	// Registered is called when Telegram has a value, again and again. It reports whether
+	// that has ended a rotation.
+	Registered(ctx context.Context, value string) (rotated bool, err error)
 
 	// Forget removes the secrets of a webhook that was deleted.
 	Forget(context.Context) error
@@ -101,7 +100,7 @@ func (c *Configured) Advance(context.Context, bool, func(string) bool) (string, 
 }
 
 // Registered satisfies Source.
-func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
+func (*Configured) Registered(context.Context, string) (bool, error) { return false, nil }
 
 // Forget satisfies Source.
 func (*Configured) Forget(context.Context) error { return nil }

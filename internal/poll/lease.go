@@ -119,7 +119,7 @@ func (p *Poller) renewLease(ctx context.Context) {
 		c := p.currentConfig()
 		holder, err := p.look(ctx, c)
 		if err != nil && !failed && ctx.Err() == nil {
-			c.Logger.Warn("lease in storage not renewed; updates are fetched all the same", zap.Error(err))
+			c.Logger.Warn("lease in storage not renewed", zap.Error(err))
 		}
 		failed = err != nil
 		if holder != "" {

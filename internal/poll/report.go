@@ -78,7 +78,7 @@ func (p *Poller) report(c Config, status Status) {
 	case status.State == Polling:
 		c.Logger.Info("fetching updates")
 	case status.State == Standby:
-		c.Logger.Info("another node fetches the updates", zap.String("node", status.LeaseHolder))
+		c.Logger.Info("updates fetched by another node", zap.String("node", status.LeaseHolder))
 	}
 	p.reported = boundedlog.Repeated{}
 }

@@ -131,7 +131,7 @@ func (p *Poller) expire(u *update) {
 func (p *Poller) reportCrowded() {
 	crowded := len(p.window) >= maxWindow && !slices.ContainsFunc(p.heads(), func(u *update) bool { return !u.retries.Any() })
 	if crowded && !p.crowded {
-		p.config.Logger.Error("failing updates hold up all others", zap.Int("waiting", p.waiting()),
+		p.config.Logger.Error("updates held up by failing updates", zap.Int("waiting", p.waiting()),
 			zap.String("remedy", "see why the bot does not answer these with 2xx; Telegram returns no others before they are taken"))
 	}
 	p.crowded = crowded || p.crowded && len(p.window) >= maxWindow

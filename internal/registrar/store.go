@@ -83,7 +83,7 @@ func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
 		return record{}, fmt.Errorf("%s %w", key, errNewer)
 	}
 	if damaged && !r.reportedDamage {
-		r.Logger.Error("record in storage damaged; it is replaced", zap.String("key", key))
+		r.Logger.Error("damaged registration record in storage", zap.String("key", key))
 	}
 	r.reportedDamage = damaged
 	switch {
@@ -95,7 +95,7 @@ func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
 			rec.Revision = known.Revision
 		}
 		if known != nil && known.Fingerprint != "" && !damaged {
-			r.Logger.Warn("registration not in storage any more; made again", zap.String("key", key))
+			r.Logger.Warn("registration record missing from storage", zap.String("key", key))
 		}
 	case known != nil && rec.Revision < known.Revision:
 		return *known, nil

@@ -153,7 +153,7 @@ func TestDamagedRecord(t *testing.T) {
 				if got := knows.register(); got != value {
 					t.Error("another secret, though this one was in memory")
 				}
-				knows.wantLog("secrets in storage damaged; they are replaced", 1)
+				knows.wantLog("damaged secrets in storage set aside", 1)
 				keys, _ := storage.List(t.Context(), prefix, true)
 				if len(keys) != 2 {
 					t.Fatalf("keys in storage: %v, want the record and the damaged one", keys)
@@ -251,7 +251,7 @@ func TestLostRecord(t *testing.T) {
 				n.want(current, "current")
 				n.telegram = tc.telegram(current, next)
 				got := n.register()
-				n.wantLog("secrets not in storage any more; restored from memory", 1)
+				n.wantLog("secrets missing from storage", 1)
 				switch {
 				case tc.want == nil && (got == current || got == next):
 					t.Error("a secret that Telegram may no longer have is registered")

@@ -117,7 +117,7 @@ func (k *Kept) followTelegram(rec *record, registered func(value string) bool, n
 		rec.DoubtUntil = now.Add(24 * time.Hour) // cut short when the next secret is registered
 	}
 	if missing && !first {
-		k.Logger.Warn("secrets not in storage any more; restored from memory", zap.String("key", k.key()), zap.Bool("new_secret", i < 0))
+		k.Logger.Warn("secrets missing from storage", zap.String("key", k.key()), zap.Bool("new_secret", i < 0))
 	}
 	if missing {
 		rec.Begun = now

@@ -72,7 +72,7 @@ func (k *Kept) setAside(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("setting %s aside: %w", k.key(), err)
 	}
-	k.Logger.Error("secrets in storage damaged; they are replaced", zap.String("key", k.key()), zap.String("set_aside_as", aside))
+	k.Logger.Error("damaged secrets in storage set aside", zap.String("key", k.key()), zap.String("set_aside_as", aside))
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 			return nil, fmt.Errorf("waiting for the lock in storage: %w", ctx.Err())
 		}
 		if _, known := s.Health.held.LoadOrStore(name, true); !known {
-			s.Logger.Warn("lock in storage held too long; going on without it", zap.String("lock", name), zap.Duration("waited", wait))
+			s.Logger.Warn("lock in storage held too long", zap.String("lock", name), zap.Duration("waited", wait))
 		}
 		return func(context.Context) {}, nil
 	}

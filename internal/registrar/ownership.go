@@ -23,12 +23,12 @@ func (a *attempt) isSuperseded() bool {
 	}
 	// The nodes with the other configuration may be gone for good. Without checks they
 	// show no activity, so they count as active.
-	if within(rival.lastSign(), 2*max(rival.Interval, a.Interval)) || wasOurs && rival.Interval == 0 {
+	if within(rival.lastActive(), 2*max(rival.Interval, a.Interval)) || wasOurs && rival.Interval == 0 {
 		return true
 	}
 	if a.status.State == Superseded {
 		a.Logger.Warn("webhook taken over from inactive nodes",
-			zap.String("node", rival.Process), zap.Time("last_seen", rival.lastSign()), zap.String("url", rival.URL))
+			zap.String("node", rival.Process), zap.Time("last_seen", rival.lastActive()), zap.String("url", rival.URL))
 	}
 	return false
 }

@@ -153,7 +153,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 // replaceSecret registers the next secret. It waits until storage can be read: another node
 // may have registered the secret, or would do it again.
 func (a *attempt) replaceSecret(ctx context.Context) error {
-	if err := a.Storage.Prove(ctx, a.recordKey()); err != nil {
+	if err := a.Storage.Prove(ctx, registrationKey(a.Prefix)); err != nil {
 		return err
 	}
 	return a.setWebhook(ctx)
@@ -198,12 +198,11 @@ func (a *attempt) keep(ctx context.Context) error {
 // deleteWebhook deletes the webhook, for all nodes.
 func (a *attempt) deleteWebhook(ctx context.Context) error {
 	end, err := a.beginCall(ctx)
-	if err != nil {
-		a.status.undeleted = true
-		return err
+	if err == nil {
+		defer end()
+		err = a.API.DeleteWebhook(ctx, a.order.Drop)
 	}
-	defer end()
-	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
+	if err != nil {
 		a.status.undeleted = true
 		return err
 	}

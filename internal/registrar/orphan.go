@@ -45,7 +45,7 @@ func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (
 	}
 	slices.Sort(found)
 	for _, key := range slices.Compact(found) {
-		content, err := s.Load(ctx, (&Config{Prefix: key}).recordKey())
+		content, err := s.Load(ctx, registrationKey(key))
 		if err != nil {
 			return nil, err
 		}

@@ -116,7 +116,7 @@ func (r *Registrar) report(status Status) {
 	case status.State == Registered:
 		r.Logger.Info("webhook already registered", zap.String("url", status.URL))
 	case status.State == Contested:
-		r.Logger.Error("webhook contested", zap.String("found", status.found), zap.String("remedy", lossRemedy(status.found)))
+		r.Logger.Error("webhook contested", zap.String("found", status.found), zap.String("remedy", status.Remedy))
 		r.webhook.Emit("contested", map[string]any{"found": status.found})
 	case status.State == Deleted:
 		r.Logger.Warn("webhook deleted on demand", zap.String("remedy", `run "caddy telegram-webhook register" to restore it`))

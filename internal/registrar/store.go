@@ -63,15 +63,16 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 // recordVersion is raised for a format that older versions would misread.
 const recordVersion = 1
 
-func (c *Config) recordKey() string { return path.Join(c.Prefix, "registration.json") }
+func registrationKey(prefix string) string { return path.Join(prefix, "registration.json") }
 
 // loadRecord reads the record. A missing or damaged one is empty, until the next registration
 // replaces it. A process never goes back to an older record: storage may return an old copy,
 // or may have failed to write the newer one.
 func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
-	key, load, known := r.recordKey(), r.Storage.Load, r.Memory.known.Load()
-	if known != nil {
-		load = r.Storage.Find
+	key, load, known := registrationKey(r.Prefix), r.Storage.Find, r.Memory.known.Load()
+	first := known == nil
+	if first {
+		load, known = r.Storage.Load, new(record)
 	}
 	content, err := load(ctx, key)
 	if err != nil {
@@ -86,21 +87,18 @@ func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
 	}
 	r.reportedDamage = damaged
 	switch {
-	case content == nil && known != nil && known.unstored:
+	case content == nil && known.unstored:
 		return *known, nil
 	case damaged || content == nil:
-		rec = record{}
-		if known != nil {
-			rec.Revision = known.Revision
-		}
-		if known != nil && known.Fingerprint != "" && !damaged {
+		rec = record{Revision: known.Revision}
+		if known.Fingerprint != "" && !damaged {
 			r.Logger.Warn("registration record missing from storage", zap.String("key", key))
 		}
-	case known != nil && rec.Revision < known.Revision:
+	case rec.Revision < known.Revision:
 		return *known, nil
 	}
 	rec.forgetFuture(time.Now())
-	if known != nil || content != nil {
+	if !first || content != nil {
 		r.Memory.known.Store(&rec)
 	}
 	return rec, nil
@@ -114,7 +112,7 @@ func (r *Registrar) saveRecord(ctx context.Context, rec record) error {
 	rec.Version = recordVersion
 	content, err := json.Marshal(rec)
 	if err == nil {
-		err = r.Storage.Store(ctx, r.recordKey(), content)
+		err = r.Storage.Store(ctx, registrationKey(r.Prefix), content)
 	}
 	rec.unstored = err != nil
 	r.Memory.known.Store(&rec)

@@ -29,9 +29,6 @@ func (h *Health) Status() Status {
 	return h.status
 }
 
-// Away reports whether the last reading failed.
-func (h *Health) Away() bool { return !h.Status().AwaySince.IsZero() }
-
 // recordRead records the result of a reading. It logs the first failure, and the first
 // success after it.
 func (s *Storage) recordRead(err error) {

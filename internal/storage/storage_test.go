@@ -76,7 +76,7 @@ func TestHealth(t *testing.T) {
 		}
 		module.Set(nil)
 		_, _ = s.Load(t.Context(), key)
-		if got := s.Health.Status(); s.Health.Away() || got.ReadAt.IsZero() {
+		if got := s.Health.Status(); !got.AwaySince.IsZero() || got.ReadAt.IsZero() {
 			t.Errorf("still away, or not read: %+v", got)
 		}
 		if logs.FilterMessage("storage away").Len() != 1 || logs.FilterMessage("storage back").Len() != 1 {

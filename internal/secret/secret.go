@@ -62,13 +62,11 @@ func CheckAccepted(value string) error {
 
 // CheckForwarded is Check for a secret that the bot gets in place of the webhook's.
 func CheckForwarded(value string) error {
-	if err := Check(value); err != nil {
-		return err
-	}
-	if len(value) < minLen {
+	err := Check(value)
+	if err == nil && len(value) < minLen {
 		return fmt.Errorf("takes a secret for the bot, of at least %d characters, or no value to hand on the one that came; leave it out to hand on none", minLen)
 	}
-	return nil
+	return err
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.

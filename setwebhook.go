@@ -142,7 +142,7 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 		Check: max(0, cmp.Or(time.Duration(g.Check), defaultCheck)),
 	}
 	if configured, ok := settings.Secrets.(*secret.Configured); ok {
-		registration.Parameters.Secret = configured.First
+		registration.Parameters.Secret = configured.Current()
 	}
 	var upload []byte
 	if g.Certificate != certificate.Internal && !g.Poll { // the file may be on the server alone

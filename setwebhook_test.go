@@ -14,7 +14,7 @@ func TestWrongRegistration(t *testing.T) {
 		"bot_token unset":            {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_UNSET}"`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
 		"bot_token with bot":         {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_WITH_BOT}"`, `bot_token: the value of {env.TEST_WITH_BOT} begins with "bot"; leave that out`},
 		"poll without a token":       {`"secret": ["abcdefghijklmnop"], "poll": true`, `bot_token: is missing, and poll, url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
-		"poll, no secret to forward": {`"poll": true, "forward_secret": "", "bot_token": "` + botToken + `"`, `forward_secret: updates that are fetched have no secret to hand on; give it a value, or set secret`},
+		"poll, no secret to forward": {`"poll": true, "forward_secret": "", "bot_token": "` + botToken + `"`, `forward_secret: fetched updates have no secret to hand on; give it a value, or set secret`},
 		"url without a token":        {`"secret": ["abcdefghijklmnop"], "url": "/x"`, `bot_token: is missing, and poll, url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
 		"url: http":                  {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "http://bot.example.com/"`, `url: must begin with https://`},
 		"url: a port":                {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com:9000/"`, `url: port 9000 is not one of 443, 80, 88, 8443, to which Telegram sends updates`},

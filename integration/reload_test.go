@@ -171,7 +171,7 @@ func TestStopDuringAdminCalls(t *testing.T) {
 				if strings.HasPrefix(got, "200") {
 					t.Errorf("got %s, want an error", got)
 				}
-				if strings.HasPrefix(got, "502") && strings.Contains(got, "this configuration has ended") {
+				if strings.HasPrefix(got, "502") && strings.Contains(got, "the configuration was stopped") {
 					ended++
 				}
 			}

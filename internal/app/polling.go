@@ -21,7 +21,7 @@ func (w *Webhook) startPolling() {
 	w.bot.poller.Serve(poll.Config{
 		Webhook:        w,
 		API:            botapi.NewClient(r.Account, nil),
-		Storage:        w.ctx.Storage(),
+		Storage:        storageOf(w.app.ctx),
 		Prefix:         r.Account.Key(),
 		Process:        registrar.ThisNode().Process,
 		AllowedUpdates: r.Parameters.AllowedUpdates,

@@ -116,6 +116,9 @@ func (w *Webhook) Observe(s registrar.Status) {
 	if s.Result != "" {
 		metrics.SetWebhook.WithLabelValues(w.Name(), s.Result).Inc()
 	}
+	if s.Rotation != "" {
+		metrics.Rotations.WithLabelValues(w.Name(), s.Rotation).Inc()
+	}
 }
 
 // Emit satisfies registrar.Webhook.

@@ -73,7 +73,7 @@ func start(t *testing.T, node string, api standin, module certmagic.Storage) *We
 	shared := &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.NewNop()}
 	kept := &secret.Kept{
 		Storage: shared, Prefix: key, Every: 30 * 24 * time.Hour, Grace: 10 * time.Minute,
-		Memory: &known.secrets, Alone: &known.registration.Alone, Logger: zap.NewNop(), Rotated: func(string) {}, Missing: func() {},
+		Memory: &known.secrets, Alone: &known.registration.Alone, Logger: zap.NewNop(), Missing: func() {},
 	}
 	w := &Webhook{Secrets: kept}
 	begun := make(chan struct{})

@@ -144,7 +144,6 @@ func (a *App) claim(w *Webhook) error {
 			Storage: storageOf(w.app.ctx), Prefix: r.Account.Key(), Memory: &w.bot.secrets, Alone: &w.bot.registration.Alone,
 			Every: w.settings.Rotate, Grace: w.settings.Grace, Accept: w.settings.Accept,
 			Logger:  w.logger.With(zap.String("name", cmp.Or(w.settings.Name, r.Account.ID()))),
-			Rotated: func(result string) { metrics.Rotations.WithLabelValues(w.Name(), result).Inc() },
 			Missing: func() { w.registrar.Load().Look() },
 		}
 	}

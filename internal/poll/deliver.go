@@ -12,8 +12,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// deliver tries to deliver an update, lets its queue go on, and tells everybody of a failed
-// try, unless that was done a moment ago.
+// deliver tries to deliver an update, and then lets its queue continue. It reports a failed
+// try, unless it has just reported another one.
 func (p *Poller) deliver(c Config, u *update) {
 	answer := try(c, u.body)
 	waiting := p.judge(u, answer)
@@ -32,9 +32,9 @@ func (p *Poller) deliver(c Config, u *update) {
 	emit(c, "delivery_failing", map[string]any{"last_error": text, "pending": waiting})
 }
 
-// try hands an update to the webhook and calls the method in the answer, if it has one.
-// The update is not taken before that, and the next of its queue waits: what the bot says
-// in answers stays in order, and is said again after a crash.
+// try hands an update to the webhook and calls the method in the answer, if there is one. The
+// update is taken only after that: the bot's messages stay in order, and are repeated after a
+// crash rather than lost.
 func try(c Config, body []byte) (answer *telegram.Answer) {
 	answer = &telegram.Answer{Err: errPanicked}
 	defer catchPanic(c.Logger, new(error))
@@ -47,10 +47,10 @@ func try(c Config, body []byte) (answer *telegram.Answer) {
 	return given
 }
 
-// maxMethod bounds what is logged as the name of a method, in characters.
+// maxMethod bounds the logged name of a method, in characters.
 const maxMethod = 64
 
-// judge draws the conclusions from a try, and returns how many updates wait.
+// judge records the result of a try, and returns the number of waiting updates.
 func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,7 +67,7 @@ func (p *Poller) judge(u *update, answer *telegram.Answer) (waiting int) {
 	return p.waiting()
 }
 
-// resume begins what has become due.
+// resume begins the deliveries that have become due.
 func (p *Poller) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -130,14 +130,14 @@ func TestFullWindow(t *testing.T) {
 		n.send(99, 6)
 		settle(time.Minute)
 		equal(t, "taken", n.bot.has(), "99")
-		equal(t, "entries before the window is full", n.logged("failing updates hold up all others"), 0)
+		equal(t, "entries before the window is full", n.logged("updates held up by failing updates"), 0)
 		for i := range int64(50) {
 			n.send(100+i, 5)
 		}
 		n.send(150, 7)
 		settle(10 * time.Minute)
 		equal(t, "taken", n.bot.has(), "99")
-		equal(t, "entries", n.logged("failing updates hold up all others"), 1)
+		equal(t, "entries", n.logged("updates held up by failing updates"), 1)
 		if got := n.Status().Waiting; got > 100 {
 			t.Errorf("%d updates in memory", got)
 		}

@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	// pollInterval is how far apart calls are while updates are in work: getUpdates
-	// returns them again, at once. Below it Telegram returns one update at a time.
+	// pollInterval is the time between calls while updates wait: getUpdates returns these
+	// again at once. At a shorter interval Telegram returns one update at a time.
 	pollInterval = 500 * time.Millisecond
 
-	// webhookInterval is between looks at a webhook that is in the way.
+	// webhookInterval is the time between calls while a webhook prevents them.
 	webhookInterval = 30 * time.Second
 
-	// conflictTime is how long a conflict is not over. Both sides get some of the updates,
-	// and the other side may be a poller like this one, with pauses as long.
+	// conflictTime is how long a conflict counts. Both sides get some of the updates, and
+	// the other side may be a poller with pauses as long as this one's.
 	conflictTime = botapi.MaxBackoff * 6 / 5
 
-	grace = 2 * time.Second // for what is to be done after Stop
+	grace = 2 * time.Second // for calls after Stop
 )
 
-// obstacle is why nothing can be fetched: a webhook, or somebody else who fetches.
+// obstacle is an error due to a webhook, or to another program that fetches.
 type obstacle struct {
 	error
 	remedy string
 }
 
-// fetch makes an attempt, reports what has come of it, and waits for the next. After Stop
-// it waits for the end of a delivery.
+// fetch makes an attempt, reports it, and waits for the next. After Stop it waits for the end
+// of a delivery.
 func (p *Poller) fetch() {
 	ctx, c, serving := p.beginAttempt()
 	progress, pause := p.progress, (<-chan time.Time)(nil)
@@ -53,20 +53,20 @@ func (p *Poller) fetch() {
 	}
 }
 
-// beginAttempt returns the context of an attempt and the configuration that it works for.
+// beginAttempt returns the context and the configuration of an attempt.
 func (p *Poller) beginAttempt() (ctx context.Context, c Config, serving bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.interrupt() // releases the attempt before
+	p.interrupt() // releases the previous attempt's context
 	ctx, p.interrupt = context.WithCancel(context.Background())
 	return ctx, p.config, p.serving
 }
 
-// attempt fetches updates once, if that is for this process. It returns when to make the
-// next attempt, unless there is progress before.
+// attempt fetches updates once, if this process has the lease. It returns the time until the
+// next attempt, which progress shortens.
 func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, err error) {
 	if !p.lease.held.Load() {
-		holder, err := p.look(ctx, c)
+		holder, err := p.takeLease(ctx, c)
 		if err != nil {
 			return 0, err
 		}
@@ -93,7 +93,7 @@ func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, er
 	return pollInterval, nil
 }
 
-// nextCall returns the call that confirms what was taken and fetches more.
+// nextCall returns the call that confirms the taken updates and fetches more.
 func (p *Poller) nextCall(c Config) botapi.Poll {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,37 +105,37 @@ func (p *Poller) nextCall(c Config) botapi.Poll {
 	call := botapi.Poll{Offset: p.offset, Limit: maxWindow, AllowedUpdates: c.AllowedUpdates}
 	switch {
 	case len(p.window) == maxWindow:
-		call.Limit = 1 // no others come
+		call.Limit = 1 // Telegram returns no others
 	case len(p.window) == 0 && (p.status.State == Polling || p.isContested()):
-		call.Timeout = botapi.LongPoll // otherwise the answer at once shows that all is well again
+		call.Timeout = botapi.LongPoll // a first call is short, to report success at once
 	}
 	return call
 }
 
 func (p *Poller) isContested() bool { return time.Since(p.conflictAt) <= conflictTime }
 
-// examine finds out more about an error of getUpdates. A conflict may be with a process
-// that has taken the lease, with a webhook, or with another program.
+// examine finds the cause of a conflict: a process that has taken the lease, a webhook, or
+// another program. It returns other errors unchanged.
 func (p *Poller) examine(ctx context.Context, c Config, err error) error {
 	if refusal, ok := errors.AsType[*botapi.Error](err); !ok || refusal.Code != http.StatusConflict {
 		return err
 	}
-	holder, leaseErr := p.look(ctx, c)
+	holder, leaseErr := p.takeLease(ctx, c)
 	if holder != "" {
-		return nil // the next attempt finds the same, and reports it
+		return nil // reported by the next attempt
 	}
-	if leaseErr != nil { // another process may have taken it meanwhile
+	if leaseErr != nil { // another process may have taken the lease
 		p.lease.held.Store(false)
 	}
 	if info, err := c.API.GetWebhookInfo(ctx); err == nil && info.URL != "" {
-		p.forget() // the webhook gets what was not taken
+		p.forget() // the webhook gets the updates that were not taken
 		return obstacle{fmt.Errorf("updates go to the webhook %s, so they cannot be fetched", info.URL), webhookRemedy}
 	}
 	p.conflictAt = time.Now()
 	return obstacle{err, conflictRemedy}
 }
 
-// fail reports an error, and returns how long to wait after it.
+// fail reports an error, and returns the time until the next attempt.
 func (p *Poller) fail(c Config, err error) time.Duration {
 	remedy, lasting := botapi.Remedy(err)
 	if o, ok := errors.AsType[obstacle](err); ok {
@@ -148,7 +148,7 @@ func (p *Poller) fail(c Config, err error) time.Duration {
 	return p.backoff.After(err, lasting)
 }
 
-// confirm confirms what was taken since the last call, so that nobody gets it again.
+// confirm confirms the updates taken since the last call, so that they are not sent again.
 func (p *Poller) confirm() {
 	if p.offset == p.confirmed || !p.lease.held.Load() {
 		return

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
@@ -135,7 +136,7 @@ func newAPI(t *testing.T) *telegramtest.API {
 }
 
 // newNode makes a poller that does nothing yet. It stops with the test, if not before.
-func newNode(t *testing.T, name string, api *telegramtest.API, storage certmagic.Storage, b *bot) *node {
+func newNode(t *testing.T, name string, api *telegramtest.API, module certmagic.Storage, b *bot) *node {
 	t.Helper()
 	account, err := botapi.NewAccount(token, "", false)
 	if err != nil {
@@ -143,7 +144,8 @@ func newNode(t *testing.T, name string, api *telegramtest.API, storage certmagic
 	}
 	core, logs := observer.New(zap.InfoLevel)
 	n := &node{New(), Config{
-		Webhook: b, API: botapi.NewClient(account, api), Storage: storage, Prefix: botKey, Process: name, Logger: zap.New(core),
+		Webhook: b, API: botapi.NewClient(account, api), Prefix: botKey, Process: name, Logger: zap.New(core),
+		Storage: &storage.Storage{Module: module, Health: new(storage.Health), Logger: zap.New(core)},
 	}, api, b, logs}
 	t.Cleanup(n.end)
 	return n

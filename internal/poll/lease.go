@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"path"
 	"sync/atomic"
 	"time"
@@ -17,12 +14,12 @@ import (
 )
 
 const (
-	leaseTime     = 30 * time.Second // how long a lease lasts
-	leaseInterval = 10 * time.Second // between looks at it
+	leaseTime     = 30 * time.Second // of a lease without renewal
+	leaseInterval = 10 * time.Second // between renewals, or tries to take it
 
-	// lockTimeout bounds the wait for the lock. One whose holder was killed may stay for
-	// ever. Without it two processes may take the lease at once: the one that has written
-	// last has it, and the other one learns that by a conflict or when it renews its own.
+	// lockTimeout bounds the wait for the lock, which may stay for ever after its holder was
+	// killed. Without the lock two processes may take the lease at once: the last writer has
+	// it, and the other one learns that by a conflict or at its next renewal.
 	lockTimeout = 5 * time.Second
 
 	storageTimeout = 15 * time.Second // for the lock and everything else
@@ -32,36 +29,40 @@ const (
 type lease struct {
 	held atomic.Bool
 
-	turn       chan struct{} // filled by the one that looks, who alone uses what follows
-	other      []byte        // the record of another process, as last seen
-	otherSince time.Time     // since when it has not changed
+	turn       chan struct{} // filled while takeLease runs, and guards the other two fields
+	other      []byte        // the last record of another process
+	otherSince time.Time     // when that was first seen
 }
 
 func leaseKey(c Config) string { return path.Join(c.Prefix, "poll.json") }
 
-// leaseRecord is what is in storage.
+// leaseRecord is the lease in storage.
 type leaseRecord struct {
 	Process string    `json:"process"`
 	Until   time.Time `json:"until"`
 }
 
-// look takes the lease or renews it, and returns the process that has it instead, if one
-// has: then nothing more is begun. After an error the lease is held if it was before.
-func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) {
+// takeLease takes or renews the lease. If another process has it, it returns that process, and
+// no more deliveries begin. After an error the lease is held if it was before.
+func (p *Poller) takeLease(ctx context.Context, c Config) (holder string, err error) {
 	defer catchPanic(c.Logger, &err)
 	l := &p.lease
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	unlock, err := lock(ctx, c)
+	unlock, err := c.Storage.Lock(ctx, path.Join(c.Prefix, "poll"), lockTimeout)
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		unlock(ctx)
+	}()
 	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading %s from storage: %w", leaseKey(c), err)
+	if err != nil {
+		return "", err
 	}
 	var found leaseRecord
 	if json.Unmarshal(content, &found) == nil && found.Process != c.Process && l.lasts(content, found) {
@@ -71,14 +72,14 @@ func (p *Poller) look(ctx context.Context, c Config) (holder string, err error) 
 	}
 	content, _ = json.Marshal(leaseRecord{c.Process, time.Now().Add(leaseTime)})
 	if err := c.Storage.Store(ctx, leaseKey(c), content); err != nil {
-		return "", fmt.Errorf("writing %s to storage: %w", leaseKey(c), err)
+		return "", err
 	}
 	l.held.Store(true)
 	return "", nil
 }
 
-// lasts reports whether the lease of another process lasts. One that has not been renewed
-// for its time does not, whatever the other's clock has put there.
+// lasts reports whether the lease of another process lasts. Without a renewal it does not last
+// longer than leaseTime by this node's clock, whatever time the record says.
 func (l *lease) lasts(content []byte, record leaseRecord) bool {
 	now := time.Now()
 	if !bytes.Equal(content, l.other) {
@@ -87,27 +88,8 @@ func (l *lease) lasts(content []byte, record leaseRecord) bool {
 	return now.Before(record.Until) && now.Sub(l.otherSince) < leaseTime
 }
 
-// lock locks the lease in storage, or returns without that if it has waited for long. A
-// lock that is not given back makes the next process wait.
-func lock(ctx context.Context, c Config) (unlock func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	name := path.Join(c.Prefix, "poll")
-	switch err := c.Storage.Lock(waiting, name); {
-	case err == nil:
-		return func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-			defer cancel()
-			_ = c.Storage.Unlock(ctx, name)
-		}, nil
-	case waiting.Err() == nil || ctx.Err() != nil:
-		return nil, fmt.Errorf("waiting for the lock in storage: %w", err)
-	}
-	return func() {}, nil
-}
-
-// giveBack deletes the lease, if this process has it. If that fails, it ends by itself.
-func (p *Poller) giveBack() {
+// releaseLease deletes the lease if this process has it. If that fails, the lease expires.
+func (p *Poller) releaseLease() {
 	if !p.lease.held.Swap(false) {
 		return
 	}
@@ -116,13 +98,13 @@ func (p *Poller) giveBack() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	var found leaseRecord
-	content, err := c.Storage.Load(ctx, leaseKey(c))
-	if err == nil && json.Unmarshal(content, &found) == nil && found.Process == c.Process {
-		_ = c.Storage.Delete(ctx, leaseKey(c))
+	content, _ := c.Storage.Load(ctx, leaseKey(c))
+	if json.Unmarshal(content, &found) == nil && found.Process == c.Process {
+		_ = c.Storage.Module.Delete(ctx, leaseKey(c))
 	}
 }
 
-// renewLease renews the lease as long as this process has it.
+// renewLease renews the lease while this process has it.
 func (p *Poller) renewLease(ctx context.Context) {
 	failed := false
 	for {
@@ -135,9 +117,9 @@ func (p *Poller) renewLease(ctx context.Context) {
 			continue
 		}
 		c := p.currentConfig()
-		holder, err := p.look(ctx, c)
+		holder, err := p.takeLease(ctx, c)
 		if err != nil && !failed && ctx.Err() == nil {
-			c.Logger.Warn("lease in storage not renewed; updates are fetched all the same", zap.Error(err))
+			c.Logger.Warn("lease in storage not renewed", zap.Error(err))
 		}
 		failed = err != nil
 		if holder != "" {

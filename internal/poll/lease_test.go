@@ -52,7 +52,7 @@ func TestFleet(t *testing.T) {
 		a.want(t, Polling)
 		b.want(t, Standby)
 		equal(t, "who fetches", b.Status().LeaseHolder, "a")
-		equal(t, "entries", b.logged("another node fetches the updates"), 1)
+		equal(t, "entries", b.logged("updates fetched by another node"), 1)
 		a.end()
 		settle(12 * time.Second)
 		b.want(t, Polling)
@@ -119,6 +119,7 @@ func TestKilledWithTheLock(t *testing.T) {
 		n.want(t, Polling)
 		settle(time.Hour)
 		n.want(t, Polling)
+		equal(t, "entries", n.logged("lock in storage held too long"), 1)
 	})
 }
 
@@ -191,7 +192,7 @@ func TestStorageAway(t *testing.T) {
 		settle(time.Second)
 		a.want(t, Polling)
 		equal(t, "taken", a.bot.has(), "1")
-		equal(t, "entries", a.logged("lease in storage not renewed; updates are fetched all the same"), 1)
+		equal(t, "entries", a.logged("lease in storage not renewed"), 1)
 		b.want(t, Failing)
 		if detail := b.Status().Detail; !strings.Contains(detail, "storage is away") {
 			t.Errorf("got %q", detail)

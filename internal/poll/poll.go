@@ -2,9 +2,9 @@
 // for a machine without a public address.
 //
 //   - poll.go: the poller, its start and end
-//   - fetch.go: getUpdates, and what may be confirmed
-//   - window.go: the updates that are fetched and not confirmed, and whose turn it is
-//   - deliver.go: one delivery and what comes of it
+//   - fetch.go: getUpdates, and obstacles to it
+//   - window.go: the updates that are fetched and not confirmed, and their order
+//   - deliver.go: one delivery and its result
 //   - lease.go: which of several nodes fetches
 //   - report.go: the status and the log
 package poll
@@ -15,60 +15,59 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Webhook is what gets the updates.
+// Webhook receives the updates.
 type Webhook interface {
 	// Deliver hands an update to the bot through the site, and returns the answer as
-	// Telegram would read it. It takes at most telegram.Timeout.
+	// Telegram would read it, within telegram.Timeout.
 	Deliver(update []byte) *telegram.Answer
 
-	// Emit tells the subscribers of Caddy's events. They take as long as they like, so
-	// it is called while no lock is held.
+	// Emit emits an event. Subscribers may block, so it is called without a lock.
 	Emit(event string, data map[string]any)
 }
 
-// Config is what one configuration wants of the poller.
+// Config is the part of a configuration that the poller needs.
 type Config struct {
 	Webhook        Webhook
 	API            *botapi.Client
-	Storage        certmagic.Storage
+	Storage        *storage.Storage
 	Prefix         string   // of the bot's keys in storage
 	Process        string   // this process, for the lease
 	AllowedUpdates []string // always sent; empty for Telegram's default
-	MaxConnections int      // how many deliveries may be under way at once; 0 for Telegram's default
+	MaxConnections int      // of deliveries under way; 0 for Telegram's default
 	Logger         *zap.Logger
 }
 
-// Poller fetches the updates of one bot for this process. It outlives configurations: a
-// reload hands it another Config.
+// Poller fetches the updates of one bot for this process. It outlives reloads, which hand it
+// another Config.
 type Poller struct {
-	progress chan struct{} // filled when fetching again is likely to bring something
+	progress chan struct{} // filled when another call is likely to fetch more
 	lease    lease
-	failures rate.Sometimes // bounds how often failed deliveries are reported
+	failures rate.Sometimes // bounds the reports of failed deliveries
 
 	// The following fields belong to the goroutine that fetches.
 	offset     int64     // confirms all updates before it
 	confirmed  int64     // the offset that Telegram has
-	conflictAt time.Time // when somebody else last fetched
+	conflictAt time.Time // when another program last fetched
 	backoff    botapi.Backoff
-	reported   boundedlog.Repeated // why updates are not fetched
+	reported   boundedlog.Repeated // the last error
 
 	mu        sync.Mutex
 	config    Config
 	status    Status
 	serving   bool               // between Serve and Stop: updates are fetched, and deliveries begin
-	ended     chan struct{}      // closed when everything after Stop is done; nil if nothing runs
+	ended     chan struct{}      // closed when run has ended; nil if it does not run
 	interrupt context.CancelFunc // ends the attempt under way and the pause after it
 	window    []*update
-	crowded   bool // the window is full of what fails, which was logged
+	crowded   bool // the window is full of failing updates, which was logged
 	underWay  int  // deliveries
 }
 
@@ -82,8 +81,8 @@ func New() *Poller {
 	}
 }
 
-// Serve hands the poller a configuration, which takes over from the one before.
-// Deliveries under way end as they have begun. Fetching begins, if it does not go on.
+// Serve gives the poller a configuration, and starts fetching if it has not begun. Deliveries
+// under way keep their old configuration.
 func (p *Poller) Serve(c Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +98,7 @@ func (p *Poller) Serve(c Config) {
 	p.dispatch()
 }
 
-// Stop ends fetching. Deliveries under way go on, and no other begins.
+// Stop ends fetching. Deliveries under way continue, and no other begins.
 func (p *Poller) Stop() {
 	if p == nil {
 		return
@@ -110,8 +109,8 @@ func (p *Poller) Stop() {
 	p.interrupt()
 }
 
-// Wait returns after Stop when the deliveries have ended, all is confirmed and the lease
-// given back, or when the context ends.
+// Wait waits after Stop until the deliveries have ended and are confirmed and the lease is
+// released, or until the context ends.
 func (p *Poller) Wait(ctx context.Context) {
 	if p == nil {
 		return
@@ -129,8 +128,8 @@ func (p *Poller) Wait(ctx context.Context) {
 	}
 }
 
-// run fetches until Stop, and then brings everything to its end. It goes on if Serve is
-// called meanwhile.
+// run fetches until Stop, waits for the deliveries, and releases the lease. It starts again if
+// Serve is called meanwhile.
 func (p *Poller) run() {
 	for !p.hasEnded() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -142,13 +141,13 @@ func (p *Poller) run() {
 		p.confirm()
 		cancel()
 		renewing.Wait()
-		p.giveBack()
+		p.releaseLease()
 		p.setStatus(Status{})
 	}
 }
 
-// isDone reports whether nothing is to be fetched and no delivery is under way. Then it
-// leaves what was not taken to whoever fetches next.
+// isDone reports whether fetching is stopped and no delivery is under way. It then empties the
+// window: the next poller fetches these updates again.
 func (p *Poller) isDone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,7 +159,7 @@ func (p *Poller) isDone() bool {
 	return true
 }
 
-// hasEnded reports whether Serve was not called since Stop. Then the next call of it begins anew.
+// hasEnded reports whether run has to end, and lets the next Serve start it again.
 func (p *Poller) hasEnded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +170,7 @@ func (p *Poller) hasEnded() bool {
 	return !p.serving
 }
 
-// currentConfig returns the configuration that holds at the moment.
+// currentConfig returns the latest configuration.
 func (p *Poller) currentConfig() Config {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -139,7 +139,7 @@ func TestStopIdle(t *testing.T) {
 		begin := time.Now()
 		n.Wait(t.Context())
 		equal(t, "time until all has ended", time.Since(begin), time.Duration(0))
-		if n.config.Storage.Exists(t.Context(), storeKey) {
+		if n.config.Storage.Module.Exists(t.Context(), storeKey) {
 			t.Error("the lease was not given back")
 		}
 		n.Serve(n.config)
@@ -282,7 +282,7 @@ func TestReloadWithoutAChange(t *testing.T) {
 		n.Serve(n.config)
 		settle(10 * time.Second)
 		calls := n.calls()
-		again := newNode(t, "a", n.api, n.config.Storage, n.bot).config // as a new configuration has it
+		again := newNode(t, "a", n.api, n.config.Storage.Module, n.bot).config // as a new configuration has it
 		again.MaxConnections = 7
 		for range 3 {
 			n.Serve(again)

@@ -18,19 +18,19 @@ const (
 	Standby State = "standby" // another node fetches
 )
 
-// Status is what is known of fetching. The state is empty before the first attempt has
-// ended, and after Stop.
+// Status describes the fetching. The state is empty before the end of the first attempt, and
+// after Stop.
 type Status struct {
 	State       State
 	Since       time.Time
-	Detail      string    // what is wrong, if anything
-	Remedy      string    // what a person can do about it
-	Waiting     int       // updates that were fetched and not taken
+	Detail      string    // the problem; empty for none
+	Remedy      string    // of the problem
+	Waiting     int       // fetched updates that are not taken
 	FetchedAt   time.Time // when Telegram last answered
-	LeaseHolder string    // the process that fetches, if it is another one
+	LeaseHolder string    // another process that fetches; empty for none
 }
 
-// Status returns what is known.
+// Status returns the status.
 func (p *Poller) Status() Status {
 	if p == nil {
 		return Status{}
@@ -56,12 +56,12 @@ func (p *Poller) setStatus(status Status) (previous Status) {
 }
 
 const (
-	webhookRemedy  = `if the webhook is not needed, remove it with "caddy telegram-webhook delete"; updates that wait are kept`
-	conflictRemedy = "see whether the bot's framework polls (getUpdates) when it starts, and turn that off; else find the other installation with this bot token; " +
+	webhookRemedy  = `if the webhook is not needed, remove it with "caddy telegram-webhook delete"; pending updates are kept`
+	conflictRemedy = "if the bot's framework polls (getUpdates) when it starts, turn that off; else find the other installation with this bot token; " +
 		"if the token has leaked, revoke it with @BotFather"
 )
 
-// report sets the status, and logs what is new.
+// report sets the status, and logs a change.
 func (p *Poller) report(c Config, status Status) {
 	previous := p.setStatus(status)
 	switch {
@@ -78,7 +78,7 @@ func (p *Poller) report(c Config, status Status) {
 	case status.State == Polling:
 		c.Logger.Info("fetching updates")
 	case status.State == Standby:
-		c.Logger.Info("another node fetches the updates", zap.String("node", status.LeaseHolder))
+		c.Logger.Info("updates fetched by another node", zap.String("node", status.LeaseHolder))
 	}
 	p.reported = boundedlog.Repeated{}
 }
@@ -89,10 +89,10 @@ func emit(c Config, event string, data map[string]any) {
 	c.Webhook.Emit(event, data)
 }
 
-var errPanicked = errors.New("the poller has panicked; the entry before has the stack")
+var errPanicked = errors.New("panic in the poller; the log has the stack")
 
-// catchPanic turns a panic, in a storage module or here, into an error. The value of the
-// panic may hold a secret.
+// catchPanic turns a panic, of a storage module or here, into an error. It drops the panic's
+// value, which may hold a secret.
 func catchPanic(logger *zap.Logger, err *error) {
 	if recover() != nil {
 		logger.Error("panic in the poller", zap.Stack("stack"))

@@ -11,25 +11,25 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// maxWindow is how many updates getUpdates returns at most, and how many are in memory.
-// Telegram returns the earliest that are not confirmed, so more would never come.
+// maxWindow bounds the updates of a call and of the window. Telegram returns the earliest
+// unconfirmed updates, so no more can be fetched.
 const maxWindow = 100
 
-// update is one that was fetched and is not confirmed.
+// update is a fetched update that is not confirmed.
 type update struct {
 	telegram.Update
-	body     []byte    // as it was fetched
-	since    time.Time // its age counts from here
-	due      time.Time // when it may be tried
+	body     []byte
+	since    time.Time // the beginning of its age
+	due      time.Time // of the next try
 	retries  telegram.Retries
 	underWay bool
 	taken    bool // or expired
 }
 
-// expired reports whether Telegram does not try an update any more.
+// expired reports whether Telegram would no longer try the update.
 func (u *update) expired(now time.Time) bool { return now.Sub(u.since) > telegram.Expiry(u.Type) }
 
-// add puts those of the fetched updates that are new in the window, and begins their deliveries.
+// add adds the new updates to the window, and begins their deliveries.
 func (p *Poller) add(fetched []json.RawMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +47,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 			p.window = append(p.window, &update{Update: u, body: body, since: u.Since(now), due: now})
 		}
 	}
-	// An update that does not come again has expired at Telegram, or was dropped there.
+	// An update that Telegram does not return again has expired or was dropped there.
 	p.window = slices.DeleteFunc(p.window, func(w *update) bool {
 		gone := !w.underWay && !returned[w.ID] && (w.ID < last || len(fetched) == 0)
 		if gone && !w.taken {
@@ -59,8 +59,8 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	p.reportCrowded()
 }
 
-// dropTaken removes what was taken from the beginning of the window, and moves the offset
-// past it. The lock is held.
+// dropTaken removes the taken updates at the beginning of the window, and moves the offset
+// past them. The lock is held.
 func (p *Poller) dropTaken() {
 	for len(p.window) > 0 && p.window[0].taken {
 		p.offset = p.window[0].ID + 1
@@ -68,14 +68,14 @@ func (p *Poller) dropTaken() {
 	}
 }
 
-// forget leaves the updates in the window to whoever fetches them next.
+// forget empties the window: another process fetches these updates again.
 func (p *Poller) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.window = nil
 }
 
-// heads returns the first update of each queue, those that are due for longest first.
+// heads returns the first update of each queue, ordered by due time. The lock is held.
 func (p *Poller) heads() (heads []*update) {
 	seen := make(map[int64]bool, len(p.window))
 	for _, u := range p.window {
@@ -88,7 +88,7 @@ func (p *Poller) heads() (heads []*update) {
 	return heads
 }
 
-// dispatch begins the deliveries that may begin now. The lock is held.
+// dispatch begins the due deliveries. The lock is held.
 func (p *Poller) dispatch() {
 	if !p.serving {
 		p.signalProgress()
@@ -108,7 +108,7 @@ func (p *Poller) dispatch() {
 		}
 	}
 	taken := slices.IndexFunc(p.window, func(u *update) bool { return !u.taken })
-	if len(p.window) > 0 && taken < 0 || taken >= maxWindow*3/4 { // everything, or enough to be worth a call
+	if len(p.window) > 0 && taken < 0 || taken >= maxWindow*3/4 { // all, or enough for a call
 		p.signalProgress()
 	}
 }
@@ -120,24 +120,24 @@ func (p *Poller) signalProgress() {
 	}
 }
 
-// expire gives an update up. The lock is held.
+// expire gives up an update. The lock is held.
 func (p *Poller) expire(u *update) {
 	u.taken = true
 	p.config.Logger.Warn("fetched update expired", zap.Int64("update_id", u.ID), zap.String("type", u.Type))
 }
 
-// reportCrowded logs once that no more updates are fetched because all that are here wait
-// for one that fails. The lock is held.
+// reportCrowded logs once that all fetched updates fail or wait for failing ones, so that no
+// more can be fetched. The lock is held.
 func (p *Poller) reportCrowded() {
 	crowded := len(p.window) >= maxWindow && !slices.ContainsFunc(p.heads(), func(u *update) bool { return !u.retries.Any() })
 	if crowded && !p.crowded {
-		p.config.Logger.Error("failing updates hold up all others", zap.Int("waiting", p.waiting()),
-			zap.String("remedy", "see why the bot does not answer these with 2xx; Telegram returns no others before they are taken"))
+		p.config.Logger.Error("updates held up by failing updates", zap.Int("waiting", p.waiting()),
+			zap.String("remedy", "find out why the bot does not answer them with 2xx; Telegram returns no others before"))
 	}
 	p.crowded = crowded || p.crowded && len(p.window) >= maxWindow
 }
 
-// waiting counts the updates that were fetched and not taken. The lock is held.
+// waiting counts the fetched updates that are not taken. The lock is held.
 func (p *Poller) waiting() (n int) {
 	for _, u := range p.window {
 		if !u.taken {

@@ -12,8 +12,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// renewSecret takes the next step of a rotation, if one is due, and finds out which
-// secret is to be registered.
+// renewSecret takes the next step of a due rotation, and gets the secret to register.
 func (a *attempt) renewSecret(ctx context.Context) error {
 	var registered func(string) bool
 	if a.rec.Secret != "" || a.status.Info.URL != "" && a.facts&asked != 0 {
@@ -33,10 +32,10 @@ func (a *attempt) secretFingerprintOf(value string) string {
 	return fingerprint(a.MACKey, botapi.Webhook{Secret: value})
 }
 
-// paused reports whether Telegram wants no call for the bot yet.
+// paused reports whether the pause that Telegram asked for still lasts.
 func (a *attempt) paused() bool { return time.Until(a.rec.PausedUntil) > 0 }
 
-// beginCall waits until the attempt may call the Bot API, and returns what ends the call.
+// beginCall waits until the attempt may call the Bot API. The caller calls end afterwards.
 func (a *attempt) beginCall(ctx context.Context) (end func(), err error) {
 	switch {
 	case ctx.Err() != nil:
@@ -46,12 +45,12 @@ func (a *attempt) beginCall(ctx context.Context) (end func(), err error) {
 	}
 	return nil, &botapi.Error{
 		Method: "setWebhook", Code: http.StatusTooManyRequests, RetryAfter: time.Until(a.rec.PausedUntil),
-		Description: "Too Many Requests, as Telegram has said to a node that shares this storage",
+		Description: "Too Many Requests, answered to a node that shares this storage",
 	}
 }
 
-// recordFailure tells the other nodes that this one is at work though Telegram cannot be
-// reached, and how long Telegram wants no call.
+// recordFailure shows the other nodes that this one is active although Telegram cannot be
+// reached, and how long Telegram asked for a pause.
 func (a *attempt) recordFailure(ctx context.Context, err error) {
 	if a.paused() {
 		return
@@ -70,7 +69,7 @@ func (a *attempt) recordFailure(ctx context.Context, err error) {
 // forgetSecrets removes the secrets of a webhook that was deleted.
 func (a *attempt) forgetSecrets(ctx context.Context) error { return a.Secrets.Forget(ctx) }
 
-// getWebhookInfo asks what Telegram has, and compares.
+// getWebhookInfo gets Telegram's webhook and compares it with the record.
 func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	end, err := a.beginCall(ctx)
 	if err != nil {
@@ -93,27 +92,26 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	return nil
 }
 
-// forbiddenPeriod is longer than Telegram waits before it sends an update again.
+// forbiddenPeriod is longer than Telegram's pause before it sends an update again.
 const forbiddenPeriod = 5 * time.Minute
 
-// refusedByGate reports whether Telegram has met a 403 that only a gate can have
-// answered, so that Telegram must have another secret than the one it was given: that
-// happens when storage was put back. A gate that sees Telegram's address calls Suspect;
-// behind a proxy that it does not trust, only Telegram tells.
+// refusedByGate reports whether Telegram's last error is a 403 of a gate, so that Telegram
+// has another secret, for instance after storage was restored from a backup. A gate that
+// sees Telegram's address calls Suspect; behind an untrusted proxy, only getWebhookInfo tells.
 //
-// A bot's own 403 looks the same, and comes again and again. So an error counts only if
-// the bot has answered no 403 through this process in the time before it. The time before
-// this process started is not known either, and an error that lasts comes again.
+// A bot's own 403 looks the same and is repeated. So an error counts only if this process
+// has passed on no 403 of the bot in the period before it, and has run for that long: a
+// lasting error comes again.
 func (a *attempt) refusedByGate(info botapi.WebhookInfo) bool {
 	unexplained := time.Unix(0, a.forbidden.Load()).Add(forbiddenPeriod)
 	return strings.Contains(info.LastErrorMessage, "403") && info.LastErrorDate.After(a.rec.RegisteredAt) && info.LastErrorDate.After(unexplained)
 }
 
-// RecordForbidden is called when the bot has answered 403 to a request that passed the gate.
+// RecordForbidden is called for each 403 of the bot itself.
 func (r *Registrar) RecordForbidden() { r.forbidden.Store(time.Now().UnixNano()) }
 
-// setWebhook registers the webhook, and records what Telegram has then. The call is not
-// broken off when the configuration ends: nobody would know what has come of it.
+// setWebhook registers the webhook, and records the registration. The end of the
+// configuration does not cancel the call, whose result would be unknown then.
 func (a *attempt) setWebhook(ctx context.Context) error {
 	end, err := a.beginCall(ctx)
 	if err != nil {
@@ -133,7 +131,9 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 				a.status.Info = botapi.WebhookInfo{PendingUpdateCount: a.status.Info.PendingUpdateCount}
 			}
 		}
-		_, _ = a.Secrets.Registered(ctx, a.want.Secret, err) // it has no error of its own then
+		if a.want.Secret != a.Secrets.Current() {
+			a.status.Rotation = "failed"
+		}
 		return err
 	}
 	a.status.Result, a.status.Info.URL = "ok", a.want.URL
@@ -150,31 +150,30 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	return a.saveRecord(ctx, *rec)
 }
 
-// replaceSecret registers the next secret. It waits while storage does not return what was
-// just written: another node may have done it, or would do it again.
+// replaceSecret registers the next secret. It waits until storage can be read: another node
+// may have registered the secret, or would do it again.
 func (a *attempt) replaceSecret(ctx context.Context) error {
-	if err := a.Storage.Prove(ctx, a.recordKey()); err != nil {
+	if err := a.Storage.Prove(ctx, registrationKey(a.Prefix)); err != nil {
 		return err
 	}
 	return a.setWebhook(ctx)
 }
 
-// repair registers the webhook again after somebody else has changed it, its address or
-// its secret.
+// repair registers the webhook again after another program has changed its address or its
+// secret.
 func (a *attempt) repair(ctx context.Context) error {
 	a.noticeLoss()
 	a.rec.Repairs = append(a.rec.Repairs, time.Now())
 	return a.setWebhook(ctx)
 }
 
-// leaveContested leaves the webhook to somebody else for a while.
+// leaveContested leaves the webhook as another program has set it, for a while.
 func (a *attempt) leaveContested(ctx context.Context) error {
 	a.rec.Contested = a.noticeLoss()
 	return a.saveRecord(ctx, a.rec)
 }
 
-// noticeLoss returns what somebody else has put in the webhook's place. It is news
-// only once.
+// noticeLoss returns the webhook that another program has set. Each is news only once.
 func (a *attempt) noticeLoss() (found string) {
 	found = cmp.Or(a.status.Info.URL, "no webhook at all")
 	if a.facts&changed == 0 {
@@ -186,11 +185,10 @@ func (a *attempt) noticeLoss() (found string) {
 	return found
 }
 
-// sameAddress is found when Telegram has the address that is wanted, and sends updates
-// with another secret.
+// sameAddress is found when only the secret was changed.
 const sameAddress = "the same address with another secret"
 
-// keep records that Telegram has what it is to have.
+// keep records that Telegram has the wanted webhook.
 func (a *attempt) keep(ctx context.Context) error {
 	a.reportedLoss, a.rec.Contested = "", ""
 	a.rec.see(a.status.Info)
@@ -200,12 +198,11 @@ func (a *attempt) keep(ctx context.Context) error {
 // deleteWebhook deletes the webhook, for all nodes.
 func (a *attempt) deleteWebhook(ctx context.Context) error {
 	end, err := a.beginCall(ctx)
-	if err != nil {
-		a.status.undeleted = true
-		return err
+	if err == nil {
+		defer end()
+		err = a.API.DeleteWebhook(ctx, a.order.Drop)
 	}
-	defer end()
-	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
+	if err != nil {
 		a.status.undeleted = true
 		return err
 	}

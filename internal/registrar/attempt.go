@@ -39,9 +39,9 @@ func (r *Registrar) run(ctx context.Context) {
 	}
 }
 
-// takeOver makes r the leader: the registrar of an older configuration falls silent at
-// once, even before it is stopped. If that one rests, and its configuration is the same,
-// r takes over its rest: a reload without a change asks neither storage nor Telegram.
+// takeOver makes r the leader: the registrar of the older configuration makes no more calls,
+// even before it is stopped. If that one rests and had the same configuration, r continues
+// the rest: a reload without a change uses neither storage nor Telegram.
 func (r *Registrar) takeOver() *rest {
 	before := r.Memory.leader.Swap(r)
 	want, err := r.webhook.Wanted()
@@ -55,12 +55,12 @@ func (r *Registrar) takeOver() *rest {
 		return nil
 	}
 	r.hasAsked, r.ownFingerprint = true, rest.fingerprint
-	status.Result, status.news = "", news{}
+	status.news = news{}
 	r.report(status)
 	return rest
 }
 
-// sleep is the time between attempts. A rest that a stop breaks off can be taken over.
+// sleep waits between attempts. The next configuration can continue the rest.
 func (r *Registrar) sleep(ctx context.Context, rest *rest) {
 	r.setRest(rest)
 	r.pause(ctx, max(time.Until(rest.until), time.Millisecond), r.wakeup)
@@ -72,8 +72,8 @@ func (r *Registrar) setRest(rest *rest) {
 	r.rest = rest
 }
 
-// pause waits for so long, 0 for ever, or until the registrar is woken or ordered to
-// do something, or the context ends. It reports whether the time is over.
+// pause waits, with 0 for ever, until the registrar is woken or gets an order, or the
+// context ends. It reports whether the time is over.
 func (r *Registrar) pause(ctx context.Context, wait time.Duration, wakeup <-chan struct{}) bool {
 	var over <-chan time.Time
 	if wait > 0 {
@@ -94,8 +94,8 @@ func (r *Registrar) pause(ctx context.Context, wait time.Duration, wakeup <-chan
 	return false
 }
 
-// tryOnce makes an attempt, and reports what has come of it. It returns when to make
-// the next, 0 for never, and whether this one has succeeded.
+// tryOnce makes an attempt, and reports its outcome. It returns the time until the next
+// attempt, 0 for never, and whether this one has succeeded.
 func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // for the lock, storage and Telegram together
 	defer cancel()
@@ -132,9 +132,9 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 type attempt struct {
 	*Registrar
 	want              botapi.Webhook
-	fingerprint       string // of the configuration: without a secret that it does not hold
+	fingerprint       string // of the configuration, without a kept secret
 	secretFingerprint string
-	secretErr         error // which keeps nothing else from being done
+	secretErr         error // of storage; the registration goes on with the secret in memory
 	rec               record
 	facts             facts
 	status            Status
@@ -144,11 +144,11 @@ type attempt struct {
 // record. A panic, in a storage module or here, ends the attempt and not the server.
 func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 	a := &attempt{Registrar: r, status: r.Status()}
-	a.status.Detail, a.status.Remedy, a.status.Result, a.status.news = "", "", "", news{}
+	a.status.Detail, a.status.Remedy, a.status.news = "", "", news{}
 	defer func() {
 		if recover() != nil { // its value may hold a secret
 			r.Logger.Error("panic in the registrar", zap.Stack("stack"))
-			err = errors.New("the registrar has panicked; the entry before has the stack")
+			err = errors.New("panic in the registrar; the log has the stack")
 		}
 		if err != nil && a.facts&suspected != 0 && a.status.Result != "ok" {
 			r.suspicious.Store(true)
@@ -185,10 +185,13 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 			a.status.enter(state, &a.rec)
 		}
 	}
-	if a.facts&secretKnown != 0 { // and Telegram has it: that may end a rotation
+	if a.facts&secretKnown != 0 { // Telegram has the secret now, which may end a rotation
 		ctx, cancel := withGrace(ctx)
 		defer cancel()
-		a.status.rotated, err = a.Secrets.Registered(ctx, a.want.Secret, nil)
+		var rotated bool
+		if rotated, err = a.Secrets.Registered(ctx, a.want.Secret); rotated {
+			a.status.Rotation = "ok"
+		}
 		a.status.nextStep = a.Secrets.Status().NextStep
 	}
 	return status, cmp.Or(err, a.secretErr)
@@ -200,7 +203,7 @@ func (a *attempt) add(some facts, hold bool) {
 	}
 }
 
-// gatherFacts gathers what is known from the record, before Telegram is asked.
+// gatherFacts gathers the facts that are known before Telegram is asked.
 func (a *attempt) gatherFacts() {
 	rec := &a.rec
 	if rec.Told != nil && rec.ToldAt.After(a.status.InfoAt) {
@@ -215,10 +218,9 @@ func (a *attempt) gatherFacts() {
 	a.add(unrecorded, rec.Fingerprint == "")
 	a.add(superseded, !isOurs && a.isSuperseded())
 	a.add(contested, rec.Contested != "")
-	byOther := rec.Process != a.Node.Process
 	a.add(newBot, a.Pace != nil && a.order == Order{} && !a.hasAsked && !a.hasTurn && rec.CheckedAt.IsZero())
-	a.add(askedLately, a.hasAsked && byOther && within(rec.CheckedAt, a.Interval/5*4))
-	// Another configuration may have another secret: that is no reason to suspect it.
+	a.add(askedLately, a.hasAsked && rec.Process != a.Node.Process && within(rec.CheckedAt, a.Interval/5*4))
+	// A superseded configuration may have another secret by right.
 	a.add(suspected, a.suspicious.Swap(false) && a.facts&superseded == 0 && !within(rec.RegisteredAt, suspicionInterval))
 	a.hasTurn = false
 	a.Memory.Alone.Store(!slices.ContainsFunc(rec.Nodes, func(p participant) bool { return p.Node != a.Node.Name }))

@@ -42,7 +42,7 @@ func TestDeletedByAnother(t *testing.T) {
 		}
 		settle(2 * interval)
 		a.want(t, Superseded)
-		if got, want := a.Status().Detail, "node "+b.Node.Process+", which has another configuration, has deleted the webhook on demand"; got != want {
+		if got, want := a.Status().Detail, "node "+b.Node.Process+" with another configuration has deleted the webhook on demand"; got != want {
 			t.Errorf("says %q, want %q", got, want)
 		}
 	})

@@ -9,28 +9,27 @@ import (
 )
 
 var (
-	errStopped = errors.New("this configuration has ended, since Caddy stops or another one has taken its place; what had begun may have been carried out all the same")
+	errStopped = errors.New("the configuration was stopped or replaced; the call may have been carried out")
 
-	// errNewer is a record that is left to the nodes that understand it.
-	errNewer = errors.New("in storage is from a newer version of telegram_webhook, to whose nodes the registration is left")
+	// errNewer leaves the registration to the nodes that understand the record.
+	errNewer = errors.New("in storage was written by a newer version of telegram_webhook, whose nodes keep the registration")
 )
 
-// configurationError is an error that only another configuration can resolve.
+// configurationError is an error that only a change of the configuration resolves.
 type configurationError struct{ error }
 
 func (e configurationError) Unwrap() error { return e.error }
 
-// Remedy returns what a person can do about an error, and whether nothing but that
-// will resolve it.
+// Remedy returns the remedy for an error, and whether the error lasts until a person acts.
 func Remedy(err error) (remedy string, lasting bool) {
 	_, misconfigured := errors.AsType[configurationError](err)
 	switch {
 	case errors.Is(err, errStopped):
-		return "look at the status, and ask again if need be", false
+		return "look at the status, and repeat the command if needed", false
 	case misconfigured:
 		return "correct the configuration and reload", true
 	case errors.Is(err, errNewer), errors.Is(err, secret.ErrNewer):
-		return "update this node; or, if all have gone back to this version, delete the record from storage", false
+		return "update this node; after a downgrade of all nodes, delete the record from storage", false
 	}
 	return botapi.Remedy(err)
 }

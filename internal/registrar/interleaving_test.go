@@ -228,7 +228,7 @@ func newWalker(t *testing.T, name string, api *telegram, shared *storagetest.Mem
 	memory := new(Memory)
 	w.kept = &secret.Kept{
 		Storage: over(w.stepper), Prefix: botKey, Every: rotateEvery, Grace: time.Minute,
-		Memory: new(secret.Memory), Alone: &memory.Alone, Logger: zap.NewNop(), Rotated: func(string) {}, Missing: func() {},
+		Memory: new(secret.Memory), Alone: &memory.Alone, Logger: zap.NewNop(), Missing: func() {},
 	}
 	gate := *w.kept
 	gate.Storage = over(shared)

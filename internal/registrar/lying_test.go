@@ -35,7 +35,6 @@ func newGate(t *testing.T, name string, api *telegram, shared *storagetest.Memor
 	g.kept = &secret.Kept{
 		Storage: c.Storage, Prefix: botKey, Every: every, Grace: every,
 		Memory: new(secret.Memory), Alone: &c.Memory.Alone, Logger: zap.NewNop(),
-		Rotated: func(string) {},
 		Missing: func() { g.Look() },
 	}
 	c.Secrets = g.kept

@@ -2,22 +2,22 @@ package registrar
 
 import "context"
 
-// An attempt walks through the table: it takes the first row whose facts fit,
-// carries out the action, and repeats that with the facts which are known then,
-// until a row leads to a state. An action that fails leads to Failing instead;
-// only a deletion that fails leaves everything as it was.
+// An attempt walks through the table: it takes the first row that fits the known facts,
+// carries out the action, and repeats that with the facts known then, until a row leads
+// to a state. A failed action leads to Failing, except that a failed deletion leaves the
+// state as it was.
 var table = []row{
 	// {all of these facts, none of these, action, state after it, reason}
-	{replaced, 0, nil, Superseded, "the newer configuration works"},
+	{replaced, 0, nil, Superseded, "a newer configuration leads"},
 	{deleteOrdered, 0, (*attempt).deleteWebhook, Deleted, "ordered"},
-	{ours | deleted, registerOrdered, (*attempt).forgetSecrets, Deleted, "it stays deleted"},
-	{superseded, registerOrdered, nil, Superseded, "it never calls"},
-	{newBot, suspected, nil, Pending, "it waits for its turn"},
-	{unrecorded, asked | secretKnown, (*attempt).getWebhookInfo, "", "a first secret is made, and Telegram may have another one"},
-	{0, secretKnown, (*attempt).renewSecret, "", "before it is compared with the record"},
-	{current | askedLately | contested, urgent, nil, Contested, "another node has found that"},
-	{current | askedLately, urgent, nil, Registered, "another node has found that"},
-	{0, asked, (*attempt).getWebhookInfo, "", "if this fails, so would setWebhook, half-way perhaps"},
+	{ours | deleted, registerOrdered, (*attempt).forgetSecrets, Deleted, "deleted before"},
+	{superseded, registerOrdered, nil, Superseded, "another configuration has taken over"},
+	{newBot, suspected, nil, Pending, "waiting for its turn"},
+	{unrecorded, asked | secretKnown, (*attempt).getWebhookInfo, "", "Telegram may have a secret already"},
+	{0, secretKnown, (*attempt).renewSecret, "", "the record names the secret"},
+	{current | askedLately | contested, urgent, nil, Contested, "found by another node"},
+	{current | askedLately, urgent, nil, Registered, "found by another node"},
+	{0, asked, (*attempt).getWebhookInfo, "", "a failing setWebhook may erase the webhook, so ask first"},
 	{registerOrdered, 0, (*attempt).setWebhook, Registered, "ordered"},
 	{0, ours, (*attempt).setWebhook, Registered, "new configuration"},
 	{changed | repairedOften, 0, (*attempt).leaveContested, Contested, "a repair would be the next move in a fight"},
@@ -25,36 +25,36 @@ var table = []row{
 	{0, sameSecret, (*attempt).replaceSecret, Registered, "new secret"},
 	{changed, 0, (*attempt).repair, Registered, "changed by somebody else"},
 	{suspected, 0, (*attempt).repair, Registered, "updates refused for their secret"},
-	{0, 0, (*attempt).keep, Registered, "all is as it was"},
+	{0, 0, (*attempt).keep, Registered, "unchanged"},
 }
 
 type row struct {
 	all, none facts
 	action    func(*attempt, context.Context) error // nil to do nothing
 	state     State                                 // empty if the walk goes on
-	reason    string                                // logged if it leads to a registration
+	reason    string                                // logged with a registration
 }
 
-// facts is a set of what is known in an attempt.
+// facts is the set of facts known in an attempt.
 type facts uint32
 
 const (
 	replaced        facts = 1 << iota // a newer configuration of this process leads
-	deleteOrdered                     // a person wants the webhook deleted
-	registerOrdered                   // a person wants it registered, whatever Telegram has
+	deleteOrdered                     // a person has ordered the deletion
+	registerOrdered                   // a person has ordered the registration
 	ours                              // the record is of this configuration
 	deleted                           // the record says that a person has deleted the webhook
 	superseded                        // the record is of another configuration, which has taken over from this one
-	unrecorded                        // there is no record, or it was lost
-	newBot                            // Telegram may not know the bot, and it is not its turn to come
+	unrecorded                        // there is no record
+	newBot                            // the bot may be new to Telegram, and it is not its turn
 	secretKnown                       // the secret to register is known
 	sameSecret                        // the record is of that secret
-	askedLately                       // another node, or the configuration before, has asked Telegram a moment ago
+	askedLately                       // another node or configuration has just asked Telegram
 	contested                         // the record says that the webhook is contested
 	suspected                         // Telegram may have another secret
 	asked                             // this attempt has asked Telegram
-	changed                           // Telegram has something else than was registered
-	repairedOften                     // that was repaired too often in a short time
+	changed                           // Telegram has another webhook than was registered
+	repairedOften                     // another repair would be a fight
 
 	current = ours | sameSecret
 	urgent  = registerOrdered | suspected

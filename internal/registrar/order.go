@@ -7,33 +7,33 @@ import (
 	"sync/atomic"
 )
 
-// Order is what a person asks for. It is carried out at once, whatever the
-// registrar waits for, and whoever else has registered the bot.
+// Order is an order of a person. It ends any wait of the registrar, and holds against
+// other installations and configurations.
 type Order struct {
 	Kind OrderKind
-	Drop bool // throw away the updates that wait
+	Drop bool // drop the pending updates
 }
 
-// OrderKind is what an order asks for.
+// OrderKind is the kind of an order.
 type OrderKind int
 
 // The kinds of orders. The zero value is none.
 const (
-	OrderCheck    OrderKind = iota + 1 // see whether there is something to do
+	OrderCheck    OrderKind = iota + 1 // compare with Telegram, and repair
 	OrderRegister                      // call setWebhook, whatever Telegram has
-	OrderDelete                        // call deleteWebhook, and register nothing on any node until a person asks for it or the configuration changes
-	OrderRotate                        // renew the secret, or wait for the rotation that is under way
+	OrderDelete                        // call deleteWebhook; no node registers until OrderRegister or a new configuration
+	OrderRotate                        // renew the secret, or join the rotation under way
 )
 
-// placedOrder is an order that somebody waits for.
+// placedOrder is an order whose caller waits for the answer.
 type placedOrder struct {
 	Order
 	closed atomic.Bool // carried out or withdrawn, whichever came first
 	answer chan error
 }
 
-// CarryOut places an order, and returns what came of it: that of a rotation when
-// Telegram has the new secret.
+// CarryOut places an order and returns its result. A rotation has ended when Telegram has
+// the new secret.
 func (r *Registrar) CarryOut(ctx context.Context, order Order) error {
 	o := &placedOrder{Order: order, answer: make(chan error, 1)}
 	for orders := r.orders; ; orders = nil {
@@ -47,9 +47,9 @@ func (r *Registrar) CarryOut(ctx context.Context, order Order) error {
 		case <-ctx.Done():
 		}
 		if o.closed.CompareAndSwap(false, true) {
-			return errors.New("the attempt that is under way takes too long; ask again")
+			return errors.New("the attempt under way takes too long; repeat the command")
 		}
-		return errors.New("there is no answer yet; it goes on")
+		return errors.New("no answer yet; the attempt goes on, see the status")
 	}
 }
 
@@ -62,8 +62,7 @@ func (r *Registrar) enqueue(o *placedOrder) {
 	}
 }
 
-// takeOrders takes the order that the next attempt carries out, if there is one, and
-// all that ask for the same: they share the attempt.
+// takeOrders takes the next order, and all equal ones: they share an attempt.
 func (r *Registrar) takeOrders() {
 	for more := true; more; {
 		select {
@@ -89,8 +88,8 @@ func (r *Registrar) takeOrders() {
 	}
 }
 
-// answerOrders answers those who wait for the attempt. A rotation goes on over
-// further attempts until Telegram has the new secret, or something is in the way.
+// answerOrders answers the orders of the attempt. A rotation takes further attempts until
+// Telegram has the new secret or an attempt fails.
 func (r *Registrar) answerOrders(err error, state State) {
 	answered := r.orderers
 	if err != nil || state != Registered || !r.Secrets.Status().Rotating {

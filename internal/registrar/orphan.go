@@ -19,33 +19,33 @@ import (
 // Orphan is a bot that has records in storage, and no webhook in the configuration.
 type Orphan struct {
 	Key          string // of the records in storage
-	URL          string // that was last registered; empty if that is not known
+	URL          string // that was last registered; empty if unknown
 	RegisteredAt time.Time
 	RegisteredBy string
-	CheckedAt    time.Time // when a node has last looked at the webhook
+	CheckedAt    time.Time // when a node last compared with Telegram
 	CheckedBy    string
-	Deleted      bool // the webhook, on demand, so that Telegram has none
+	Deleted      bool // Telegram has no webhook: a person has deleted it
 }
 
-// FindOrphans returns the bots that have records in storage, but for those of the
-// configured keys. Of a damaged record, or one of a newer version, nothing is known.
+// FindOrphans returns the bots that have records in storage and are not configured. For a
+// damaged record, or one of a newer version, only the key is known.
 func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (orphans []Orphan, err error) {
 	keys, err := s.Module.List(ctx, strings.TrimSuffix(botapi.KeyPrefix, "/"), true)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("listing %s in storage: %w", botapi.KeyPrefix, err)
 	}
 	var found []string
-	for _, key := range keys { // of some storages with folders
+	for _, key := range keys { // some storages list folders, too
 		bot, file := path.Split(filepath.ToSlash(key))
 		bot = strings.TrimSuffix(bot, "/")
-		// The lease of a bot whose updates another node fetches ends by itself.
+		// A lease alone is no orphan: another node fetches the bot's updates, or it expires.
 		if path.Dir(bot)+"/" == botapi.KeyPrefix && strings.HasSuffix(file, ".json") && file != "poll.json" && !slices.Contains(configured, bot) {
 			found = append(found, bot)
 		}
 	}
 	slices.Sort(found)
 	for _, key := range slices.Compact(found) {
-		content, err := s.Load(ctx, (&Config{Prefix: key}).recordKey())
+		content, err := s.Load(ctx, registrationKey(key))
 		if err != nil {
 			return nil, err
 		}
@@ -61,8 +61,7 @@ func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (
 	return orphans, nil
 }
 
-// recently is longer than the default of check, after which a node looks at the webhooks of
-// its configuration again.
+// recently is longer than the default of check.
 const recently = 15 * time.Minute
 
 // UsedElsewhere reports whether another node may have the bot in its configuration.

@@ -7,20 +7,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Pace has the first calls for new bots made no faster than Telegram takes them, and a few
-// calls at a time for all. The registrars of a process share one, since their calls come from
-// one address.
+// Pace limits the first calls for new bots to Telegram's rate, and the number of calls at a
+// time. The registrars of a process share one, since their calls come from one address.
 type Pace struct {
 	limit *rate.Limiter
-	turn  chan struct{} // held by the one that is next
-	calls chan struct{} // filled by each attempt that calls
+	turn  chan struct{} // filled by the registrar whose turn is next
+	calls chan struct{} // filled by the calls under way
 }
 
-// maxCalls bounds the calls that are under way at once: with hundreds of bots, a restart would
-// open as many connections to the Bot API.
+// maxCalls bounds the calls under way: with hundreds of bots, a restart would open as many
+// connections to the Bot API.
 const maxCalls = 8
 
-// beginCall waits until a call may be made, and returns what ends it.
+// beginCall waits until a call may be made. The caller calls end afterwards.
 func (p *Pace) beginCall(ctx context.Context) (end func(), err error) {
 	if p == nil {
 		return func() {}, nil
@@ -33,8 +32,8 @@ func (p *Pace) beginCall(ctx context.Context) (end func(), err error) {
 	}
 }
 
-// Telegram answers 429 when more than 20 tokens that it does not know come from an
-// address within a minute, or more than 600 within an hour.
+// Telegram answers 429 to an address that sends more than 20 unknown tokens within a minute,
+// or more than 600 within an hour.
 const (
 	firstBots  = 10
 	hourlyBots = 590
@@ -45,11 +44,10 @@ func NewPace() *Pace {
 	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1), make(chan struct{}, maxCalls)}
 }
 
-// awaitTurn waits until a bot that may be new to Telegram may be called for. It
-// reports whether that is so: it also returns when a person gives an order, or when
-// Telegram must know the bot since it sends updates for it. Only one registrar at a
-// time asks the limiter, which takes back the last reservation alone: all that wait
-// may give up at once, at a reload.
+// awaitTurn waits until a call for a bot that may be new to Telegram may be made, and reports
+// whether it may. It also returns after an order, or after an update of the bot, which
+// Telegram knows then. Only one registrar at a time holds a reservation, since the limiter
+// can cancel only the last one, and a reload ends all waits at once.
 func (r *Registrar) awaitTurn(ctx context.Context) bool {
 	for len(r.waiting) == 0 {
 		select {

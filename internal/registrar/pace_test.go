@@ -101,7 +101,7 @@ func (c *crowd) want(registered int, when string) {
 		switch s := r.Status(); {
 		case s.State == Registered:
 			got++
-		case s.State != Pending || !strings.HasPrefix(s.Detail, "Telegram takes only so many new bots"):
+		case s.State != Pending || !strings.HasPrefix(s.Detail, "waiting for a turn"):
 			c.t.Errorf("%s: one is %s: %s", when, s.State, s.Detail)
 		}
 	}

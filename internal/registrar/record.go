@@ -11,50 +11,50 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 )
 
-// record is what the nodes that share a storage know of a bot's registration.
-// It holds no secret: a fingerprint stands for all that was registered.
+// record is a bot's registration, for the nodes that share a storage. It holds no secret: a
+// fingerprint stands for the registered parameters.
 type record struct {
 	Version      int       `json:"version"`
 	Revision     int64     `json:"revision"`           // grows with every registration
 	Fingerprint  string    `json:"fingerprint"`        // of the configuration
-	Secret       string    `json:"secret_fingerprint"` // changes without another configuration, when a secret is renewed
+	Secret       string    `json:"secret_fingerprint"` // of the secret alone, which a rotation changes
 	URL          string    `json:"url"`
 	RegisteredBy string    `json:"registered_by"`
-	Deleted      bool      `json:"deleted,omitempty"` // on demand
-	Process      string    `json:"process"`           // that has looked last
+	Deleted      bool      `json:"deleted,omitempty"` // by a person
+	Process      string    `json:"process"`           // that last compared with Telegram
 	RegisteredAt time.Time `json:"registered_at"`
 	CheckedAt    time.Time `json:"checked_at"`
 
-	// Interval is the time between the checks of this configuration's nodes, 0 for none, and
-	// FailedAt when one of them last could not reach Telegram: a sign that it is there.
+	// Interval is the time between the checks of this configuration's nodes, 0 for none.
+	// FailedAt is the last time that Telegram could not be reached: the node is active.
 	Interval time.Duration `json:"interval,omitempty"`
 	FailedAt time.Time     `json:"failed_at,omitzero"`
 
-	// PausedUntil is until when Telegram wants no call for the bot.
+	// PausedUntil is the end of a pause that Telegram asked for.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
 
-	// Seen is what getWebhookInfo said after the registration. It is what later
-	// answers are compared with, since Telegram leaves out a list of types that
-	// is its default, and forgets types that it does not know.
+	// Seen is the answer to getWebhookInfo after the registration. Later answers are
+	// compared with it and not with the parameters, since Telegram leaves out the default
+	// list of types and drops unknown types.
 	Seen *seen `json:"seen,omitempty"`
 
-	// Told is what Telegram last said, at ToldAt, for the nodes that have not asked.
+	// Told is Telegram's last answer, at ToldAt, for the other nodes.
 	Told   *botapi.WebhookInfo `json:"told,omitempty"`
 	ToldAt time.Time           `json:"told_at,omitzero"`
 
-	// Nodes are those that have taken part, the latest last.
+	// Nodes are the participants, the latest last.
 	Nodes []participant `json:"nodes,omitempty"`
 
-	// Repairs is when the webhook was taken back, and Contested what was found in
-	// its place when that had been too often.
+	// Repairs are the times of the last repairs. Contested is the webhook found when there
+	// were too many.
 	Repairs   []time.Time `json:"repairs,omitempty"`
 	Contested string      `json:"contested,omitempty"`
 
-	unstored bool // storage did not take it
+	unstored bool // writing it failed
 }
 
-// forgetFuture corrects what a node with a wrong clock has written: a time more than
-// an hour ahead counts as unknown.
+// forgetFuture clears the times that a node with a wrong clock has written more than an hour
+// ahead.
 func (rec *record) forgetFuture(now time.Time) {
 	future := func(at time.Time) bool { return at.After(now.Add(time.Hour)) }
 	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt, &rec.FailedAt, &rec.PausedUntil} {
@@ -68,11 +68,11 @@ func (rec *record) forgetFuture(now time.Time) {
 	rec.Repairs = slices.DeleteFunc(slices.Clone(rec.Repairs), future)
 }
 
-// maxNodes bounds the list of participants: containers have a new name each time.
+// maxNodes bounds the list of participants: a container has a new name after each start.
 const maxNodes = 100
 
-// participant is a node and the last registration that it had a part in. By it a node
-// that is restarted tells a configuration that was superseded from one that is new to it.
+// participant is a node and the last registration that it took part in. After a restart, a
+// node tells a superseded configuration from a new one by it.
 type participant struct {
 	Node        string `json:"node"`
 	Fingerprint string `json:"fingerprint"`
@@ -85,15 +85,15 @@ type seen struct {
 	HasCustomCertificate bool     `json:"has_custom_certificate"`
 }
 
-// see keeps what Telegram has said, if it has not said it before.
+// see keeps the first answer after a registration.
 func (rec *record) see(info botapi.WebhookInfo) {
 	if rec.Seen == nil {
 		rec.Seen = &seen{info.AllowedUpdates, info.MaxConnections, info.HasCustomCertificate}
 	}
 }
 
-// unchanged reports whether Telegram still has what was registered. Whether it
-// has the secret too cannot be asked.
+// unchanged reports whether Telegram still has the registered webhook. The secret is not in
+// its answer.
 func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
 	s := rec.Seen
 	return info.URL == want.URL && (want.IPAddress == "" || info.IPAddress == want.IPAddress) &&
@@ -101,8 +101,8 @@ func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool 
 			s.MaxConnections == info.MaxConnections && s.HasCustomCertificate == info.HasCustomCertificate)
 }
 
-// lastSign is when a node of the record's configuration was last at work.
-func (rec *record) lastSign() time.Time {
+// lastActive returns the last time that a node of the record's configuration was active.
+func (rec *record) lastActive() time.Time {
 	if rec.FailedAt.After(rec.CheckedAt) {
 		return rec.FailedAt
 	}
@@ -117,20 +117,20 @@ func (rec *record) markChecked(by Node, interval time.Duration) {
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
 
-// maxRepairs is how many repairs within a window are a fight, which loses updates:
-// somebody else registers the bot too.
+// maxRepairs is the number of repairs within a window that make a fight with another
+// installation, which loses updates.
 const maxRepairs = 3
 
-// repairedOften reports whether another repair would be part of a fight. Once there
-// is one, the webhook is left alone until the last repair is that long ago.
+// repairedOften reports whether another repair would be part of a fight. A fight is over
+// when the last repair is older than the window.
 func (rec *record) repairedOften(interval time.Duration) bool {
 	window := max(10*time.Minute, 4*interval) // repairs are an interval apart
 	rec.Repairs = slices.DeleteFunc(slices.Clone(rec.Repairs), func(at time.Time) bool { return !within(at, window) })
 	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }
 
-// fingerprint stands for a registration, secret and certificate included. With the key,
-// nobody who reads the storage can try secrets on it.
+// fingerprint stands for a registration, secret and certificate included. The key keeps
+// readers of the storage from trying secrets on it.
 func fingerprint(key []byte, w botapi.Webhook) string {
 	mac := hmac.New(sha256.New, key)
 	encoded, _ := json.Marshal(w) // strings and numbers always have a JSON form
@@ -138,8 +138,8 @@ func fingerprint(key []byte, w botapi.Webhook) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// within reports whether at is less than d away from now. Another node's clock,
-// or Telegram's, may be a little ahead; one that was far ahead is not believed.
+// within reports whether at is less than d away from now, before or after: the clock of
+// another node or of Telegram may be a little ahead.
 func within(at time.Time, d time.Duration) bool {
 	return time.Since(at).Abs() < d
 }

@@ -1,6 +1,15 @@
-// Package registrar keeps a bot's webhook registered with Telegram as one
-// configuration wants it: once for all nodes that share a storage, and again
-// when somebody else has changed it.
+// Package registrar keeps a bot's webhook registered with Telegram: once for all nodes that
+// share a storage, and again after another program has changed it.
+//
+//   - machine.go: the state machine, as a table
+//   - registrar.go: the registrar, its start and end
+//   - attempt.go, actions.go: one walk through the table, and the table's actions
+//   - ownership.go: which configuration owns the webhook
+//   - order.go: orders of a person
+//   - pace.go: Telegram's limits for many bots
+//   - record.go, store.go: the record in storage
+//   - orphan.go: records of bots that are no longer configured
+//   - report.go, errors.go: status, log, events and remedies
 package registrar
 
 import (
@@ -20,20 +29,19 @@ import (
 
 // Webhook is what a registrar keeps registered.
 type Webhook interface {
-	// Wanted returns what Telegram is to have. It is called before each attempt,
-	// since a certificate may be renewed. The secret is empty unless the
-	// configuration holds it. An error is the configuration's fault.
+	// Wanted returns the parameters to register. It is called before each attempt, since a
+	// certificate may be renewed. A kept secret is not in it. An error is the
+	// configuration's fault.
 	Wanted() (botapi.Webhook, error)
 
-	// Observe is called with what is known after each attempt.
+	// Observe is called with the status after each attempt.
 	Observe(Status)
 
-	// Emit tells the subscribers of Caddy's events. They take as long as they
-	// like, so it is called while no lock is held.
+	// Emit emits an event. Subscribers may block, so it is called without a lock.
 	Emit(event string, data map[string]any)
 }
 
-// Config is what a registrar works with.
+// Config is the configuration of a registrar.
 type Config struct {
 	Secrets  secret.Source
 	API      *botapi.Client
@@ -42,22 +50,21 @@ type Config struct {
 	MACKey   []byte // for fingerprints
 	Node     Node
 	Interval time.Duration   // between comparisons with getWebhookInfo; 0 for none
-	Pace     *Pace           // shared by all that call the same server; nil for none
+	Pace     *Pace           // shared by the registrars of a Bot API server; nil for none
 	Begin    <-chan struct{} // closed when the first attempt may begin
 	Memory   *Memory
 	Logger   *zap.Logger
 }
 
-// Memory is what this process knows of a bot's registration. The configurations that serve
-// the bot one after another share it. The zero value is an empty memory.
+// Memory is the part of a registration that outlives reloads. The zero value is empty.
 type Memory struct {
-	Alone atomic.Bool // no other node takes part, as the record says
+	Alone atomic.Bool // the record names no other node
 
 	leader atomic.Pointer[Registrar] // that of the latest configuration
 	known  atomic.Pointer[record]    // as last read or written; nil if none was
 }
 
-// Forget has the next registrar begin anew.
+// Forget keeps the next registrar from continuing the rest of the last one.
 func (m *Memory) Forget() { m.leader.Store(nil) }
 
 // Registrar keeps one webhook registered.
@@ -68,28 +75,28 @@ type Registrar struct {
 	cancel  context.CancelFunc
 	stopped <-chan struct{} // closed by Stop
 	done    chan struct{}   // closed when the last attempt has ended
-	late    chan struct{}   // closed when that takes too long after Stop
+	late    chan struct{}   // closed when stopTimeout has passed after Stop
 
 	orders     chan *placedOrder
 	wakeup     chan struct{} // filled to begin an attempt, unless the registrar waits after an error
 	suspicious atomic.Bool   // Telegram may have another secret
 	suspicion  rate.Sometimes
-	called     atomic.Int64 // when setWebhook was, in Unix nanoseconds
-	forbidden  atomic.Int64 // when the bot last answered 403 itself, or the start, in Unix nanoseconds
+	called     atomic.Int64 // time of the last setWebhook, in Unix nanoseconds
+	forbidden  atomic.Int64 // time of the bot's own last 403, or of the start, in Unix nanoseconds
 
 	// The following fields belong to the goroutine that makes the attempts.
-	hasTurn        bool           // to call for a bot that may be new to Telegram
-	hasAsked       bool           // Telegram has answered getWebhookInfo, at least once
+	hasTurn        bool           // of a bot that may be new to Telegram
+	hasAsked       bool           // Telegram has answered getWebhookInfo once
 	ownFingerprint string         // of this configuration, as last seen in the record
 	rival          record         // of another configuration, as last seen
-	order          Order          // which this attempt carries out, if any
-	orderers       []*placedOrder // all that wait for that
-	rotations      []*placedOrder // those that wait for the rotation that is under way
-	waiting        []*placedOrder // those whose attempts have not begun
+	order          Order          // of this attempt, if any
+	orderers       []*placedOrder // that share it
+	rotations      []*placedOrder // that wait for the rotation under way
+	waiting        []*placedOrder // for another attempt
 	backoff        botapi.Backoff // after the last error
 
 	reportedDamage bool   // of the record
-	reportedLoss   string // what was found in the webhook's place, and logged
+	reportedLoss   string // the webhook that was found and logged
 	reportedError  boundedlog.Repeated
 
 	mu     sync.Mutex
@@ -103,8 +110,8 @@ type rest struct {
 	until       time.Time // zero for ever
 }
 
-// Start makes a registrar that works for its bot in the background. When it begins, it
-// takes the place of any older one of this process.
+// Start starts a registrar in the background. When it begins, it takes over from the older
+// one of this process.
 func Start(config Config, webhook Webhook) *Registrar {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Registrar{
@@ -125,19 +132,19 @@ func Start(config Config, webhook Webhook) *Registrar {
 	return r
 }
 
-// Stop ends the work; another configuration continues it.
+// Stop ends the attempts. Wait waits for the last one.
 func (r *Registrar) Stop() {
 	if r != nil {
 		r.cancel()
 	}
 }
 
-// stopTimeout is a little longer than a call may go on after Stop, so that no other
-// node has to wait until a lock is stale.
+// stopTimeout is a little longer than a call may take after Stop, so that the lock is
+// released and no other node waits until it is stale.
 const stopTimeout = grace + time.Second
 
-// Wait returns when the last attempt has ended after Stop, or when that takes too
-// long. Registrars that were stopped together take no longer together.
+// Wait waits after Stop for the end of the last attempt, at most until stopTimeout after
+// Stop, so that many registrars together take no longer than one.
 func (r *Registrar) Wait() {
 	if r != nil {
 		select {
@@ -147,14 +154,14 @@ func (r *Registrar) Wait() {
 	}
 }
 
-// Status returns what is known.
+// Status returns the status.
 func (r *Registrar) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.status
 }
 
-// Look has the next attempt made at once, unless the registrar waits after an error.
+// Look starts the next attempt at once, unless the registrar waits after an error.
 func (r *Registrar) Look() {
 	if r != nil {
 		select {

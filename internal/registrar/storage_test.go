@@ -156,7 +156,7 @@ func TestClockAhead(t *testing.T) {
 		api.meet("Connection refused", time.Now().Add(interval+10*time.Second))
 		settle(interval)
 		settle(interval)
-		if n := n.logged("Telegram cannot deliver updates"); n != 1 {
+		if n := n.logged("updates not delivered by Telegram"); n != 1 {
 			t.Errorf("an error a little ahead of this clock was told %d times", n)
 		}
 	})

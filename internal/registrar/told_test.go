@@ -13,7 +13,7 @@ import (
 
 // TestAsConfigured says when all is well again without anything to register.
 func TestAsConfigured(t *testing.T) {
-	const message = "webhook as configured; nothing to register"
+	const message = "webhook already registered"
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
 		if n.logged(message) != 0 {
@@ -36,7 +36,7 @@ func TestAsConfigured(t *testing.T) {
 		settle(3 * interval)
 		n.Stop()
 		n = n.beside(t, "b", wanted)
-		if told := n.logged("webhook deleted on demand; it is not registered until that is asked for"); told != 1 {
+		if told := n.logged("webhook deleted on demand"); told != 1 {
 			t.Errorf("another node says %d times that it is deleted", told)
 		}
 	})
@@ -58,7 +58,7 @@ func TestToldToAll(t *testing.T) {
 			}
 			told := 0
 			for _, n := range nodes {
-				told += n.logged("Telegram cannot deliver updates")
+				told += n.logged("updates not delivered by Telegram")
 			}
 			if told != round {
 				t.Errorf("%d errors were told %d times", round, told)
@@ -79,7 +79,7 @@ func TestDeliveryErrors(t *testing.T) {
 		}
 		api.meet("Connection refused", time.Now())
 		settle(10 * interval)
-		entries := n.logs.FilterMessage("Telegram cannot deliver updates").All()
+		entries := n.logs.FilterMessage("updates not delivered by Telegram").All()
 		if len(entries) != 1 || entries[0].ContextMap()["pending"] != int64(7) {
 			t.Errorf("in the log: %v, want the fresh error once", entries)
 		}

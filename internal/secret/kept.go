@@ -12,36 +12,34 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
-// Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all
-// nodes that share it. Only requests with an unknown secret wait for storage.
+// Kept makes a bot's secrets and keeps them in Caddy's storage, the same for all nodes that
+// share it. Only requests with an unknown secret wait for storage.
 type Kept struct {
 	Storage *storage.Storage
 	Prefix  string        // of the bot's keys in storage
 	Every   time.Duration // how long a secret is registered; 0 for ever
 	Grace   time.Duration // how long it is accepted afterwards
-	Accept  *Configured   // accepted besides, while one way of keeping secrets replaces another; nil for none
+	Accept  *Configured   // also accepted; nil for none
 	Memory  *Memory
-	Alone   *atomic.Bool // no other node serves the bot, and may rotate its secret; false until that is known
+	Alone   *atomic.Bool // no other node is known to serve the bot; false until the record was read
 	Logger  *zap.Logger
-	Rotated func(result string) // called when a rotation ends or cannot be registered: ok or failed
-	Missing func()              // called when the record is not in storage any more: it is to be restored soon
+	Missing func() // called when the record is missing or damaged in storage, and has to be restored
 }
 
-// Memory is what this process knows of a bot's kept secrets. The configurations
-// that serve the bot one after another share it: the secrets stay in force over a
-// reload even while storage is away. The zero value is an empty memory.
+// Memory is the part of a bot's kept secrets that outlives reloads: they stay in force even
+// while storage is away. The zero value is empty.
 type Memory struct {
-	accepted atomic.Pointer[Set] // by record and retained; nil without a record
+	accepted atomic.Pointer[Set] // of record and retained; nil without a record
 	waiting  atomic.Int32        // requests that wait for a reading
 
 	mu       sync.Mutex
-	record   record        // the latest; without a current secret if there is none
-	retained []kept        // of a record that another one has replaced without following from it
-	seenNext string        // the next secret as storage has last returned it
-	seenAt   time.Time     // when storage first returned that
-	unsure   bool          // the last reading has not brought the record
-	followed bool          // the end of another node's rotation is waited for
-	reading  chan struct{} // of storage, under way; closed when it ends; nil without one
+	record   record        // the latest; without a current secret for none
+	retained []kept        // of a replaced record whose secrets the new one does not know
+	seenNext string        // the next secret that storage last returned
+	seenAt   time.Time     // when storage first returned it
+	unsure   bool          // the last reading failed, or found no sound record
+	followed bool          // follow waits for the end of another node's rotation
+	reading  chan struct{} // closed at the end of the reading under way; nil for none
 	readAt   time.Time     // when the last reading ended
 }
 
@@ -52,9 +50,9 @@ func (m *Memory) latest() record {
 	return m.record
 }
 
-// learn takes over a record that is later than the one in memory. One that does not follow
-// from it was made by a node that did not know it: what was accepted stays accepted for the
-// grace period then, since Telegram may have it.
+// learn takes over a record that is later than the one in memory. If the node that made it
+// did not know the old one, Telegram may have an old secret: all of them stay accepted for the
+// grace period.
 func (m *Memory) learn(rec record, grace time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +69,7 @@ func (m *Memory) learn(rec record, grace time.Duration) {
 	m.accepted.Store(NewSet(append(rec.accepted(), m.retained...)...))
 }
 
-// forget empties the memory: the webhook was deleted, and its record with it.
+// forget empties the memory, after the webhook and its record were deleted.
 func (m *Memory) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,23 +78,20 @@ func (m *Memory) forget() {
 }
 
 const (
-	// readInterval is the least time between two readings for unknown secrets.
-	readInterval = time.Second
+	readInterval = time.Second      // between two readings for unknown secrets, at least
+	readTimeout  = 10 * time.Second // of a reading
+	readWait     = 2 * time.Second  // of a request for a reading
 
-	// readTimeout bounds one reading, and readWait how long a request waits for it.
-	readTimeout = 10 * time.Second
-	readWait    = 2 * time.Second
-
-	// maxWaiting bounds the requests that wait at once: a flood of forgeries must
-	// not pile up behind slow storage.
+	// maxWaiting bounds the waiting requests: a flood of forgeries must not pile up behind
+	// slow storage.
 	maxWaiting = 200
 
-	// maxFollowUps bounds the readings that wait for the end of another node's rotation, which
-	// takes a few seconds unless Telegram or storage is away.
+	// maxFollowUps bounds the readings during another node's rotation, which takes a few
+	// seconds unless Telegram or storage is away.
 	maxFollowUps = 100
 
-	// unsettled is how long after a rotation, or after one was due, nodes may not agree yet:
-	// storage may return an older record, and two nodes may have held the lock.
+	// unsettled is how long after a rotation, or after its due time, the nodes may disagree:
+	// storage may return an older record, and two nodes may have been in the lock.
 	unsettled = time.Minute
 )
 
@@ -113,8 +108,8 @@ func (k *Kept) Known() bool { return k.Memory.accepted.Load() != nil }
 // Current satisfies Source.
 func (k *Kept) Current() string { return k.Memory.latest().Current.Value }
 
-// Refresh satisfies Source. It reads storage, at most once per readInterval, and
-// waits for the reading under way, at most for readWait.
+// Refresh satisfies Source. It starts a reading of storage, at most once per readInterval, and
+// waits for it, at most for readWait.
 func (k *Kept) Refresh(ctx context.Context) (doubt bool) {
 	m := k.Memory
 	m.mu.Lock()
@@ -141,25 +136,25 @@ func (k *Kept) Refresh(ctx context.Context) (doubt bool) {
 	}
 }
 
-// mayHaveRotated reports whether a secret that is not accepted may be in force: storage
-// has not been read, and a rotation was due or another node may have begun one; or the
-// nodes are in the middle of one.
+// mayHaveRotated reports whether an unknown secret may be in force. Without a reading, any
+// node may have rotated, even one that this node has not met. Otherwise, other nodes may be
+// in the middle of a rotation.
 func (k *Kept) mayHaveRotated(unread bool) bool {
 	m := k.Memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, due := time.Now(), k.due(&m.record)
-	overdue := !due.IsZero() && !now.Before(due)
 	switch {
-	case now.Before(m.record.DoubtUntil):
+	case unread, m.unsure, now.Before(m.record.DoubtUntil):
 		return true
-	case unread || m.unsure:
-		return !k.Alone.Load() || overdue
+	case k.Alone.Load():
+		return false
 	}
-	return !k.Alone.Load() && (m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) || overdue && now.Before(due.Add(unsettled)))
+	return m.record.Next != nil || now.Before(m.record.Current.Made.Add(unsettled)) ||
+		!due.IsZero() && !now.Before(due) && now.Before(due.Add(unsettled))
 }
 
-// read reads storage for all requests that wait, so it is bound to none of them.
+// read reads storage for all waiting requests, independent of the end of any of them.
 func (k *Kept) read() {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
@@ -183,8 +178,8 @@ func (k *Kept) read() {
 	}
 }
 
-// follow reads storage again while another node rotates the secret: nothing else tells this
-// one that the old secret's time ends.
+// follow reads storage again until another node's rotation has ended, to learn when the old
+// secret's grace period ends.
 func (k *Kept) follow(times int) {
 	time.AfterFunc(2*settleTime, func() {
 		k.Refresh(context.Background())

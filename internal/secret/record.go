@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// record holds a bot's secrets as they lie in storage. Their values are nowhere
-// else but in the memory of a process.
+// record is a bot's secrets in storage, the only place of their values besides the memory of
+// the nodes.
 type record struct {
 	Version int `json:"version"`
 
-	// Begun is when the first record of its kind was made: the bot's first one, or one in
-	// place of a record that was lost. The records that follow from it keep the time.
+	// Begun is when the bot's first record was made, or the one in place of a lost record.
+	// The revisions that follow keep the time.
 	Begun time.Time `json:"begun,omitzero"`
 
-	// Revision grows with every change. A process does not replace its record by
-	// an older one, which a storage may still return.
+	// Revision grows with every change. A process never goes back to an older revision,
+	// which storage may still return.
 	Revision int64 `json:"revision"`
 
 	Current  kept   `json:"current"`
 	Next     *kept  `json:"next,omitempty"`
 	Previous []kept `json:"previous,omitempty"` // the latest first
 
-	// DoubtUntil is how long Telegram may have a secret that is not in this record, since
-	// one was lost.
+	// DoubtUntil is how long Telegram may have a secret of a lost record.
 	DoubtUntil time.Time `json:"doubt_until,omitzero"`
 
-	stored []byte // what storage holds; nil if it holds none
+	stored []byte // the content of storage; nil for none
 }
 
 // kept is one secret.
@@ -41,7 +40,7 @@ type kept struct {
 const (
 	recordVersion = 1
 
-	// maxPrevious bounds the old secrets, of which Telegram uses only the latest.
+	// maxPrevious bounds the old secrets. Telegram uses only the latest.
 	maxPrevious = 8
 
 	// maxAhead is how far the clock of the node that wrote a record may be ahead.
@@ -51,7 +50,7 @@ const (
 var (
 	errDamaged = errors.New("the secrets in storage are damaged")
 
-	// ErrNewer is the error of a record that only newer nodes understand and change.
+	// ErrNewer is the error of a record that only newer nodes can read.
 	ErrNewer = errors.New("the secrets in storage were written by a newer version of this module; update this node")
 )
 
@@ -64,14 +63,13 @@ func (rec *record) accepted() []kept {
 	return append(accepted, rec.Previous...)
 }
 
-// holds reports whether the secret is accepted by the record.
+// holds reports whether the record accepts the secret.
 func (rec *record) holds(value string) bool {
 	return slices.ContainsFunc(rec.accepted(), func(a kept) bool { return a.Value == value })
 }
 
-// replaces reports whether the record takes the place of another one in memory. Two nodes
-// that write without the lock can make different records of one revision; the one in
-// storage, which is read last, counts.
+// replaces reports whether the record replaces the one in memory. Two nodes that write without
+// the lock can make different records of one revision; the one read later, from storage, wins.
 func (rec *record) replaces(old *record) bool {
 	if !rec.Begun.Equal(old.Begun) {
 		return rec.Begun.After(old.Begun)
@@ -80,28 +78,27 @@ func (rec *record) replaces(old *record) bool {
 		rec.Revision == old.Revision && !slices.EqualFunc(rec.accepted(), old.accepted(), func(a, b kept) bool { return a.Value == b.Value })
 }
 
-// follows reports whether the record was made by nodes that knew the other one.
+// follows reports whether the node that made the record knew the old one.
 func (rec *record) follows(old *record) bool {
 	return rec.Begun.Equal(old.Begun) && rec.Revision > old.Revision
 }
 
-// limit has a secret accepted no longer than until then.
+// limit ends the acceptance of a secret no later than latest.
 func (a *kept) limit(latest time.Time) {
 	if a.Until.IsZero() || a.Until.After(latest) {
 		a.Until = latest
 	}
 }
 
-// retire has a secret accepted until then, and no longer.
+// retire makes a secret a previous one, accepted until the given time.
 func (rec *record) retire(a kept, until time.Time) {
 	a.Until = until
 	rec.Previous = append([]kept{a}, rec.Previous[:min(len(rec.Previous), maxPrevious-1)]...)
 }
 
-// limit corrects times that a wrong clock on another node has made, so that no
-// secret stays in force for longer than configured. A grace period ends no later
-// than one that begins now, and a current secret from the far future is due for
-// rotation at once.
+// limit corrects times that a node with a wrong clock has written, so that no secret stays in
+// force for longer than configured. A grace period ends no later than one that begins now,
+// and a current secret from the far future is due for rotation at once.
 func (rec *record) limit(now time.Time, grace time.Duration) {
 	if rec.Current.Made.After(now.Add(maxAhead)) {
 		rec.Current.Made = time.Time{}
@@ -115,8 +112,8 @@ func (rec *record) limit(now time.Time, grace time.Duration) {
 	}
 }
 
-// decode reads a record and refuses one that save cannot have written. A newer one may
-// have another form; its version comes first in it.
+// decode decodes a record, and refuses one that save cannot have written. The version comes
+// first, since the rest of a newer record may not decode.
 func decode(content []byte) (record, error) {
 	rec := record{stored: content}
 	err := json.Unmarshal(content, &rec)

@@ -155,7 +155,7 @@ func TestWrongNumbers(t *testing.T) {
 				if tc.damaged {
 					want = 1
 				}
-				n.wantLog("secrets in storage damaged; they are replaced", want)
+				n.wantLog("damaged secrets in storage set aside", want)
 			})
 		})
 	}

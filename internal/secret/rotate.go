@@ -9,31 +9,30 @@ import (
 	"go.uber.org/zap"
 )
 
-// A rotation has three steps. Each ends with a record in storage, and can be taken
-// again after a crash:
+// A rotation has three steps. Each can be repeated after a crash:
 //
-//  1. The next secret is stored. Every node accepts it from now on: a node that
-//     does not know it yet reads storage when it first sees it.
+//  1. The next secret is stored. From now on every node accepts it: a node that does not
+//     know it yet reads storage when it first sees it.
 //  2. It is registered with Telegram, settleTime after storage has returned it.
-//  3. It becomes the current secret. The one before is accepted for the grace
-//     period, for requests that are under way.
+//  3. It becomes the current secret. The old one is accepted for the grace period, for
+//     requests under way.
 //
 // Until step 3 the old secret stays accepted, whatever fails.
 //
-// A record that was lost is made again from memory. If nobody can tell which secret
-// Telegram has, these steps are taken at once with a new one.
+// A lost record is made again from memory. If no node knows which secret Telegram has, a
+// rotation begins at once.
 
-// settleTime is the time between the first sight of the next secret in storage and its
-// registration. It is longer than readInterval: a node that has just read storage because
-// of a forgery must not refuse the first request with the new secret.
+// settleTime is the time between the first reading of the next secret and its registration.
+// It is longer than readInterval: a node that has just read storage because of a forgery must
+// not refuse the first request with the new secret.
 const settleTime = 2 * time.Second
 
-// errUnsettled keeps a secret from being registered that Telegram no longer has.
-var errUnsettled = errors.New("the secrets were lost, and storage does not return the next one yet")
+// errUnsettled prevents the registration of a secret that Telegram may no longer have.
+var errUnsettled = errors.New("secrets lost, and the next one not returned by storage yet")
 
-// Advance satisfies Source. It also makes the first secret, and forgets secrets
-// that are no longer accepted. If storage does not take the change, Advance returns
-// the secret in memory besides the error.
+// Advance satisfies Source. It also makes the first secret, and removes secrets that are no
+// longer accepted. If writing to storage fails, Advance returns the secret in memory and the
+// error.
 func (k *Kept) Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error) {
 	rec, err := k.latest(ctx)
 	if err != nil {
@@ -50,7 +49,7 @@ func (k *Kept) Advance(ctx context.Context, rotate bool, registered func(value s
 		rec = k.Memory.latest()
 	}
 	if rec.Next != nil {
-		_, _ = k.load(ctx) // which takes note of the next secret, or the attempt after this one does
+		_, _ = k.load(ctx) // notes the next secret; if it fails, the next attempt does
 	}
 	value, next := k.plan(&rec, time.Now())
 	if rec.Next != nil && value != rec.Next.Value && now.Before(rec.DoubtUntil) {
@@ -65,8 +64,8 @@ func (k *Kept) Advance(ctx context.Context, rotate bool, registered func(value s
 	return value, err
 }
 
-// latest returns the latest record, of storage or of memory: storage that was
-// restored must not bring back an older one. A damaged record is set aside.
+// latest returns the later of the records in storage and in memory: a restored storage must
+// not bring back an older one. A damaged record is set aside.
 func (k *Kept) latest(ctx context.Context) (rec record, err error) {
 	loaded, err := k.load(ctx)
 	if errors.Is(err, errDamaged) {
@@ -81,8 +80,8 @@ func (k *Kept) latest(ctx context.Context) (rec record, err error) {
 	return rec, nil
 }
 
-// followTelegram makes the secret that Telegram has the current one, where the record does
-// not tell: it is missing, or Telegram has one of those that are accepted besides.
+// followTelegram makes the secret that Telegram has the current one if the record does not
+// name it: the record is missing, or Telegram has one of Accept.
 func (k *Kept) followTelegram(rec *record, registered func(value string) bool, now time.Time) {
 	missing, first := rec.stored == nil, rec.Current.Value == ""
 	var known []string
@@ -100,13 +99,13 @@ func (k *Kept) followTelegram(rec *record, registered func(value string) bool, n
 		i = slices.IndexFunc(known, registered)
 	}
 	switch {
-	case !missing && i < ofRecord: // the record tells
+	case !missing && i < ofRecord: // the record names it, or none is known to be registered
 		return
 	case i >= 0:
 		k.makeCurrent(rec, known[i], now)
 	case first:
 		rec.Current = kept{Value: append(known, New())[0], Made: now}
-		if registered != nil { // the nodes that know its secret have not stored it
+		if registered != nil { // with a secret that other nodes may know
 			rec.DoubtUntil = now.Add(unsettled)
 		}
 	default:
@@ -114,10 +113,10 @@ func (k *Kept) followTelegram(rec *record, registered func(value string) bool, n
 			rec.retire(*rec.Next, now.Add(k.Grace))
 		}
 		rec.Next = &kept{Value: New(), Made: now}
-		rec.DoubtUntil = now.Add(24 * time.Hour) // cut short when the next secret is registered
+		rec.DoubtUntil = now.Add(24 * time.Hour) // shortened when the next secret is registered
 	}
 	if missing && !first {
-		k.Logger.Warn("secrets not in storage any more; restored from memory", zap.String("key", k.key()), zap.Bool("new_secret", i < 0))
+		k.Logger.Warn("secrets missing from storage", zap.String("key", k.key()), zap.Bool("new_secret", i < 0))
 	}
 	if missing {
 		rec.Begun = now
@@ -144,8 +143,7 @@ func (k *Kept) makeCurrent(rec *record, value string, now time.Time) {
 	}
 }
 
-// update begins a rotation, if one is due, and removes the secrets that are no longer
-// accepted.
+// update begins a due rotation, and removes the secrets that are no longer accepted.
 func (k *Kept) update(rec *record, rotate bool, now time.Time) {
 	due := k.due(rec)
 	if rec.Next == nil && (rotate || !due.IsZero() && !now.Before(due)) {
@@ -163,12 +161,11 @@ func (k *Kept) due(rec *record) time.Time {
 	return rec.Current.Made.Add(k.Every)
 }
 
-// plan returns the secret to register now, and when the next step is to be taken; zero
-// for never.
+// plan returns the secret to register now, and the time of the next step; zero for never.
 func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
 	value, next = rec.Current.Value, k.due(rec)
 	if rec.Next != nil {
-		next = now.Add(readInterval) // to see whether storage returns it
+		next = now.Add(readInterval) // for another reading of it
 		if seenAt, ok := k.Memory.sawNext(rec.Next.Value); ok {
 			next = seenAt.Add(settleTime)
 		}
@@ -185,38 +182,30 @@ func (k *Kept) plan(rec *record, now time.Time) (value string, next time.Time) {
 }
 
 // Registered satisfies Source. It takes the last step of a rotation.
-func (k *Kept) Registered(ctx context.Context, value string, failure error) (rotated bool, err error) {
-	rec := k.Memory.latest()
-	rotating := rec.Next != nil && rec.Next.Value == value
-	switch {
-	case rec.Current.Value == value:
-		return false, nil
-	case failure != nil:
-		if rotating {
-			k.Rotated("failed")
-		}
+func (k *Kept) Registered(ctx context.Context, value string) (rotated bool, err error) {
+	if k.Current() == value {
 		return false, nil
 	}
-	if rec, err = k.latest(ctx); err != nil {
+	rec, err := k.latest(ctx)
+	if err != nil {
 		return false, err
 	}
 	now := time.Now()
 	switch {
 	case rec.Next != nil && rec.Next.Value == value:
+		rotated = true
 		k.makeCurrent(&rec, value, now)
 		if now.Before(rec.DoubtUntil) {
 			rec.DoubtUntil = now.Add(unsettled)
 		}
 	case rec.holds(value):
 		return false, nil
-	default: // another node has written over it without the lock
+	default: // another node has overwritten it without the lock
 		rec.retire(kept{Value: value, Made: now}, now.Add(max(k.Grace, unsettled)))
-		rotating = false
 	}
-	if err := k.save(ctx, rec); err != nil || !rotating {
+	if err := k.save(ctx, rec); err != nil || !rotated {
 		return false, err
 	}
-	k.Rotated("ok")
 	k.Logger.Info("secret rotated", zap.Time("old_accepted_until", now.Add(k.Grace)))
 	return true, nil
 }

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// StrongLen is the length from which a random base64url secret cannot be guessed any
-	// more: 22 characters hold 128 bits.
+	// StrongLen is the length of a random base64url secret that cannot be guessed: 22
+	// characters hold 128 bits.
 	StrongLen = 22
 
-	// minLen is the length under which a value is no secret but a mistake.
+	// minLen is the least length of a secret; a shorter value is taken for a mistake.
 	minLen = 16
 )
 
@@ -31,8 +31,8 @@ const (
 var ErrMissing = errors.New("is missing, and so is bot_token; without one every forged update would pass. " +
 	"With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret")
 
-// Check reports why Telegram would not take value as a secret_token. The error
-// never holds the value or a part of it.
+// Check checks value by Telegram's rules for a secret_token. The error never holds the value
+// or a part of it.
 func Check(value string) error {
 	switch {
 	case value == "":
@@ -51,7 +51,7 @@ func Check(value string) error {
 	return nil
 }
 
-// CheckAccepted is Check of a secret that a webhook is to accept.
+// CheckAccepted is Check for a secret that a webhook accepts.
 func CheckAccepted(value string) error {
 	err := Check(value)
 	if err == nil && len(value) < minLen {
@@ -60,15 +60,13 @@ func CheckAccepted(value string) error {
 	return err
 }
 
-// CheckForwarded is Check of a secret that the bot is to get in place of the webhook's.
+// CheckForwarded is Check for a secret that the bot gets in place of the webhook's.
 func CheckForwarded(value string) error {
-	if err := Check(value); err != nil {
-		return err
-	}
-	if len(value) < minLen {
+	err := Check(value)
+	if err == nil && len(value) < minLen {
 		return fmt.Errorf("takes a secret for the bot, of at least %d characters, or no value to hand on the one that came; leave it out to hand on none", minLen)
 	}
-	return nil
+	return err
 }
 
 // New makes a secret: 32 random bytes in base64url without padding.
@@ -87,9 +85,8 @@ const (
 	minRotate = 5 * time.Second
 )
 
-// Rotation returns how long a secret is registered, 0 for ever, and how long it
-// is accepted afterwards. Of the configured durations, 0 stands for the default
-// and a negative one for off.
+// Rotation returns how long a secret is registered, 0 for ever, and how long it is accepted
+// afterwards. The configured durations are 0 for the default and negative for off.
 func Rotation(rotate, grace time.Duration) (every, after time.Duration, err error) {
 	every, after = max(0, cmp.Or(rotate, defaultRotate)), max(0, cmp.Or(grace, defaultGrace))
 	switch {

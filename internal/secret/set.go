@@ -7,12 +7,11 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Set holds the secrets that are accepted at one moment. It never changes, so any
-// number of requests may use it without a lock.
+// Set holds the accepted secrets. It never changes, so requests use it without a lock.
 type Set struct{ accepted []padded }
 
-// padded is a secret filled up with zeros to the longest one's length, so that
-// every comparison does the same work.
+// padded is a secret padded with zeros to Telegram's longest, so that every comparison does
+// the same work.
 type padded struct {
 	value  [telegram.MaxSecret]byte
 	length int32
@@ -35,8 +34,8 @@ func pad(value string) padded {
 	return p
 }
 
-// Match reports whether value is one of the accepted secrets. It takes the same time
-// whatever wrong value it is given, and allocates nothing.
+// Match reports whether value is one of the accepted secrets. It takes the same time for all
+// wrong values, and allocates nothing.
 func (s *Set) Match(value string) bool {
 	got, match := pad(value), 0
 	for i := range s.accepted {

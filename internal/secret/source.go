@@ -16,8 +16,8 @@ import (
 
 // Source provides a webhook's secrets.
 type Source interface {
-	// Match reports whether value is accepted now. It takes the same time whatever wrong
-	// value it is given, and allocates nothing.
+	// Match reports whether value is accepted now. It takes the same time for all wrong
+	// values, and allocates nothing.
 	Match(value string) bool
 
 	// Known reports whether the secrets are known. It takes no lock.
@@ -26,21 +26,20 @@ type Source interface {
 	// Current returns the secret that is registered; empty if the secrets are not known yet.
 	Current() string
 
-	// Refresh is called for each request with a secret that Match does not accept, so for
-	// every forgery. Match may accept it after that. If not, doubt says whether the secret
-	// may be in force all the same.
+	// Refresh is called for each request with an unknown secret, forgeries included. Match
+	// may accept the secret afterwards. If not, doubt tells whether it may be in force all
+	// the same.
 	Refresh(context.Context) (doubt bool)
 
-	// Advance begins a rotation if one is due or rotate is set. It returns the secret to
-	// register now. Of a secret, registered reports whether Telegram is known to have it;
-	// it is nil if nothing is known to be registered.
+	// Advance begins a rotation if one is due or rotate is set, and returns the secret to
+	// register now. The function registered reports whether Telegram has a secret; it is nil
+	// if that is unknown.
 	// The caller of Advance, Registered and Forget holds the bot's lock.
 	Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error)
 
-	// Registered takes the result of registering a value: failure is nil if
-	// Telegram has it. It may be called for the same value again. It reports
-	// whether a rotation has ended.
-	Registered(ctx context.Context, value string, failure error) (rotated bool, err error)
+	// Registered is called after each attempt that leaves Telegram with a value. It reports
+	// whether that has ended a rotation.
+	Registered(ctx context.Context, value string) (rotated bool, err error)
 
 	// Forget removes the secrets of a webhook that was deleted.
 	Forget(context.Context) error
@@ -52,22 +51,21 @@ type Source interface {
 // Status describes a webhook's secrets.
 type Status struct {
 	Source   string    // kept or configured
-	Made     time.Time // when the current secret was made; zero if that is not known
+	Made     time.Time // when the current secret was made; zero if unknown
 	Due      time.Time // when the next rotation is due; zero for never
 	Weak     bool      // the secret is short enough to be guessed
-	Rotating bool      // the next secret is accepted, but is not the current one yet
+	Rotating bool      // the next secret is accepted, and not the current one yet
 	NextStep time.Time // when Advance is to be called again; zero for never
 }
 
 // Configured holds the secrets of a configuration.
 type Configured struct {
-	First  string // the one to register
-	values []string
+	values []string // the first is the one to register
 	set    *Set
 }
 
-// NewConfigured resolves and checks the secrets of a field, at least one. It warns of
-// weak ones.
+// NewConfigured resolves and checks the secrets of a field, at least one, and warns of weak
+// ones.
 func NewConfigured(field string, configured []string, logger *zap.Logger) (*Configured, error) {
 	values, accepted := make([]string, len(configured)), make([]kept, len(configured))
 	for i, c := range configured {
@@ -80,7 +78,7 @@ func NewConfigured(field string, configured []string, logger *zap.Logger) (*Conf
 			logger.Warn("weak secret", zap.String("field", field), zap.Int("length", len(value)), zap.Int("want_at_least", StrongLen))
 		}
 	}
-	return &Configured{values[0], values, NewSet(accepted...)}, nil
+	return &Configured{values, NewSet(accepted...)}, nil
 }
 
 // Match satisfies Source.
@@ -90,29 +88,29 @@ func (c *Configured) Match(value string) bool { return c.set.Match(value) }
 func (*Configured) Known() bool { return true }
 
 // Current satisfies Source.
-func (c *Configured) Current() string { return c.First }
+func (c *Configured) Current() string { return c.values[0] }
 
-// Refresh satisfies Source. Only another configuration has another secret.
+// Refresh satisfies Source.
 func (*Configured) Refresh(context.Context) (doubt bool) { return false }
 
 // Advance satisfies Source.
 func (c *Configured) Advance(context.Context, bool, func(string) bool) (string, error) {
-	return c.First, nil
+	return c.Current(), nil
 }
 
 // Registered satisfies Source.
-func (*Configured) Registered(context.Context, string, error) (bool, error) { return false, nil }
+func (*Configured) Registered(context.Context, string) (bool, error) { return false, nil }
 
 // Forget satisfies Source.
 func (*Configured) Forget(context.Context) error { return nil }
 
 // Status satisfies Source.
 func (c *Configured) Status() Status {
-	return Status{Source: "configured", Weak: len(c.First) < StrongLen}
+	return Status{Source: "configured", Weak: len(c.Current()) < StrongLen}
 }
 
-// nameable finds the placeholders that an error may quote: their names say where a
-// secret is kept. Other text in braces may be a secret itself.
+// nameable matches the placeholders that an error may quote. Other text in braces may be a
+// secret itself.
 var nameable = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
 
 // Literal reports whether a configured value holds no placeholder.
@@ -146,20 +144,20 @@ func Resolve(configured string, check func(value string) error) (string, error) 
 	return value, err
 }
 
-// ResolveForwarded returns the secret that the bot gets: the configured value, or if that is
-// empty the first secret that is configured.
+// ResolveForwarded returns the secret for the bot: the configured value, or else the first
+// configured secret.
 func ResolveForwarded(configured string, secrets Source) (string, error) {
 	if configured != "" {
 		return Resolve(configured, CheckForwarded)
 	}
 	if first, ok := secrets.(*Configured); ok {
-		return first.First, nil
+		return first.Current(), nil
 	}
-	return "", errors.New("updates that are fetched have no secret to hand on; give it a value, or set secret")
+	return "", errors.New("fetched updates have no secret to hand on; give it a value, or set secret")
 }
 
-// File is a configured value with the placeholder of a file. Caddy reads the file when the
-// configuration loads, and never again.
+// File is a configured value with the placeholder of a file, which Caddy reads only when the
+// configuration loads.
 type File struct {
 	Placeholder string
 	configured  string
@@ -176,8 +174,8 @@ func Files(configured ...string) (files []File) {
 	return files
 }
 
-// Problem says what has become of the file since, and what to do; empty if it still has the
-// value in force.
+// Problem describes a change of the file since the configuration was loaded, and the remedy;
+// both are empty if there is none.
 func (f File) Problem() (problem, advice string) {
 	value, err := Replace(f.configured)
 	switch {
@@ -189,7 +187,7 @@ func (f File) Problem() (problem, advice string) {
 	return "", ""
 }
 
-// WarnOfLiteral warns of a field that holds a secret itself.
+// WarnOfLiteral warns of a field with a secret in clear.
 func WarnOfLiteral(logger *zap.Logger, field string, values ...string) {
 	if slices.ContainsFunc(values, func(value string) bool { return value != "" && Literal(value) }) {
 		logger.Warn("secret in clear in the configuration, and so on disk and in the debug log",

@@ -13,8 +13,8 @@ import (
 
 func (k *Kept) key() string { return path.Join(k.Prefix, "secret.json") }
 
-// load reads the record from storage; an empty one if there is none for certain. The
-// error holds nothing of the content.
+// load reads the record from storage; an empty one if it certainly does not exist. The error
+// holds nothing of the content.
 func (k *Kept) load(ctx context.Context) (rec record, err error) {
 	content, err := k.Storage.Find(ctx, k.key())
 	if err != nil || content == nil {
@@ -28,7 +28,7 @@ func (k *Kept) load(ctx context.Context) (rec record, err error) {
 	return rec, nil
 }
 
-// see takes note of the next secret as storage has returned it.
+// see notes the next secret as storage has returned it.
 func (m *Memory) see(next *kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,8 +44,8 @@ func (m *Memory) sawNext(value string) (at time.Time, ok bool) {
 	return m.seenAt, m.seenNext == value
 }
 
-// save writes the record as the next revision, unless storage has it. This node
-// accepts its secrets only then: other nodes must be able to learn them.
+// save writes the record as the next revision, unless storage has it. This node accepts its
+// secrets only after that, since other nodes must be able to read them.
 func (k *Kept) save(ctx context.Context, rec record) error {
 	content, err := json.Marshal(rec)
 	if err != nil || bytes.Equal(content, rec.stored) {
@@ -62,7 +62,7 @@ func (k *Kept) save(ctx context.Context, rec record) error {
 	return nil
 }
 
-// setAside copies a damaged record to another key, for a person to look at.
+// setAside copies a damaged record to another key, for inspection.
 func (k *Kept) setAside(ctx context.Context) error {
 	aside := path.Join(k.Prefix, "secret-damaged-"+time.Now().UTC().Format("20060102T150405Z")+".json")
 	content, err := k.Storage.Load(ctx, k.key())
@@ -72,7 +72,7 @@ func (k *Kept) setAside(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("setting %s aside: %w", k.key(), err)
 	}
-	k.Logger.Error("secrets in storage damaged; they are replaced", zap.String("key", k.key()), zap.String("set_aside_as", aside))
+	k.Logger.Error("damaged secrets in storage set aside", zap.String("key", k.key()), zap.String("set_aside_as", aside))
 	return nil
 }
 

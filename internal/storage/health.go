@@ -7,54 +7,49 @@ import (
 	"go.uber.org/zap"
 )
 
-// Health is what a process knows of its storage. The zero value is that of a storage
-// that nobody has used yet.
+// Health is the state of a process's storage. The zero value is that of an unused storage.
 type Health struct {
-	mu        sync.Mutex
-	readAt    time.Time
-	writtenAt time.Time
-	awaySince time.Time
+	missed sync.Map // the names of the locks that were not obtained in time
+
+	mu     sync.Mutex
+	status Status
 }
 
-// Status is what is known of storage.
+// Status describes storage.
 type Status struct {
 	ReadAt    time.Time // when a record was last read; zero for never
 	WrittenAt time.Time // when a record was last written; zero for never
 	AwaySince time.Time // since when no record can be read; zero if records can be read
 }
 
-// Status returns what is known.
+// Status returns the status.
 func (h *Health) Status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Status{h.readAt, h.writtenAt, h.awaySince}
+	return h.status
 }
 
-// Away reports whether the last reading failed.
-func (h *Health) Away() bool { return !h.Status().AwaySince.IsZero() }
-
-// recordRead takes the result of a reading. It logs the first failure, and the first
+// recordRead records the result of a reading. It logs the first failure, and the first
 // success after it.
 func (s *Storage) recordRead(err error) {
-	h := s.Health
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now()
+	s.Health.mu.Lock()
+	defer s.Health.mu.Unlock()
+	now, status := time.Now(), &s.Health.status
 	switch {
 	case err == nil:
-		h.readAt = now
-		if !h.awaySince.IsZero() {
-			s.Logger.Info("storage back", zap.Time("away_since", h.awaySince))
-			h.awaySince = time.Time{}
+		status.ReadAt = now
+		if !status.AwaySince.IsZero() {
+			s.Logger.Info("storage back", zap.Time("away_since", status.AwaySince))
+			status.AwaySince = time.Time{}
 		}
-	case h.awaySince.IsZero():
-		h.awaySince = now
-		s.Logger.Error("storage away", zap.Error(err), zap.Time("last_read", h.readAt))
+	case status.AwaySince.IsZero():
+		status.AwaySince = now
+		s.Logger.Error("storage away", zap.Error(err), zap.Time("last_read", status.ReadAt))
 	}
 }
 
 func (s *Storage) recordWrite() {
 	s.Health.mu.Lock()
 	defer s.Health.mu.Unlock()
-	s.Health.writtenAt = time.Now()
+	s.Health.status.WrittenAt = time.Now()
 }

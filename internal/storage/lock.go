@@ -9,13 +9,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// retryLock is about how long to wait before a lock is asked for again that storage has
-// refused at once.
+// retryLock is the mean pause before the next try for a lock that storage has refused at once.
 const retryLock = time.Second
 
-// Lock takes a lock, and returns what gives it back. It waits for so long at most, and
-// goes on without the lock then: the lock of a node that was killed may stay for ever.
-// So two nodes can hold one lock, which must cost no more than a call of Telegram.
+// Lock takes a lock, and returns a function that releases it. After the wait it returns
+// without the lock: the lock of a killed node may stay for ever. So two nodes can be in one
+// lock, which must cost no more than a call of Telegram. Until the lock is obtained again,
+// this is logged only once.
 //
 // A lock that is refused while storage can be read counts as held by another node.
 func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(context.Context), err error) {
@@ -24,6 +24,7 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 	for {
 		err := s.Module.Lock(waiting, name)
 		if err == nil {
+			s.Health.missed.Delete(name)
 			return func(ctx context.Context) { s.unlock(ctx, name) }, nil
 		}
 		if waiting.Err() == nil {
@@ -39,7 +40,9 @@ func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (un
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("waiting for the lock in storage: %w", ctx.Err())
 		}
-		s.Logger.Warn("lock in storage held too long; going on without it", zap.String("lock", name), zap.Duration("waited", wait))
+		if _, logged := s.Health.missed.LoadOrStore(name, true); !logged {
+			s.Logger.Warn("lock in storage held too long", zap.String("lock", name), zap.Duration("waited", wait))
+		}
 		return func(context.Context) {}, nil
 	}
 }

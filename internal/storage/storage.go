@@ -1,10 +1,9 @@
 // Package storage is Caddy's storage as the nodes of a fleet share it. Storage modules
-// are written by many people: some say "not there" for every error, some give a lock to
-// nobody while another node has it. Nothing that depends on such an answer is believed
-// at once.
+// differ: some report every error as "not found", some refuse a held lock at once instead of
+// waiting. This package checks such answers before it relies on them.
 //
 //   - storage.go: records, and whether they are lost
-//   - health.go: since when storage is away
+//   - health.go: whether storage can be read
 //   - lock.go: locks
 package storage
 
@@ -29,8 +28,7 @@ type Storage struct {
 	Logger *zap.Logger
 }
 
-// Load reads a record; nil if storage says that it is not there. That may be the answer
-// to any error.
+// Load reads a record; nil if storage reports it as not found, which may stand for any error.
 func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 	content, err := s.Module.Load(ctx, key)
 	switch {
@@ -45,8 +43,8 @@ func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 	return content, err
 }
 
-// Find reads a record; nil if it is not there for certain. A record that seems not to
-// be there is looked for again after a round trip has proved that storage can be read.
+// Find reads a record; nil if it certainly does not exist. A record that is not found is read
+// again after Prove.
 func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
 	content, err := s.Load(ctx, key)
 	if content != nil || err != nil {
@@ -58,8 +56,8 @@ func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
 	return s.Load(ctx, key)
 }
 
-// Prove writes a value of its own beside a record, and reads it back: only a storage that returns
-// what was just written is believed.
+// Prove proves that storage can be read: it writes a value of its own beside a record, and
+// reads it back.
 func (s *Storage) Prove(ctx context.Context, key string) error {
 	value := []byte(rand.Text())
 	probe := path.Join(path.Dir(key), "probe-"+string(value))
@@ -68,10 +66,10 @@ func (s *Storage) Prove(ctx context.Context, key string) error {
 	}
 	content, err := s.Module.Load(ctx, probe)
 	if err == nil && !bytes.Equal(content, value) {
-		err = errors.New("it holds something else")
+		err = errors.New("the content differs")
 	}
 	if err != nil {
-		err = fmt.Errorf("reading back from storage what was just written: %w", err)
+		err = fmt.Errorf("reading a new record back from storage: %w", err)
 	}
 	s.recordRead(err)
 	_ = s.Module.Delete(ctx, probe)
@@ -87,8 +85,8 @@ func (s *Storage) Store(ctx context.Context, key string, content []byte) error {
 	return nil
 }
 
-// Delete removes the records of a prefix whose names begin so. Some storages list those of
-// other prefixes, too, that begin with this one.
+// Delete deletes the records directly under a prefix whose names begin with name. Some
+// storages also list other prefixes that begin with this one.
 func (s *Storage) Delete(ctx context.Context, prefix, name string) error {
 	keys, err := s.Module.List(ctx, prefix, false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

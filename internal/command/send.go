@@ -27,17 +27,19 @@ func newSend() *cobra.Command {
 		Use:   "send [URL|NAME]",
 		Short: "Sends an update exactly as Telegram does, and says how Telegram takes the answer",
 		Long: `
-Sends one update to a webhook, byte for byte as Telegram does, once. Shows the
-answer, and says how Telegram would take it; a method in it is not called.
+Sends one update to a webhook once, byte for byte as Telegram does. Shows the answer,
+and says how Telegram takes it; a method in the answer is not called.
 
-Without a URL the running Caddy hands the update to the webhook of that name, or to
-the only one, inside the process: its secret need not be known.
+A URL begins with http:// or https://. With a NAME or without one, the running Caddy
+sends the update inside the process: you need not know the secret.
 
-Exit status: 0 delivered, 1 not sent, 2 not delivered.`,
-		Args: cobra.MaximumNArgs(1),
+Exit status: 0 delivered; 1 wrong usage, or not sent; 2 not delivered.`,
+		Example: `  caddy telegram-webhook send
+  caddy telegram-webhook send --update update.json http://localhost:8080/`,
+		Args: atMostOne,
 		RunE: runSend,
 	}
-	cmd.Flags().String(updateFlag, "", "`file` with the update as JSON, - for standard input (default: a built-in message)")
+	cmd.Flags().String(updateFlag, "", "The `file` with the update as JSON, - for standard input (default: a built-in message)")
 	addSecretFlags(cmd)
 	addAdminFlags(cmd)
 	return cmd

@@ -205,7 +205,7 @@ func (a *attempt) deleteWebhook(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	if err := a.API.DeleteWebhook(ctx, a.order.Drop); err != nil {
+	if err := a.API.DeleteWebhook(ctx); err != nil {
 		a.status.undeleted = true
 		return err
 	}

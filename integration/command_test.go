@@ -306,7 +306,7 @@ $`).MatchString(out) || errs != "" || status != 0 {
 	o.want("register localhost/explicit", 1, "Error: localhost/explicit: nothing registers or deletes this webhook here, since it has no bot_token; ")
 
 	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] Error: kept: nothing was deleted; ")
-	o.want("delete localhost/explicit", 1, "Error: localhost/explicit: nothing here can delete this webhook, since it has no bot_token\n")
+	o.want("delete localhost/explicit", 1, "Error: localhost/explicit: nothing here can delete this webhook, since it has no bot_token; ")
 	if o.api.Webhook(caddytest.BotToken).URL == "" {
 		t.Error("deleted without a yes")
 	}

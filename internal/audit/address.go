@@ -20,7 +20,9 @@ import (
 func (a *audit) checkAddress(ctx context.Context) Finding {
 	const maxAddresses = 6
 	records, err := a.Lookup(ctx, "ip4", a.Target.ServerName())
-	unmap(records)
+	for i, ip := range records {
+		records[i] = ip.Unmap()
+	}
 	used, fixed := usedAddress(a.Status)
 	tried := records[:min(len(records), maxAddresses)]
 	if fixed {
@@ -44,7 +46,7 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 		a.addresses = append(a.addresses, ip)
 	}
 	a.connected = len(a.addresses) > 0 && !a.Target.TLS
-	moved, advice := CompareDNS(a.Status, records)
+	moved, advice := compareDNS(used, fixed, records)
 	switch i := slices.IndexFunc(a.addresses, telegram.IsReserved); {
 	case silent != "" && len(a.addresses) > 0:
 		return fail(fmt.Sprintf("%s answers, but %s", a.addresses[0], silent), "start the server there too, or remove that A record")
@@ -71,11 +73,9 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 // localAPI reports whether a local Bot API server sends the updates.
 func (a *audit) localAPI() bool { return a.Status != nil && a.Status.LocalAPI }
 
-// CompareDNS returns how the address to which Telegram sends differs from a host's A records,
+// compareDNS returns how the address to which Telegram sends differs from a host's A records,
 // and what to do; nothing if they agree or Telegram's address is not known.
-func CompareDNS(w *status.Webhook, records []netip.Addr) (moved, advice string) {
-	unmap(records)
-	used, fixed := usedAddress(w)
+func compareDNS(used netip.Addr, fixed bool, records []netip.Addr) (moved, advice string) {
 	if !used.IsValid() || slices.Contains(records, used) {
 		return "", ""
 	}
@@ -86,13 +86,6 @@ func CompareDNS(w *status.Webhook, records []netip.Addr) (moved, advice string) 
 	}
 	return fmt.Sprintf("Telegram still sends to the old address %s; DNS has %s", used, inDNS),
 		"keep the server at the old address until Telegram asks DNS again, for about half an hour; after that, `register`"
-}
-
-// unmap turns IPv4 addresses that the resolver wrapped in IPv6 back.
-func unmap(records []netip.Addr) {
-	for i, ip := range records {
-		records[i] = ip.Unmap()
-	}
 }
 
 // usedAddress returns the address to which Telegram sends, if it is known, and whether

@@ -42,7 +42,10 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 		}
 	}
 	left := time.Until(first.NotAfter)
-	seen := fmt.Sprintf("%s, for this host, %s left", a.trusted(), boundedlog.Span(left))
+	seen := fmt.Sprintf("trusted, for this host, %s left", boundedlog.Span(left))
+	if a.uploads() {
+		seen = "uploaded, " + seen
+	}
 	// Caddy renews in the last third of a certificate's life, be it 90 days or a few.
 	if left < min(14*24*time.Hour, first.NotAfter.Sub(first.NotBefore)/6) {
 		return warn(seen, "renew the certificate, and find out why it was not renewed automatically")
@@ -77,13 +80,6 @@ func (a *audit) verify(state tls.ConnectionState) error {
 
 // uploads reports whether Telegram gets a certificate uploaded.
 func (a *audit) uploads() bool { return a.Status != nil && a.Status.Certificate != "" }
-
-func (a *audit) trusted() string {
-	if a.uploads() {
-		return "trusted with the uploaded certificate"
-	}
-	return "trusted"
-}
 
 func (a *audit) judgeUntrusted(ip netip.Addr, err error) Finding {
 	remedy := "renew the certificate, or get another one for this host; Telegram does not connect until then"

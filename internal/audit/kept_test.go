@@ -49,11 +49,11 @@ func TestUploaded(t *testing.T) {
 		upload func(net *network) []byte // nil for none
 		want   string
 	}{
-		"the same":          {auditedURL, site{selfSigned: true}, leafOf, "pass trusted with the uploaded certificate, for this host, 76 days left"},
+		"the same":          {auditedURL, site{selfSigned: true}, leafOf, "pass uploaded, trusted, for this host, 76 days left"},
 		"none":              {auditedURL, site{selfSigned: true}, nil, "fail unknown authority"},
 		"expired":           {auditedURL, site{selfSigned: true, notAfter: -day}, leafOf, "fail expired"},
 		"for another name":  {auditedURL, site{selfSigned: true, names: []string{"other.example.com"}}, leafOf, "fail bot.example.com has to be one of its DNS names"},
-		"for an address":    {address, site{selfSigned: true, names: []string{publicIP}}, leafOf, "pass trusted with the uploaded certificate"},
+		"for an address":    {address, site{selfSigned: true, names: []string{publicIP}}, leafOf, "pass uploaded, trusted"},
 		"another one":       {auditedURL, site{selfSigned: true}, func(*network) []byte { return leafOf(site{selfSigned: true}.start(t)) }, "fail unknown authority"},
 		"beside a public":   {auditedURL, site{}, func(*network) []byte { return leafOf(site{selfSigned: true}.start(t)) }, "fail unknown authority"},
 		"cannot be read":    {auditedURL, site{selfSigned: true}, func(*network) []byte { return []byte("x") }, "fail the certificate to upload is empty"},

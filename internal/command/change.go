@@ -71,7 +71,7 @@ the bot's token any more.` + exitDone,
 		Example: "  caddy telegram-webhook delete\n  caddy telegram-webhook delete --yes 123456789",
 	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {
 		if w.State == status.Unmanaged {
-			return "", errors.New("nothing here can delete this webhook, since it has no bot_token")
+			return "", errors.New("nothing here can delete this webhook, since it has no bot_token; set bot_token and reload, or call deleteWebhook with the bot's token")
 		}
 		if !isSet(cmd, "yes") {
 			if err := confirmDelete(cmd, w); err != nil {

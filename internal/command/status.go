@@ -2,21 +2,16 @@ package command
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newStatus() *cobra.Command {
@@ -117,7 +112,6 @@ func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 
 // printWebhook prints the details of one webhook.
 func printWebhook(out io.Writer, w status.Webhook) error {
-	moved, advice := compareDNS(w)
 	table := newTable(out)
 	printRow(table, "name", line(w.Name))
 	state := w.State
@@ -132,7 +126,6 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	}
 	if t := w.Telegram; t != nil {
 		printRow(table, "telegram", describeTelegram(w))
-		printRow(table, "address", moved)
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
 	}
@@ -149,22 +142,6 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; penalized now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
-	printRow(table, "advice", cmp.Or(w.Advice, advice))
+	printRow(table, "advice", w.Advice)
 	return table.Flush()
-}
-
-// compareDNS compares the host's address with the one to which Telegram sends. An error of
-// DNS is left to the audit.
-func compareDNS(w status.Webhook) (moved, advice string) {
-	target, err := telegram.ParseTarget(cmp.Or(w.URL, w.Address))
-	if err != nil || w.Telegram == nil {
-		return "", ""
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	records, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", target.ServerName())
-	if err != nil {
-		return "", ""
-	}
-	return audit.CompareDNS(&w, records)
 }

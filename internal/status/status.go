@@ -20,16 +20,18 @@ const (
 	AuditHeader = "X-Telegram-Webhook-Audit"
 )
 
-// The states that are compared.
+// The states of a webhook.
 const (
-	Registered = "registered"
-	Unmanaged  = "unmanaged"
-	Polling    = "polling"
-	Standby    = "standby"
-	Pending    = "pending"
-	Superseded = "superseded"
-	Contested  = "contested"
-	Orphaned   = "orphaned"
+	Registered = "registered" // Telegram has the webhook as configured
+	Unmanaged  = "unmanaged"  // nothing here registers the webhook: there is no bot_token
+	Pending    = "pending"    // the first attempt has not ended yet
+	Failing    = "failing"    // the last attempt failed; another one follows
+	Contested  = "contested"  // somebody else registers the same bot again and again
+	Superseded = "superseded" // another node has a newer configuration
+	Deleted    = "deleted"    // deleted on demand, until it is registered on demand or the configuration changes
+	Polling    = "polling"    // this node fetches the updates
+	Standby    = "standby"    // another node fetches the updates
+	Orphaned   = "orphaned"   // storage has records of a bot that the configuration does not have; only with ?all=true
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
@@ -37,19 +39,7 @@ type Webhook struct {
 	// Name is the configured name, else the bot's id, else the webhook's host and path.
 	Name string `json:"name"`
 
-	// State is the state of the registration:
-	//   - registered: Telegram has the webhook as configured
-	//   - pending: the first attempt has not ended yet
-	//   - failing: the last attempt failed; another one follows
-	//   - contested: somebody else registers the same bot again and again
-	//   - superseded: another node has a newer configuration
-	//   - deleted: the webhook was deleted on demand, and stays so until it is registered
-	//     on demand or the configuration changes
-	//   - unmanaged: there is no bot_token, so nothing here registers the webhook
-	//   - polling: this node fetches the updates
-	//   - standby: another node fetches the updates
-	//   - orphaned: storage has records of the bot, and the configuration has no webhook for
-	//     it; only in the answer to ?all=true
+	// State is one of the constants above.
 	State string `json:"state"`
 
 	// Since is when the webhook entered the state, on this node.

@@ -193,7 +193,7 @@ https://localhost:%[2]d {
 			t.Errorf("got\n%s%s", out, errs)
 		}
 	}
-	if out, _, _ := own("status"); !strings.Contains(out, "\nrefused  none\ndropped  none; penalized now: 0\n") || strings.Contains(c.Out.String(), "webhook request refused") {
+	if out, _, _ := own("status"); !strings.Contains(out, "\nrefused  none\ndropped  none; barred now: 0\n") || strings.Contains(c.Out.String(), "webhook request refused") {
 		t.Errorf("after two audits:\n%s", out)
 	}
 	if counts := state(t, admin, "bot").Requests; counts["audit"] < 20 || counts["no_secret"]+counts["wrong_secret"] > 0 {

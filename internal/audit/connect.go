@@ -50,7 +50,7 @@ func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *tel
 // exchange makes a request on a connection of its own.
 func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, verify bool) *telegram.Answer {
 	if len(request) == 0 {
-		return &telegram.Answer{Err: fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram sends nothing", telegram.MaxHead)}
+		return &telegram.Answer{Err: fmt.Errorf("the url is too long: request line and headers have more than %d bytes, and Telegram sends no such request", telegram.MaxHead)}
 	}
 	conn, err := a.connect(ctx, a.addresses[0], t, verify)
 	if err != nil {

@@ -22,9 +22,9 @@ func newRotate() *cobra.Command {
 		Use:   "rotate [NAME]",
 		Short: "Replaces a webhook's kept secret with a new one",
 		Long: `
-Replaces the secret that the gate keeps with a new one, and waits a few seconds
-until Telegram has it. The old one is accepted for the grace period of ` + "`rotate`" + `, so
-no update is lost. A rotation that has begun continues by itself after an error.` + exitDone,
+Replaces the kept secret with a new one, and waits a few seconds until Telegram has it.
+The old one is accepted for the grace period of ` + "`rotate`" + `, so no update is lost. A
+rotation that has begun continues by itself after an error.` + exitDone,
 		Example: "  caddy telegram-webhook rotate\n  caddy telegram-webhook rotate 123456789",
 	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {
 		w, err := api.requestWebhook(http.MethodPost, w.Name, "/rotate")
@@ -41,7 +41,7 @@ func newRegister() *cobra.Command {
 		Use:   "register [NAME]",
 		Short: "Registers a webhook with Telegram now",
 		Long: `
-Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
+Calls setWebhook now, even if nothing has changed: after the webhook was deleted, or to
 take it back from somebody else.` + exitDone,
 		Example: "  caddy telegram-webhook register\n  caddy telegram-webhook register --drop-pending-updates 123456789",
 	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {

@@ -103,10 +103,10 @@ func isSet(cmd *cobra.Command, flag string) bool {
 	return caddycmd.Flags{FlagSet: cmd.Flags()}.Bool(flag)
 }
 
-// maxLine is how many characters of a text from elsewhere are shown.
+// maxLine bounds, in characters, a text that others have written.
 const maxLine = 300
 
-// line makes a text from elsewhere printable on one line.
+// line makes such a text printable on one line.
 func line(s string) string { return boundedlog.Printable{}.Line(s, maxLine) }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }

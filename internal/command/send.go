@@ -84,7 +84,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	}
 	request := target.Request(secret, update)
 	if request == nil {
-		return fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram never sends anything to it", telegram.MaxHead)
+		return fmt.Errorf("the url is too long: request line and headers have more than %d bytes, and Telegram sends no such request", telegram.MaxHead)
 	}
 	var config *tls.Config
 	if target.TLS {
@@ -97,7 +97,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := boundedlog.Without(secret)
 	if err != nil {
-		return fmt.Errorf("the webhook cannot be reached, and Telegram would try again and again: %s", text.Line(err.Error(), maxLine))
+		return fmt.Errorf("the webhook cannot be reached, so Telegram would try again: %s", text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
 	answer := telegram.Exchange(conn, request, deadline)
@@ -106,7 +106,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	sent := "sent"
 	if secret == "" {
-		sent = "none given; it is read from " + secretEnv + " or --secret-file, and a webhook's name in place of the url needs none"
+		sent = "none; give it in " + secretEnv + " or with --secret-file, or give the webhook's name in place of the url"
 	}
 	printRow(table, "secret", sent)
 	return printSent(cmd, table, text, status.Sent{
@@ -114,8 +114,8 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// printSent prints the answer and how Telegram takes it, and ends the command with an
-// exit status that says so too.
+// printSent prints the answer and how Telegram takes it. The exit status tells whether the
+// update is delivered.
 func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, sent status.Sent) error {
 	if sent.Status != 0 {
 		reason := cmp.Or(sent.Reason, http.StatusText(sent.Status))

@@ -140,7 +140,7 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	}
 	printRow(table, "storage", describeStorage(w.Storage))
 	if w.Listener != nil {
-		printRow(table, "dropped", fmt.Sprintf("%s; penalized now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
+		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
 	printRow(table, "advice", w.Advice)
 	return table.Flush()

@@ -103,10 +103,7 @@ func (w *Webhook) Send(update []byte) (status.Sent, error) {
 	if found == nil || found.address == "" || found.fault != nil {
 		return status.Sent{}, impossible{errors.New("there is no address that leads to this webhook: see status, or give send a url")}
 	}
-	a := w.handOver(update, false)
-	return status.Sent{
-		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Delivered: a.Delivered(), Result: a.Outcome(),
-	}, nil
+	return status.SentTo(w.HidePath(found.address), w.handOver(update, false)), nil
 }
 
 // withRemedy adds to an error what can be done about it.

@@ -109,9 +109,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 		sent = "none; give it in " + secretEnv + " or with --secret-file, or give the webhook's name in place of the url"
 	}
 	printRow(table, "secret", sent)
-	return printSent(cmd, table, text, status.Sent{
-		Status: answer.Status, Reason: answer.Reason, Header: answer.Header, Body: answer.Body, Delivered: answer.Delivered(), Result: answer.Outcome(),
-	})
+	return printSent(cmd, table, text, status.SentTo(args[0], answer))
 }
 
 // printSent prints the answer and how Telegram takes it. The exit status tells whether the

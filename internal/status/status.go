@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
@@ -162,16 +164,13 @@ func (t Telegram) Recently(now time.Time) bool {
 
 // Fetching is the state of polling.
 type Fetching struct {
-	// Waiting counts the updates that were fetched and that the bot has not taken.
-	Waiting int `json:"waiting"`
-
-	// FetchedAt is when Telegram last answered getUpdates.
-	FetchedAt time.Time `json:"fetched_at,omitzero"`
+	Waiting   int       `json:"waiting"`             // updates that were fetched and that the bot has not taken
+	FetchedAt time.Time `json:"fetched_at,omitzero"` // when Telegram last answered getUpdates
 }
 
-// Sent is the result of an update that the running Caddy has sent to the bot.
+// Sent is the result of an update that was sent to the bot on demand.
 type Sent struct {
-	// URL is the address inside the process.
+	// URL is the address, inside the process for one that the running Caddy has sent.
 	URL string `json:"url"`
 
 	// Status, Reason, Header and Body are the answer as Telegram reads it. Status is 0 if
@@ -187,19 +186,17 @@ type Sent struct {
 	Result    string `json:"result"`
 }
 
+// SentTo returns the result of an answer from a url.
+func SentTo(url string, a *telegram.Answer) Sent {
+	return Sent{URL: url, Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Delivered: a.Delivered(), Result: a.Outcome()}
+}
+
 // Secret describes the secret that is registered.
 type Secret struct {
-	// Source is kept or configured.
-	Source string `json:"source"`
-
-	// Made is when a kept secret was made.
-	Made time.Time `json:"made,omitzero"`
-
-	// Due is when the next rotation begins; absent for never.
-	Due time.Time `json:"due,omitzero"`
-
-	// Weak is true if a configured secret is shorter than 22 characters.
-	Weak bool `json:"weak,omitempty"`
+	Source string    `json:"source"`         // kept or configured
+	Made   time.Time `json:"made,omitzero"`  // when a kept secret was made
+	Due    time.Time `json:"due,omitzero"`   // when the next rotation begins; absent for never
+	Weak   bool      `json:"weak,omitempty"` // a configured secret is shorter than 22 characters
 }
 
 // Overdue reports whether the rotation is late by more than it may take when Telegram or
@@ -238,8 +235,6 @@ type Listener struct {
 
 // Ready is the answer to a probe.
 type Ready struct {
-	Ready bool `json:"ready"`
-
-	// Error is why the node is not ready, with the names of the webhooks.
-	Error string `json:"error,omitempty"`
+	Ready bool   `json:"ready"`
+	Error string `json:"error,omitempty"` // why not, with the names of the webhooks
 }

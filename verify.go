@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
@@ -28,6 +29,7 @@ const (
 	wrongSecret
 	redactedSecret
 	polling
+	audited
 	notReady
 	storageAway
 	wrongMethod
@@ -50,6 +52,7 @@ var results = []struct {
 	wrongSecret:    {"wrong_secret", http.StatusForbidden, true},
 	redactedSecret: {"redacted", http.StatusForbidden, true},
 	polling:        {"polling", http.StatusForbidden, true},                // updates are fetched, and nobody sends any
+	audited:        {"audit", http.StatusForbidden, false},                 // by the audit of this process's operator, and meant to be refused
 	notReady:       {"not_ready", http.StatusServiceUnavailable, false},    // Telegram sends the update again
 	storageAway:    {"storage_away", http.StatusServiceUnavailable, false}, // the secret may be a new one that this node cannot know
 	wrongMethod:    {"wrong_method", http.StatusMethodNotAllowed, false},
@@ -75,6 +78,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		result = h.verifyAgain(r, secrets[0])
 	}
 	if result != passed {
+		if results[result].penalized && app.IsAudit(r) {
+			result = audited
+		}
 		h.refuse(w, r, result, secrets)
 		return nil
 	}
@@ -197,6 +203,9 @@ func (h *Handler) rules(r *http.Request, answer http.Header) deliver.Rules {
 // recordRefusal counts a refusal and writes it to the audit log.
 func (h *Handler) recordRefusal(r *http.Request, why result) {
 	h.webhook.Metrics().Count(int(why))
+	if why == audited {
+		return
+	}
 	fromTelegram := clientip.Telegram.Contains(clientip.Of(r))
 	if fromTelegram && (why == noSecret || why == wrongSecret) {
 		h.webhook.Suspect()

@@ -98,8 +98,8 @@ func TestAdmin(t *testing.T) {
 		"wrong method for all":    {http.MethodDelete, "", 405, "Method Not Allowed"},
 		"wrong method for rotate": {http.MethodGet, "kept/rotate", 405, "Method Not Allowed"},
 		"a configured secret":     {http.MethodPost, "localhost%2Fexplicit/rotate", 409, "the secret is in the configuration"},
-		"no bot token":            {http.MethodPost, "localhost%2Fexplicit/register", 409, "registered by something else"},
-		"delete, no bot token":    {http.MethodDelete, "localhost%2Fexplicit", 409, "registered by something else"},
+		"no bot token":            {http.MethodPost, "localhost%2Fexplicit/register", 409, "it has no bot_token"},
+		"delete, no bot token":    {http.MethodDelete, "localhost%2Fexplicit", 409, "it has no bot_token"},
 		"a wrong parameter":       {http.MethodPost, "kept/register?drop_pending_updates=maybe", 400, "neither true nor false"},
 	} {
 		code, body := operate(t, admin, tc.method, tc.path)

@@ -156,7 +156,8 @@ https://%s {
 	}
 }
 
-// An audit may get its own address barred. The next one says what to do.
+// An audit of another Caddy's webhook may get its own address barred. The next one says what
+// to do.
 func TestCommandAuditBarred(t *testing.T) {
 	t.Parallel()
 	port, admin := caddytest.FreePort(t), caddytest.FreePort(t)
@@ -175,15 +176,40 @@ func TestCommandAuditBarred(t *testing.T) {
 	}
 }
 https://localhost:%[2]d {
-	telegram_webhook another_{env.TELEGRAM_SECRET}
+	telegram_webhook another_{env.TELEGRAM_SECRET} {
+		name bot
+	}
 	reverse_proxy %[3]s
 }
 `, admin, port, caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})))
-	audit := []string{"audit", "--address", fmt.Sprintf("localhost:%d", admin), fmt.Sprintf("https://localhost:%d/", port)}
-	c.CLI(audit...)
-	out, errs, status := c.CLI(audit...)
+	url := fmt.Sprintf("https://localhost:%d/", port)
+
+	// Its own Caddy knows that it is an audit.
+	own := func(args ...string) (out, errs string, status int) {
+		return c.CLI(append(args, "--address", fmt.Sprintf("localhost:%d", admin))...)
+	}
+	for range 2 {
+		if out, errs, _ := own("audit", url); !strings.Contains(out, "pass  no secret     refused with 403\npass  wrong secret  refused with 403\n") || errs != "" {
+			t.Errorf("got\n%s%s", out, errs)
+		}
+	}
+	if out, _, _ := own("status"); !strings.Contains(out, "\nrefused  none\ndropped  none; barred now: 0\n") || strings.Contains(c.Out.String(), "webhook request refused") {
+		t.Errorf("after two audits:\n%s", out)
+	}
+	if counts := state(t, admin, "bot").Requests; counts["audit"] < 20 || counts["no_secret"]+counts["wrong_secret"] > 0 {
+		t.Errorf("after two audits: %v", counts)
+	}
+	forged := caddytest.Update(t, url)
+	forged.Header.Set("X-Telegram-Webhook-Audit", "forged")
+	caddytest.Do(t, c.Client(), forged)
+	if counts := state(t, admin, "bot").Requests; counts["no_secret"] != 1 {
+		t.Errorf("after a request with another mark: %v", counts)
+	}
+
+	c.CLI("audit", url)
+	out, errs, status := c.CLI("audit", url)
 	dropped := regexp.MustCompile(`(?m)^fail  (address +127.0.0.1 does not answer|certificate +no TLS at 127.0.0.1: ).*; if .penalty. or a firewall drops this address, wait 10 minutes, or audit from elsewhere$`)
-	if !dropped.MatchString(out) || status != 3 || errs != "" {
+	if !dropped.MatchString(out) || status != 3 || !strings.HasPrefix(errs, "No checks from inside: ") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }
@@ -277,9 +303,10 @@ $`).MatchString(out) || errs != "" || status != 0 {
 		t.Error("rotate: the same secret")
 	}
 	o.want("rotate localhost/explicit", 1, "Error: localhost/explicit: the secret is in the configuration: ")
-	o.want("register localhost/explicit", 1, "Error: localhost/explicit: this webhook is registered by something else; ")
+	o.want("register localhost/explicit", 1, "Error: localhost/explicit: nothing registers or deletes this webhook here, since it has no bot_token; ")
 
-	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] Error: nothing is deleted; ")
+	o.want("delete kept", 1, "Delete the webhook of kept? [y/N] Error: kept: nothing was deleted; ")
+	o.want("delete localhost/explicit", 1, "Error: localhost/explicit: nothing here can delete this webhook, since it has no bot_token; ")
 	if o.api.Webhook(caddytest.BotToken).URL == "" {
 		t.Error("deleted without a yes")
 	}
@@ -338,8 +365,8 @@ func TestCommandAuditsInside(t *testing.T) {
 			t.Errorf("%s: got %q, want %s", check, found[check], want)
 		}
 	}
-	if found := find("audit", url+"explicit"); !strings.HasPrefix(found["registration"], "pass something else") || found["right secret"] != "pass passes (200)" {
-		t.Errorf("one that something else registers: got %q", found)
+	if found := find("audit", url+"explicit"); !strings.HasPrefix(found["registration"], "pass nothing registers the webhook here") || found["right secret"] != "pass passes (200)" {
+		t.Errorf("one without a bot_token: got %q", found)
 	}
 	if found := find("audit", url+"elsewhere"); found["registration"] != "" || !strings.HasPrefix(found[""], "No checks from inside: no webhook has this name or url; there is kept, ") {
 		t.Errorf("an unknown url: got %q", found)

@@ -25,16 +25,16 @@ const AnswerTimeout = time.Minute
 //
 //	GET    /telegram_webhook/                 all webhooks; with ?all=true also bots that have only records in storage
 //	GET    /telegram_webhook/ready            200 if all can judge requests, else 503 with those that cannot
-//	GET    /telegram_webhook/{name}           one
+//	GET    /telegram_webhook/{name}           one; with ?audit=true also a mark for the trials of an audit
 //	POST   /telegram_webhook/{name}/rotate    another secret takes the place of the current one
 //	POST   /telegram_webhook/{name}/register  setWebhook is called, whatever there is
 //	POST   /telegram_webhook/{name}/send      the update in the body is handed to the bot
 //	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register; or the
 //	                                          records are removed of a bot that has no webhook in the configuration
 //
-// register and DELETE take ?drop_pending_updates=true, which throws away the
-// updates that wait. Every answer but an error is the state of the webhook, or
-// of all, as package status documents it; that of send is what came of the update.
+// register takes ?drop_pending_updates=true, which throws away the updates that wait.
+// Every answer but an error is the state of the webhook, or of all, as package status
+// documents it; that of send is what came of the update.
 //
 // It has no state of its own: Caddy provisions one for every configuration, and
 // does not end the one before.
@@ -55,9 +55,9 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "GET " + status.Endpoint + status.ReadyName, Handler: caddy.AdminHandlerFunc(ready)},
 		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
 		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(remove)},
-		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: change((*Webhook).Register)},
+		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: caddy.AdminHandlerFunc(register)},
 		{Pattern: "POST " + status.Endpoint + "{name}/send", Handler: caddy.AdminHandlerFunc(send)},
-		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change(func(w *Webhook, ctx context.Context, _ bool) error { return w.Rotate(ctx) })},
+		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change((*Webhook).Rotate)},
 	}
 }
 
@@ -83,9 +83,7 @@ func list(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: err}
 	}
 	for _, o := range orphans {
-		if !o.Deleted {
-			all = append(all, o.status())
-		}
+		all = append(all, o.status())
 	}
 	return writeJSON(w, all)
 }
@@ -95,7 +93,21 @@ func get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, webhook.Status())
+	s := webhook.Status()
+	if r.URL.Query().Get("audit") == "true" {
+		s.AuditMark = process.audit.current()
+	}
+	return writeJSON(w, s)
+}
+
+func register(w http.ResponseWriter, r *http.Request) (err error) {
+	drop := false
+	if value := r.URL.Query().Get("drop_pending_updates"); value != "" {
+		if drop, err = strconv.ParseBool(value); err != nil {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
+		}
+	}
+	return change(func(w *Webhook, ctx context.Context) error { return w.Register(ctx, drop) })(w, r)
 }
 
 func remove(w http.ResponseWriter, r *http.Request) error {
@@ -150,21 +162,15 @@ func find(r *http.Request) (found *Webhook, err error) {
 type impossible struct{ error }
 
 // change does something with a webhook, and answers with its state after that.
-func change(do func(w *Webhook, ctx context.Context, drop bool) error) caddy.AdminHandlerFunc {
+func change(do func(w *Webhook, ctx context.Context) error) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		webhook, err := find(r)
 		if err != nil {
 			return err
 		}
-		drop := false
-		if value := r.URL.Query().Get("drop_pending_updates"); value != "" {
-			if drop, err = strconv.ParseBool(value); err != nil {
-				return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
-			}
-		}
 		ctx, cancel := context.WithTimeout(r.Context(), AnswerTimeout)
 		defer cancel()
-		if err := do(webhook, ctx, drop); err != nil {
+		if err := do(webhook, ctx); err != nil {
 			code := http.StatusBadGateway
 			if _, ok := errors.AsType[impossible](err); ok {
 				code = http.StatusConflict

@@ -13,6 +13,7 @@
 //   - orders.go: what its operator can have done
 //   - orphans.go: bots that have left the configuration
 //   - adminapi.go: the endpoints of Caddy's admin API
+//   - audit.go: which requests are those of an audit
 //   - process.go: what outlives a configuration
 package app
 

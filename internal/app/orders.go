@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errUnmanaged  = impossible{errors.New("this webhook is registered by something else; with bot_token in the configuration, it can be done here")}
+	errUnmanaged  = impossible{errors.New("nothing registers or deletes this webhook here, since it has no bot_token; set bot_token and reload")}
 	errPolling    = impossible{errors.New("the updates of this bot are fetched; take poll out of the configuration to have a webhook")}
 	errConfigured = impossible{errors.New("the secret is in the configuration: put a new one first there, keep the old one beside it for a while, and reload")}
 )
@@ -59,9 +59,9 @@ const maxRetryAfter = 5 * time.Second
 // Delete calls deleteWebhook. The webhook is not registered again until that is
 // asked for, or its configuration changes. Where updates are fetched, it is the webhook that
 // is in the way.
-func (w *Webhook) Delete(ctx context.Context, drop bool) error {
+func (w *Webhook) Delete(ctx context.Context) error {
 	if w.polls() {
-		err := botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx, drop)
+		err := botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx)
 		w.startPolling() // which looks again at once
 		return withRemedy(err)
 	}
@@ -69,7 +69,7 @@ func (w *Webhook) Delete(ctx context.Context, drop bool) error {
 	if err != nil {
 		return err
 	}
-	if err := withRemedy(running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderDelete, Drop: drop})); err != nil {
+	if err := withRemedy(running.CarryOut(ctx, registrar.Order{Kind: registrar.OrderDelete})); err != nil {
 		return fmt.Errorf("%w; what Telegram has is as it was", err)
 	}
 	return nil
@@ -103,10 +103,7 @@ func (w *Webhook) Send(update []byte) (status.Sent, error) {
 	if found == nil || found.address == "" || found.fault != nil {
 		return status.Sent{}, impossible{errors.New("there is no address that leads to this webhook: see status, or give send a url")}
 	}
-	a := w.handOver(update, false)
-	return status.Sent{
-		URL: w.HidePath(found.address), Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Delivered: a.Delivered(), Result: a.Outcome(),
-	}, nil
+	return status.SentTo(w.HidePath(found.address), w.handOver(update, false)), nil
 }
 
 // withRemedy adds to an error what can be done about it.

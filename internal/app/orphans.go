@@ -55,10 +55,15 @@ func (o orphan) status() status.Webhook {
 		Name: o.name, State: status.Orphaned, Since: o.CheckedAt, URL: o.URL,
 		RegisteredAt: o.RegisteredAt, RegisteredBy: o.RegisteredBy, Requests: map[string]uint64{},
 		Detail: "there are records in storage, and no webhook in the configuration",
-		Advice: endAtTelegram + " Then remove the records: caddy telegram-webhook delete " + o.name,
 	}
-	if o.UsedElsewhere() {
+	remove := "caddy telegram-webhook delete " + o.name
+	switch {
+	case o.UsedElsewhere():
 		s.Detail, s.Advice = o.describeUse(), "If it is not in the configuration of that node, wait a quarter of an hour, and look again."
+	case o.Deleted:
+		s.Advice = "Remove the records: " + remove
+	default:
+		s.Advice = endAtTelegram + " Then remove the records: " + remove
 	}
 	return s
 }

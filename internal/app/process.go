@@ -42,7 +42,10 @@ var process = struct {
 	// storage is what is known of Caddy's storage. Another configuration may have another
 	// one, which counts as the same.
 	storage *storage.Health
-}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), new(sync.Map), registrar.NewPace(), new(storage.Health)}
+
+	// audit is the mark of the audits that are under way.
+	audit *auditMark
+}{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), new(sync.Map), registrar.NewPace(), new(storage.Health), new(auditMark)}
 
 // bot is what this process knows of a bot.
 type bot struct {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
@@ -23,6 +24,11 @@ func (w *Webhook) Status() status.Webhook {
 	s := w.state()
 	if found := w.location.Load(); found != nil {
 		s.Address = w.HidePath(found.address)
+	}
+	if r := w.settings.Registration; r != nil {
+		s.LocalAPI = r.Account.Local()
+		pem, _ := certificate.Load(w.ctx, r.Certificate) // an error is the registrar's to report
+		s.Certificate = string(pem)
 	}
 	if s.Detail == "" {
 		s.Detail, s.Advice = w.findFault(s)

@@ -3,7 +3,10 @@ package audit
 import (
 	"crypto/tls"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // TestAddress audits hosts whose first address is no good.
@@ -11,7 +14,10 @@ func TestAddress(t *testing.T) {
 	for name, tc := range map[string]struct {
 		url, address, want string
 	}{
-		"no A record":    {"https://nowhere.example.com/", publicIP, "fail no such host"},
+		"no A record":    {"https://nowhere.example.com/", publicIP, "fail no IPv4 address: lookup nowhere.example.com: no such host"},
+		"DNS away":       {"https://away.example.com/", publicIP, "fail not checked, since DNS cannot be asked: lookup away.example.com: i/o timeout"},
+		"IPv6 address":   {"https://[2001:db8::1]/", publicIP, "fail no IPv4 address: "},
+		"another port":   {"https://bot.example.com:4443/", publicIP, "warn port 4443 answers, but Telegram does not send to it"},
 		"nobody listens": {"http://bot.example.com/", publicIP, "fail " + publicIP + " does not answer on port 80: dial tcp4: connection refused"},
 		"reserved":       {auditedURL, "10.0.0.7", "warn 10.0.0.7 answers, but it is not a public address"},
 		"mapped":         {auditedURL, "::ffff:" + publicIP, "pass " + publicIP + " answers on port 443"},
@@ -21,6 +27,9 @@ func TestAddress(t *testing.T) {
 			net.addrs = []netip.Addr{netip.MustParseAddr(tc.address)}
 			found := net.audit(t, tc.url, Options{})
 			want(t, found["address"], tc.want)
+			if strings.HasPrefix(name, "DNS") == strings.Contains(found["address"].Remedy, "A record") && strings.Contains(found["address"].Seen, "lookup") {
+				t.Errorf("the remedy is %q", found["address"].Remedy)
+			}
 			if failed := found["address"].Result == Fail; failed != (len(found) == 1) {
 				t.Errorf("what follows is left out: %v", found)
 			}
@@ -43,9 +52,9 @@ func TestMoved(t *testing.T) {
 		"moved":                {"", old, []string{publicIP}, "warn Telegram still sends to the old address " + old + "; DNS has " + publicIP},
 		"fixed":                {publicIP, publicIP, []string{publicIP}, "pass " + publicIP + " answers on port 443"},
 		"fixed, of several":    {publicIP, publicIP, []string{"93.184.215.15", publicIP}, "pass " + publicIP + " answers on port 443"},
-		"fixed and moved":      {old, old, []string{publicIP}, "warn the fixed address " + old + " is not in DNS, which has " + publicIP},
-		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: dial tcp4: connection refused; the fixed address " + dead + " is not in DNS"},
-		"fixed and not in DNS": {publicIP, publicIP, nil, "warn the fixed address " + publicIP + " is not in DNS, which has no address"},
+		"fixed and moved":      {old, old, []string{publicIP}, "warn ip_address " + old + " is not in DNS, which has " + publicIP},
+		"fixed and dead":       {dead, dead, []string{publicIP}, "fail " + dead + " does not answer on port 443: dial tcp4: connection refused; ip_address " + dead + " is not in DNS"},
+		"fixed and not in DNS": {publicIP, publicIP, nil, "warn ip_address " + publicIP + " is not in DNS, which has no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net := site{}.start(t)
@@ -108,6 +117,22 @@ func TestPlainHTTP(t *testing.T) {
 		want(t, found["right secret"], map[bool]string{true: "pass passes (200)", false: "warn not sent in clear over the internet"}[sent])
 		if net.sentInClear.Load() != sent {
 			t.Errorf("%s: sent: %v", address, !sent)
+		}
+	}
+}
+
+// TestLocalAPI audits a webhook of a local Bot API server, which sends to http, and to any port
+// and address.
+func TestLocalAPI(t *testing.T) {
+	for local, expected := range map[bool]map[string]string{
+		true:  {"address": "pass 127.0.0.1 answers on port 8080", "certificate": "pass none, and none is needed"},
+		false: {"address": "warn 127.0.0.1 answers, but it is not a public address", "certificate": "warn none"},
+	} {
+		net := site{}.start(t)
+		net.https, net.addrs = listen(t, sound, nil), []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+		found := net.audit(t, "http://bot.example.com:8080/telegram", Options{Status: &status.Webhook{State: "registered", LocalAPI: local}})
+		for check, finding := range expected {
+			want(t, found[check], finding)
 		}
 	}
 }

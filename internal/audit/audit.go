@@ -32,14 +32,13 @@ type Finding struct {
 
 // Options say which webhook is audited, and how.
 type Options struct {
-	// Target is the webhook's url. Without one there are no checks from outside.
+	// Target is the webhook's url. The checks from outside need it.
 	Target telegram.Target
 
 	// Secret is the webhook's secret; empty if it is not known.
 	Secret string
 
-	// Status is the webhook's state in its own Caddy. Without it there are no checks
-	// from inside.
+	// Status is the webhook's state in its own Caddy. The checks from inside need it.
 	Status *status.Webhook
 
 	// Insecure sends the secret even if the certificate is bad or there is no TLS.
@@ -54,7 +53,7 @@ type Options struct {
 	Dial telegram.Dial
 }
 
-// audit is one run of all checks, and what the checks leave for later ones.
+// audit is one run of all checks, with the results that later checks use.
 type audit struct {
 	Options
 	text     boundedlog.Printable
@@ -65,12 +64,11 @@ type audit struct {
 	untrusted   error            // why the certificate is not to be trusted
 	noSecret    *telegram.Answer // to an update without a secret
 	rightSecret *telegram.Answer // to an update with the secret; nil if none was sent
-	unknownPath *telegram.Answer // to an update for a path that nobody has set up
+	unknownPath *telegram.Answer // to an update for a path that does not exist
 }
 
-// Run audits a webhook. It connects to the url's host only: to its port, and to
-// port 80 for the redirect. The updates that it sends have an id and nothing
-// else, which bots ignore. No finding holds the secret.
+// Run audits a webhook. It connects to the url's host alone: to its port, and to port 80
+// for the redirect. No finding holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
 	a := &audit{Options: o, text: boundedlog.Without(o.Secret), findings: []Finding{}}
 	if o.Target.Host != "" {
@@ -82,7 +80,7 @@ func Run(ctx context.Context, o Options) []Finding {
 	return a.findings
 }
 
-// checkFromOutside leaves out what cannot be checked after what was found.
+// checkFromOutside leaves out the checks that an earlier failure makes impossible.
 func (a *audit) checkFromOutside(ctx context.Context) {
 	a.add("address", a.checkAddress(ctx))
 	if len(a.addresses) == 0 {
@@ -98,7 +96,7 @@ func (a *audit) checkFromOutside(ctx context.Context) {
 	a.noSecret = a.send(ctx, a.Target, "")
 	a.add("no secret", a.judgeRefusal(a.noSecret))
 	a.add("wrong secret", a.judgeRefusal(a.send(ctx, a.Target, rand.Text())))
-	// Nobody else knows a secret that the gate keeps.
+	// Nobody outside knows a kept secret.
 	if a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured" {
 		a.add("right secret", a.checkRightSecret(ctx))
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -25,23 +27,30 @@ func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, v
 	var config *tls.Config
 	if t.TLS {
 		config = telegram.TLSConfig(t.ServerName())
-		config.RootCAs, config.InsecureSkipVerify = a.Roots, !verify
+		config.InsecureSkipVerify = true // verify replaces the verification
+		if verify {
+			config.VerifyConnection = a.verify
+		}
 	}
 	return telegram.Open(ctx, a.Dial, t.Address(ip.String()), config)
 }
 
-// send sends an update that bots ignore: it has an id and nothing else. An empty
-// secret is not sent. The right one is sent only if the certificate is trusted,
-// which may have changed since it was checked.
+// send sends an update that has an id and nothing else, so that a bot ignores it. An empty
+// secret is not sent. The right one is sent only if the certificate is trusted, which may
+// have changed since it was checked.
 func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *telegram.Answer {
 	update := fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID())
-	return a.exchange(ctx, t, t.Request(secret, update), secret != "" && secret == a.Secret && !a.Insecure)
+	request := t.Request(secret, update)
+	if a.Status != nil && a.Status.AuditMark != "" {
+		request = bytes.Replace(request, []byte("\r\n\r\n"), []byte("\r\n"+status.AuditHeader+": "+a.Status.AuditMark+"\r\n\r\n"), 1)
+	}
+	return a.exchange(ctx, t, request, secret != "" && secret == a.Secret && !a.Insecure)
 }
 
 // exchange makes a request on a connection of its own.
 func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, verify bool) *telegram.Answer {
-	if request == nil {
-		return &telegram.Answer{Err: fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram sends nothing", telegram.MaxHead)}
+	if len(request) == 0 {
+		return &telegram.Answer{Err: fmt.Errorf("the url is too long: request line and headers have more than %d bytes, and Telegram sends no such request", telegram.MaxHead)}
 	}
 	conn, err := a.connect(ctx, a.addresses[0], t, verify)
 	if err != nil {
@@ -51,8 +60,8 @@ func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte,
 	return telegram.Exchange(conn, request, time.Now().Add(telegram.Timeout))
 }
 
-// remedyFor adds to the remedy for a connection that was dropped: an audit is
-// refused so often that the listener wrapper may penalize its address.
+// remedyFor adds to the remedy for a dropped connection that the listener wrapper may have
+// penalized this address.
 func remedyFor(err error, remedy string) string {
 	if errors.Is(err, telegram.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"

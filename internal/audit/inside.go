@@ -21,8 +21,8 @@ func (a *audit) checkRegistration() Finding {
 	case w.State == status.Standby:
 		return pass("none: another node fetches the updates")
 	case w.State == status.Unmanaged:
-		return pass("something else registers the webhook; this Caddy does not know its state")
-	case w.State == "pending", w.State == "superseded":
+		return pass("nothing registers the webhook here: there is no bot_token; Telegram was not asked")
+	case w.State == status.Pending, w.State == status.Superseded:
 		return warn(problem, w.Advice)
 	case problem != "":
 		return fail(problem, w.Advice)
@@ -35,10 +35,10 @@ func (a *audit) checkRegistration() Finding {
 	return pass(fmt.Sprintf("registered %s by %s", ago(w.RegisteredAt), a.line(w.RegisteredBy)))
 }
 
-// Telegram keeps its last error after later successes, so the error is judged by its
-// age, and by whether updates wait.
+// checkLastError judges the error by its age and by the updates that wait, since it stays
+// after later successes.
 func (a *audit) checkLastError() Finding {
-	const remedy = "see that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes its answer"
+	const remedy = "check that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes the answer"
 	t := a.Status.Telegram
 	if t.LastError == "" {
 		return pass("none")
@@ -58,7 +58,7 @@ func (a *audit) checkPending() Finding {
 	t := a.Status.Telegram
 	seen := fmt.Sprintf("%d updates, asked %s", t.Pending, ago(t.At))
 	if t.Pending > 100 { // more than while the bot keeps up
-		return warn(seen, "see last error; if there is none, the bot is too slow")
+		return warn(seen, "see \"last error\"; if there is none, make the bot faster")
 	}
 	return pass(seen)
 }
@@ -70,8 +70,8 @@ func (a *audit) checkSecretAge() Finding {
 	}
 	age := boundedlog.Span(now.Sub(s.Made))
 	if s.Overdue(now) {
-		return warn(fmt.Sprintf("%s, its renewal is overdue by %s", age, boundedlog.Span(now.Sub(s.Due))),
-			"see registration, and the log for why it was not renewed; `rotate` renews it now")
+		return warn(fmt.Sprintf("%s, its rotation is overdue by %s", age, boundedlog.Span(now.Sub(s.Due))),
+			"see \"registration\" and the log for the reason; `rotate` replaces the secret now")
 	}
 	return pass(age)
 }

@@ -47,7 +47,7 @@ func TestInside(t *testing.T) {
 	}{
 		"sound":                      {func(*status.Webhook) {}, nil},
 		"registered by nobody known": {func(w *status.Webhook) { w.RegisteredBy = "" }, map[string]string{"registration": "pass registered"}},
-		"unmanaged":                  {state("unmanaged", ""), alone("pass something else registers the webhook")},
+		"unmanaged":                  {state("unmanaged", ""), alone("pass nothing registers the webhook here: there is no bot_token")},
 		"failing":                    {state("failing", "refused with 401."), alone("fail failing: refused with 401")},
 		"contested":                  {state("contested", "somebody else"), alone("fail contested: somebody else")},
 		"registered, in doubt":       {state("registered", "no site has the host"), alone("warn no site has the host")},
@@ -72,7 +72,7 @@ func TestInside(t *testing.T) {
 		"many wait":          {func(w *status.Webhook) { w.Telegram.Pending = 101 }, map[string]string{"pending": "warn 101 updates, asked 3 minutes ago"}},
 		"not so many":        {func(w *status.Webhook) { w.Telegram.Pending = 100 }, map[string]string{"pending": "pass 100 updates"}},
 		"due":                {func(w *status.Webhook) { w.Secret.Due = time.Now().Add(-time.Minute) }, nil},
-		"overdue":            {func(w *status.Webhook) { w.Secret.Due = time.Now().Add(-2 * day) }, map[string]string{"secret age": "warn 12 days, its renewal is overdue by 2 days"}},
+		"overdue":            {func(w *status.Webhook) { w.Secret.Due = time.Now().Add(-2 * day) }, map[string]string{"secret age": "warn 12 days, its rotation is overdue by 2 days"}},
 		"configured":         {func(w *status.Webhook) { w.Secret = status.Secret{Source: "configured"} }, map[string]string{"secret age": "pass not known: the secret is configured"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,18 @@ package audit
 
 import (
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -35,31 +39,61 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// TestUploaded audits a site whose certificate is uploaded to Telegram.
+// TestUploaded audits a site whose certificate is uploaded to Telegram, which then trusts no
+// other.
 func TestUploaded(t *testing.T) {
 	const address = "https://" + publicIP + "/telegram"
 	for name, tc := range map[string]struct {
-		url      string
-		site     site
-		uploaded bool
-		want     string
+		url    string
+		site   site
+		upload func(net *network) []byte // nil for none
+		want   string
 	}{
-		"uploaded":               {auditedURL, site{selfSigned: true}, true, "warn not trusted by this system, but Telegram has an uploaded certificate"},
-		"not uploaded":           {auditedURL, site{selfSigned: true}, false, "fail unknown authority"},
-		"uploaded, but expired":  {auditedURL, site{notAfter: -day}, true, "fail expired"},
-		"uploaded, another name": {auditedURL, site{selfSigned: true, names: []string{"other.example.com"}}, true, "fail not for bot.example.com: with an upload"},
-		"uploaded, an address":   {address, site{selfSigned: true, names: []string{publicIP}}, true, "warn not trusted by this system, but Telegram has an uploaded certificate"},
+		"the same":          {auditedURL, site{selfSigned: true}, leafOf, "pass uploaded, trusted, for this host, 76 days left"},
+		"none":              {auditedURL, site{selfSigned: true}, nil, "fail unknown authority"},
+		"expired":           {auditedURL, site{selfSigned: true, notAfter: -day}, leafOf, "fail expired"},
+		"for another name":  {auditedURL, site{selfSigned: true, names: []string{"other.example.com"}}, leafOf, "fail bot.example.com has to be one of its DNS names"},
+		"for an address":    {address, site{selfSigned: true, names: []string{publicIP}}, leafOf, "pass uploaded, trusted"},
+		"another one":       {auditedURL, site{selfSigned: true}, func(*network) []byte { return leafOf(site{selfSigned: true}.start(t)) }, "fail unknown authority"},
+		"beside a public":   {auditedURL, site{}, func(*network) []byte { return leafOf(site{selfSigned: true}.start(t)) }, "fail unknown authority"},
+		"cannot be read":    {auditedURL, site{selfSigned: true}, func(*network) []byte { return []byte("x") }, "fail the certificate to upload is empty"},
+		"expires this week": {auditedURL, site{selfSigned: true, notAfter: 5*day + time.Hour}, leafOf, "warn 5 days left"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			known := registered()
-			known.Telegram.Certificate = tc.uploaded
-			net := tc.site.start(t)
+			net, known := tc.site.start(t), registered()
+			if tc.upload != nil {
+				known.Certificate = string(tc.upload(net))
+			}
 			found := net.audit(t, tc.url, Options{Status: known, Secret: theSecret})
 			want(t, found["certificate"], tc.want)
-			if net.secretSent.Load() {
-				t.Error("the secret was sent to a server that is not trusted")
+			if sent := net.secretSent.Load(); sent != (found["certificate"].Result != Fail) {
+				t.Errorf("the secret was sent: %v", sent)
 			}
 		})
+	}
+}
+
+func leafOf(net *network) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: net.leaf})
+}
+
+// TestMark has the trials carry the mark of the webhook's own Caddy.
+func TestMark(t *testing.T) {
+	for _, mark := range []string{"", "AUDIT"} {
+		var requests, marked atomic.Int32
+		net := site{https: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			if r.Header.Get(status.AuditHeader) == "AUDIT" {
+				marked.Add(1)
+			}
+			sound.ServeHTTP(w, r)
+		})}.start(t)
+		known := registered()
+		known.AuditMark = mark
+		net.audit(t, auditedURL, Options{Status: known, Secret: theSecret})
+		if n, m := requests.Load(), marked.Load(); n < 15 || mark == "" && m != 0 || mark != "" && m != n {
+			t.Errorf("%q: %d of %d requests have the mark", mark, m, n)
+		}
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Updates without a secret are sent to other spellings of the path, and to a path
-// that nobody has set up. Where the gate guards one path beside an unguarded way to
-// the same bot, some of them reach the bot.
+// checkPaths sends updates without a secret to other spellings of the path, and to a path
+// that does not exist. Some of them reach the bot where the gate guards one path beside an
+// unguarded way to the same bot.
 func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
 	answers := make([]*telegram.Answer, len(tried))
@@ -22,7 +22,7 @@ func (a *audit) checkPaths(ctx context.Context) Finding {
 	for i, query := range tried {
 		t := a.Target
 		t.Query = query
-		// Side by side, since a bot may be slow, and a path may never answer.
+		// In parallel, since a bot may be slow, and a path may never answer.
 		sending.Go(func() { answers[i] = a.send(ctx, t, "") })
 	}
 	sending.Wait()
@@ -30,7 +30,7 @@ func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried[0] = "any path"
 
 	var open, doubtful, silent []string
-	var err error // of one that is silent
+	var err error // of a silent one
 	for i, answer := range answers {
 		if answer.Err != nil {
 			silent, err = append(silent, tried[i]), answer.Err
@@ -79,10 +79,9 @@ func variants(query string) (all []string) {
 	return append(all, query+more)
 }
 
-// reachesBot tells by the answer whether an update without the secret went to the bot,
-// or may have. The answer is compared with that of the gate, of the bot if the right
-// secret was sent, and of a path that nobody has set up: a site may have a page on every
-// path.
+// reachesBot judges by the answer whether an update without the secret reached the bot. It
+// compares the answer with those of the gate, of the bot if the right secret was sent, and of
+// a path that does not exist: a site may have a page on every path.
 func (a *audit) reachesBot(answer *telegram.Answer) (certainly, perhaps bool) {
 	switch bot := a.rightSecret; {
 	case equal(answer, a.noSecret), 300 <= answer.Status && answer.Status < 400:

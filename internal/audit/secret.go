@@ -10,7 +10,7 @@ import (
 
 // judgeRefusal judges the answer to an update that must be refused.
 func (a *audit) judgeRefusal(answer *telegram.Answer) Finding {
-	const remedy = "refuse with 403 whatever has no secret or a wrong one"
+	const remedy = "refuse a request without a secret or with a wrong one, with 403"
 	switch status := answer.Status; {
 	case answer.Err != nil:
 		return warn("not answered: "+a.line(answer.Err.Error()), remedyFor(answer.Err, remedy))
@@ -31,12 +31,12 @@ func (a *audit) checkRightSecret(ctx context.Context) Finding {
 		return warn("not sent: no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file")
 	case a.Insecure:
 	case a.untrusted != nil:
-		return warn("not sent to a server with a bad certificate", "see certificate, or send it anyway with --insecure")
+		return warn("not sent to a server with a bad certificate", "see \"certificate\", or send it anyway with --insecure")
 	case !a.Target.TLS && !telegram.IsReserved(a.addresses[0]):
 		return warn("not sent in clear over the internet", "use https, or send it anyway with --insecure")
 	}
 	a.rightSecret = a.send(ctx, a.Target, a.Secret)
-	const remedy = "start the bot, and let it answer 200; `send` shows the whole answer"
+	const remedy = "start the bot, and see that it answers 200; `send` shows the whole answer"
 	switch answer := a.rightSecret; {
 	case answer.Status == 0:
 		return fail("not answered: "+a.line(answer.Err.Error()), remedyFor(answer.Err, remedy))

@@ -52,6 +52,7 @@ type site struct {
 type network struct {
 	addrs       []netip.Addr // of bot.example.com
 	roots       *x509.CertPool
+	leaf        []byte // the site's certificate
 	https, http string // addresses of the servers
 
 	diverted func(before int) string // where connections to port 443 lead, by how many came before; unless nil
@@ -78,7 +79,7 @@ func (s site) start(t *testing.T) *network {
 	if redirect == nil {
 		redirect = http.RedirectHandler(auditedURL, http.StatusPermanentRedirect)
 	}
-	n := &network{addrs: []netip.Addr{netip.MustParseAddr(publicIP)}, roots: roots}
+	n := &network{addrs: []netip.Addr{netip.MustParseAddr(publicIP)}, roots: roots, leaf: cert.Certificate[0]}
 	n.https = listen(t, n.watch(handler), &tls.Config{
 		Certificates: []tls.Certificate{cert}, GetCertificate: n.certificate,
 	})
@@ -220,6 +221,9 @@ func (n *network) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (n *network) resolve(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if host == "away.example.com" {
+		return nil, &net.DNSError{Err: "i/o timeout", Name: host, IsTimeout: true, IsTemporary: true}
+	}
 	if host != "bot.example.com" && host != publicIP || len(n.addrs) == 0 {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}

@@ -21,7 +21,7 @@ var calls = map[string]func(*Client, context.Context) error{
 		return c.SetWebhook(ctx, Webhook{URL: "https://bot.example.com/", Secret: plantedSecret, Certificate: []byte(certificate)}, false)
 	},
 	"getWebhookInfo": func(c *Client, ctx context.Context) error { _, err := c.GetWebhookInfo(ctx); return err },
-	"deleteWebhook":  func(c *Client, ctx context.Context) error { return c.DeleteWebhook(ctx, true) },
+	"deleteWebhook":  func(c *Client, ctx context.Context) error { return c.DeleteWebhook(ctx) },
 }
 
 // echo fails as a transport does that puts all it knows into its errors.

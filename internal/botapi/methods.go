@@ -42,7 +42,7 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 		{"ip_address", w.IPAddress},
 	}
 	if drop {
-		parameters = append(parameters, dropPendingUpdates)
+		parameters = append(parameters, parameter{"drop_pending_updates", "true"})
 	}
 	if pem := bytes.TrimSpace(w.Certificate); len(pem) > 0 {
 		parameters = append(parameters, parameter{certificateName, string(pem)})
@@ -50,16 +50,10 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 	return c.do(ctx, call{method: "setWebhook", parameters: parameters, secret: w.Secret}, new(confirmation))
 }
 
-var dropPendingUpdates = parameter{"drop_pending_updates", "true"}
-
 // DeleteWebhook removes the webhook. Updates that have not been delivered wait
-// for the next one, unless they are dropped.
-func (c *Client) DeleteWebhook(ctx context.Context, drop bool) error {
-	var parameters []parameter
-	if drop {
-		parameters = append(parameters, dropPendingUpdates)
-	}
-	return c.do(ctx, call{method: "deleteWebhook", parameters: parameters}, new(confirmation))
+// for the next one.
+func (c *Client) DeleteWebhook(ctx context.Context) error {
+	return c.do(ctx, call{method: "deleteWebhook"}, new(confirmation))
 }
 
 // GetWebhookInfo returns what is registered.

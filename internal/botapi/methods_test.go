@@ -45,8 +45,7 @@ func TestRequests(t *testing.T) {
 		"setWebhook, nothing but a URL":            {set(bare, ""), "setWebhook", bareParts, done},
 		"setWebhook, a certificate":                {set(bare, certificate), "setWebhook", append(slices.Clone(bareParts), uploaded), done},
 		"setWebhook, a certificate of white space": {set(bare, " \n"), "setWebhook", bareParts, done},
-		"deleteWebhook":                            {func(c *Client) error { return c.DeleteWebhook(ctx, false) }, "deleteWebhook", nil, done},
-		"deleteWebhook, dropping":                  {func(c *Client) error { return c.DeleteWebhook(ctx, true) }, "deleteWebhook", []string{dropped}, done},
+		"deleteWebhook":                            {func(c *Client) error { return c.DeleteWebhook(ctx) }, "deleteWebhook", nil, done},
 		"getWebhookInfo":                           {func(c *Client) error { return calls["getWebhookInfo"](c, ctx) }, "getWebhookInfo", nil, `{"ok":true,"result":{"url":""}}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,14 +83,10 @@ func live(t *testing.T, c *Client, api *telegramtest.API, token string, later fu
 
 	api.Send(token, []byte(`{"update_id":1,"message":{"chat":{"id":1}}}`))
 	expect(WebhookInfo{PendingUpdateCount: 1})
-	if err := c.DeleteWebhook(ctx, false); err != nil {
+	if err := c.DeleteWebhook(ctx); err != nil {
 		t.Error(err)
 	}
 	expect(WebhookInfo{PendingUpdateCount: 1})
-	if err := c.DeleteWebhook(ctx, true); err != nil {
-		t.Error(err)
-	}
-	expect(WebhookInfo{})
 
 	stranger := NewClient(account(t, "987654321:"+plantedHalf, c.account.server.String(), false), nil)
 	_, err := stranger.GetWebhookInfo(ctx)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
+	"net/url"
 	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -17,10 +17,9 @@ import (
 )
 
 func addAdminFlags(cmd *cobra.Command) {
-	cmd.Flags().String("address", "", "`address` of the running Caddy's admin API")
-	cmd.Flags().StringP("config", "c", "", "configuration `file` that has the address")
-	cmd.Flags().StringP("adapter", "a", "", "`name` of the config adapter for --config")
-	cmd.MarkFlagsMutuallyExclusive("address", "config")
+	cmd.Flags().String("address", "", "The `address` of the running Caddy's admin API")
+	cmd.Flags().StringP("config", "c", "", "The configuration `file` that has the address, unless --address is given")
+	cmd.Flags().StringP("adapter", "a", "", "The `name` of the config adapter for --config")
 }
 
 var errNoWebhook = errors.New("the running configuration has no telegram_webhook")
@@ -28,19 +27,15 @@ var errNoWebhook = errors.New("the running configuration has no telegram_webhook
 // adminAPI is the address of a running Caddy's admin API.
 type adminAPI string
 
-// findAdminAPI returns the one that the flags name.
 func findAdminAPI(cmd *cobra.Command) (adminAPI, error) {
 	flags := caddycmd.Flags{FlagSet: cmd.Flags()}
 	address, err := caddycmd.DetermineAdminAPIAddress(flags.String("address"), nil, flags.String("config"), flags.String("adapter"))
 	return adminAPI(address), err
 }
 
-// botKey has the form of the names that bots have in storage.
-var botKey = regexp.MustCompile(`^[0-9]{1,16}(-test)?(-[0-9a-f]{8})?$`)
-
 // findWebhooks returns the webhooks with the given name or url, or all of the running
-// configuration; with orphans also the bots that it has no webhook for. The name may be a secret
-// in the wrong place, so it is neither sent nor shown.
+// configuration; with orphans also the bots that have only records in storage. The name may
+// be a secret in the wrong place, so it is neither sent nor shown.
 func findWebhooks(cmd *cobra.Command, args []string, orphans bool) (found []status.Webhook, api adminAPI, err error) {
 	if api, err = findAdminAPI(cmd); err != nil {
 		return nil, "", err
@@ -67,18 +62,14 @@ func findWebhooks(cmd *cobra.Command, args []string, orphans bool) (found []stat
 	return found, api, nil
 }
 
-// findWebhook returns the only one. An orphan whose webhook was deleted before is not listed,
-// but may be there.
+// findWebhook returns the only one.
 func findWebhook(cmd *cobra.Command, args []string, orphans bool) (status.Webhook, adminAPI, error) {
 	found, api, err := findWebhooks(cmd, args, orphans)
-	if err != nil && api != "" && orphans && botKey.MatchString(args[0]) {
-		return status.Webhook{Name: args[0], State: status.Orphaned}, api, nil
+	if err == nil && len(found) > 1 {
+		err = fmt.Errorf("there are %d webhooks, so name one: %s", len(found), names(found))
 	}
 	if err != nil {
 		return status.Webhook{}, "", err
-	}
-	if len(found) > 1 {
-		return status.Webhook{}, "", fmt.Errorf("there are %d webhooks, so name one: %s", len(found), names(found))
 	}
 	return found[0], api, nil
 }
@@ -96,6 +87,16 @@ func names(webhooks []status.Webhook) string {
 		names = append(names, line(w.Name))
 	}
 	return strings.Join(names, ", ")
+}
+
+// escapeName escapes a webhook's name for a path. A dot is escaped too, since "." and ".."
+// are names.
+func escapeName(name string) string { return strings.ReplaceAll(url.PathEscape(name), ".", "%2E") }
+
+// requestWebhook makes a request about one webhook and returns its state after that.
+func (a adminAPI) requestWebhook(method, name, action string) (w status.Webhook, err error) {
+	err = a.request(method, escapeName(name)+action, nil, &w)
+	return w, err
 }
 
 func (a adminAPI) request(method, path string, body io.Reader, answer any) error {

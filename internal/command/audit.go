@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,16 +19,18 @@ func newAudit() *cobra.Command {
 		Use:   "audit [URL|NAME]",
 		Short: "Checks a webhook from outside and from inside, and says what to repair",
 		Long: `
-Checks a webhook from outside, whatever serves it, and from inside, if the running
-Caddy has it. Prints a line for each check: pass, warn or fail, what was seen, and
-what to do. Without URL, the only webhook of the running Caddy is audited.
+Checks a webhook from outside, with any server, and from inside, if the running Caddy
+has it. Prints a line for each check: pass, warn or fail, what was seen, and what to
+do. A URL begins with http:// or https://. Without one, and with a NAME, the webhook
+must be one of the running Caddy.
 
-About 20 requests go to the host in the url, with updates that bots ignore. A
-secret that the gate keeps need not be given. A second audit within a minute may
-bar this address, where the listener wrapper has a penalty.
+About 20 requests go to the host in the url, with updates that bots ignore. The
+running Caddy does not count them as refusals. A kept secret need not be given.
 
-Exit status: 0 all pass, 1 wrong usage or no such webhook, 2 warnings, 3 failures.`,
-		Args: cobra.MaximumNArgs(1),
+Exit status: 0 all checks pass; 1 wrong usage or no such webhook; 2 warnings; 3 failures.`,
+		Example: `  caddy telegram-webhook audit
+  TELEGRAM_WEBHOOK_SECRET=... caddy telegram-webhook audit https://bot.example.com/telegram`,
+		Args: atMostOne,
 		RunE: runAudit,
 	}
 	cmd.Flags().Bool("json", false, "Print the findings as JSON")
@@ -42,20 +45,23 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	url := strings.Join(args, "")
-	w, _, err := findWebhook(cmd, args, false)
+	w, api, err := findWebhook(cmd, args, false)
+	if err == nil {
+		w, err = api.requestWebhook(http.MethodGet, w.Name, "?audit=true")
+	}
 	switch {
 	case err == nil:
 		options.Status = &w
 		if url == "" || url == w.Name {
 			url = cmp.Or(w.URL, w.Address)
 		}
-	case url == "":
+	case !strings.Contains(url, "://"):
 		return err
-	default: // the webhook of another Caddy is checked from outside
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
 	}
 	if options.Status != nil && w.Polling != nil {
-		url = "" // a stranger gets nothing there
+		url = "" // every request from outside is refused
 		fmt.Fprintln(cmd.ErrOrStderr(), "No checks from outside: the updates of this bot are fetched, and no address is registered.")
 	}
 	if url != "" {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -14,32 +13,45 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-const dropFlag = "drop-pending-updates"
+const exitDone = `
+
+Exit status: 0 done; 1 not done, or not yet, and the error says why.`
 
 func newRotate() *cobra.Command {
 	return newChange(&cobra.Command{
 		Use:   "rotate [NAME]",
 		Short: "Replaces a webhook's kept secret with a new one",
 		Long: `
-Replaces the secret that the gate keeps with a new one, and waits a few seconds
-until Telegram has it. The old one is accepted for the grace period of ` + "`rotate`" + `, so
-no update is lost. After an error, a rotation that has begun continues by itself.`,
-	}, http.MethodPost, "/rotate", func(w status.Webhook) string {
+Replaces the kept secret with a new one, and waits a few seconds until Telegram has it.
+The old one is accepted for the grace period of ` + "`rotate`" + `, so no update is lost. A
+rotation that has begun continues by itself after an error.` + exitDone,
+		Example: "  caddy telegram-webhook rotate\n  caddy telegram-webhook rotate 123456789",
+	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {
+		w, err := api.requestWebhook(http.MethodPost, w.Name, "/rotate")
 		if w.Secret.Due.IsZero() {
-			return "Telegram has a new secret"
+			return "Telegram has a new secret", err
 		}
-		return "Telegram has a new secret; the next rotation is in " + boundedlog.Span(time.Until(w.Secret.Due))
+		return "Telegram has a new secret; the next rotation is in " + boundedlog.Span(time.Until(w.Secret.Due)), err
 	})
 }
 
 func newRegister() *cobra.Command {
+	const dropFlag = "drop-pending-updates"
 	cmd := newChange(&cobra.Command{
 		Use:   "register [NAME]",
 		Short: "Registers a webhook with Telegram now",
 		Long: `
-Calls setWebhook now, whatever Telegram has: after the webhook was deleted, or to
-take it back from somebody else.`,
-	}, http.MethodPost, "/register", func(w status.Webhook) string { return "registered as " + line(w.URL) })
+Calls setWebhook now, even if nothing has changed: after the webhook was deleted, or to
+take it back from somebody else.` + exitDone,
+		Example: "  caddy telegram-webhook register\n  caddy telegram-webhook register --drop-pending-updates 123456789",
+	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {
+		action := "/register"
+		if isSet(cmd, dropFlag) {
+			action += "?drop_pending_updates=true"
+		}
+		w, err := api.requestWebhook(http.MethodPost, w.Name, action)
+		return "registered as " + line(w.URL), err
+	})
 	cmd.Flags().Bool(dropFlag, false, "Drop the updates that wait at Telegram")
 	return cmd
 }
@@ -53,45 +65,47 @@ Calls deleteWebhook, after asking on standard input. Updates then wait at Telegr
 for up to a day, and the bot may fetch them with getUpdates. No reload or restart of
 any node registers the webhook again, only ` + "`register`" + ` or another configuration.
 
-Of a bot that has left the configuration it removes the records from storage; status
---all shows those. What Telegram has then cannot be deleted here: the bot's token is
-not known any more.`,
-	}, http.MethodDelete, "", func(w status.Webhook) string {
+For a bot that has left the configuration (see status --all), it removes the records
+from storage. It cannot delete the webhook at Telegram then, since Caddy does not have
+the bot's token any more.` + exitDone,
+		Example: "  caddy telegram-webhook delete\n  caddy telegram-webhook delete --yes 123456789",
+	}, func(cmd *cobra.Command, w status.Webhook, api adminAPI) (string, error) {
+		if w.State == status.Unmanaged {
+			return "", errors.New("nothing here can delete this webhook, since it has no bot_token; set bot_token and reload, or call deleteWebhook with the bot's token")
+		}
+		if !isSet(cmd, "yes") {
+			if err := confirmDelete(cmd, w); err != nil {
+				return "", err
+			}
+		}
+		w, err := api.requestWebhook(http.MethodDelete, w.Name, "")
 		switch {
 		case w.State == status.Orphaned:
-			return strings.TrimSpace(line(w.Detail) + ". " + w.Advice)
+			return strings.TrimSpace(line(w.Detail) + ". " + w.Advice), err
 		case w.Polling != nil:
-			return "deleted; updates are fetched"
+			return "deleted; updates are fetched", err
 		}
-		return "deleted; `register` restores it"
+		return "deleted; `register` restores it", err
 	})
 	cmd.Flags().BoolP("yes", "y", false, "Do not ask")
 	return cmd
 }
 
-// newChange completes a command that makes one request about one webhook, and says
-// what was done.
-func newChange(cmd *cobra.Command, method, action string, done func(status.Webhook) string) *cobra.Command {
-	cmd.Args = cobra.MaximumNArgs(1)
+// newChange completes a command that changes one webhook. The function makes the change and
+// returns what was done.
+func newChange(cmd *cobra.Command, change func(*cobra.Command, status.Webhook, adminAPI) (string, error)) *cobra.Command {
+	cmd.Args = atMostOne
 	addAdminFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		w, api, err := findWebhook(cmd, args, method == http.MethodDelete && len(args) == 1)
+		w, api, err := findWebhook(cmd, args, cmd.Name() == "delete" && len(args) == 1)
 		if err != nil {
 			return err
 		}
-		query := ""
-		if cmd.Flag(dropFlag) != nil && isSet(cmd, dropFlag) {
-			query = "?drop_pending_updates=true"
-		}
-		if method == http.MethodDelete && !isSet(cmd, "yes") {
-			if err := confirmDelete(cmd, w); err != nil {
-				return err
-			}
-		}
-		if err := api.request(method, escapeName(w.Name)+action+query, nil, &w); err != nil {
+		done, err := change(cmd, w, api)
+		if err != nil {
 			return fmt.Errorf("%s: %w", line(w.Name), err)
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done(w))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", line(w.Name), done)
 		return err
 	}
 	return cmd
@@ -108,9 +122,5 @@ func confirmDelete(cmd *cobra.Command, w status.Webhook) error {
 	if answer = strings.ToLower(answer); err == nil && (answer == "y" || answer == "yes") {
 		return nil
 	}
-	return errors.New("nothing is deleted; answer y, or give --yes")
+	return errors.New("nothing was deleted; answer y, or give --yes")
 }
-
-// escapeName returns a webhook's name as it stands in a path. A dot is escaped too, since
-// "." and ".." are names.
-func escapeName(name string) string { return strings.ReplaceAll(url.PathEscape(name), ".", "%2E") }

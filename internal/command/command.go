@@ -3,8 +3,11 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,21 +26,53 @@ func init() {
 		Long: `
 Operates, audits and tries out Telegram webhooks.
 
-All but secret and send ask the running Caddy through its admin API, at
-` + caddy.DefaultAdminListen + ` unless CADDY_ADMIN, --address or --config say otherwise. status shows
-the webhooks' names; NAME may be left out when there is one webhook.
+The commands use the admin API of the running Caddy, at ` + caddy.DefaultAdminListen + ` unless
+CADDY_ADMIN, --address or --config say otherwise. NAME is a webhook's name, as status
+shows it, or its url, and may be left out if there is one webhook.
 
 A webhook's secret is read from the environment variable ` + secretEnv + `
 or from --secret-file (- is standard input). It is never an argument, where other
-users of the machine could see it, and only the command secret prints one.`,
+users of the machine could see it, and only the command secret prints one.
+
+Exit status: 1 for wrong usage and for any error; the others are each command's own.`,
 		CobraFunc: configure,
 	})
 }
 
 func configure(cmd *cobra.Command) {
-	cmd.Args = cobra.NoArgs // so that an unknown command is an error
+	cmd.Example = "  caddy telegram-webhook status"
+	cmd.Args = atMost(0, "no such command")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.SetFlagErrorFunc(describeFlagError)
+	// Caddy's own template ends with the address of a page that does not have these commands.
+	cmd.SetHelpTemplate("{{.Long | trimTrailingWhitespaces}}\n\n{{.UsageString}}")
 	cmd.AddCommand(newStatus(), newRotate(), newRegister(), newDelete(), newSecret(), newSend(), newAudit())
+}
+
+// atMost refuses more than n arguments, without repeating them: one may be a secret.
+func atMost(n int, problem string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return usageError(cmd, problem)
+	}
+}
+
+var atMostOne = atMost(1, "more than one argument")
+
+func usageError(cmd *cobra.Command, problem string) error {
+	return fmt.Errorf("%s; see %s --help", problem, cmd.CommandPath())
+}
+
+func describeFlagError(cmd *cobra.Command, err error) error {
+	problem := err.Error()
+	if errors.Is(err, strconv.ErrSyntax) {
+		problem = "a flag that is on or off has no value but true and false"
+	} else if strings.HasPrefix(problem, "unknown shorthand") { // goes on with the argument, which may be a secret
+		problem = "unknown flag of one letter"
+	}
+	return usageError(cmd, problem)
 }
 
 func newSecret() *cobra.Command {
@@ -45,10 +80,12 @@ func newSecret() *cobra.Command {
 		Use:   "secret",
 		Short: "Prints a new, strong secret",
 		Long: `
-Prints a new secret, and keeps it nowhere. Put it where Caddy can read it and others
-cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.`,
-		Example: `  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)`,
-		Args:    cobra.NoArgs,
+Prints a new secret, and stores it nowhere. Put it where Caddy can read it and others
+cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
+
+Exit status: 0 printed; 1 wrong usage.`,
+		Example: "  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)",
+		Args:    atMost(0, "an argument too many"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
 			return err
@@ -66,10 +103,10 @@ func isSet(cmd *cobra.Command, flag string) bool {
 	return caddycmd.Flags{FlagSet: cmd.Flags()}.Bool(flag)
 }
 
-// maxLine is how many characters of a text from elsewhere are shown.
+// maxLine bounds, in characters, a text that others have written.
 const maxLine = 300
 
-// line makes a text from elsewhere printable on one line.
+// line makes such a text printable on one line.
 func line(s string) string { return boundedlog.Printable{}.Line(s, maxLine) }
 
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }

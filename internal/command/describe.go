@@ -36,8 +36,7 @@ func describeLastError(t status.Telegram) string {
 	return line(t.LastError) + ", " + age(t.LastErrorAt) + " ago"
 }
 
-// describeSecret says where the secret comes from, how old it is, and when it is
-// renewed.
+// describeSecret returns the secret's source, age and next rotation.
 func describeSecret(s status.Secret) string {
 	if s.Source == "" {
 		return "-"
@@ -54,7 +53,7 @@ func describeSecret(s status.Secret) string {
 	case s.Made.IsZero() && s.Source == "kept":
 		text += ", none yet"
 	case s.Due.IsZero():
-		text += ", not renewed automatically"
+		text += ", not rotated automatically"
 	case s.Overdue(now):
 		text += ", overdue by " + age(s.Due)
 	default:
@@ -83,13 +82,13 @@ func describeStorage(s *status.Storage) string {
 	return text
 }
 
-// describeCounts adds up what was refused or dropped, and lists the reasons:
-// "12 (10 no_secret, 2 wrong_secret)".
+// describeCounts returns the sum and the reasons: "12 (10 no_secret, 2 wrong_secret)". The
+// trials of an audit are no refusals.
 func describeCounts(counts map[string]uint64) string {
 	var listed []string
 	total := uint64(0)
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		if n := counts[reason]; n > 0 && reason != "passed" {
+		if n := counts[reason]; n > 0 && reason != "passed" && reason != "audit" {
 			listed = append(listed, fmt.Sprintf("%d %s", n, reason))
 			total += n
 		}

@@ -23,8 +23,8 @@ const (
 )
 
 func addSecretFlags(cmd *cobra.Command) {
-	cmd.Flags().String(secretFile, "", "`file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
-	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between then reads the secret")
+	cmd.Flags().String(secretFile, "", "The `file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
+	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between can then read the secret")
 }
 
 // readSecret returns the webhook's secret; empty if none is given.
@@ -59,10 +59,10 @@ func readUpdate(cmd *cobra.Command) ([]byte, error) {
 		ID *int64 `json:"update_id"`
 	}
 	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
-		return nil, fmt.Errorf("--%s: is not an update, which is a JSON object with an update_id", updateFlag)
+		return nil, fmt.Errorf("--%s: not an update, which is a JSON object with an update_id", updateFlag)
 	}
 	if len(update) > telegram.MaxUpdate {
-		return nil, fmt.Errorf("--%s: is longer than %d bytes, so Telegram would drop it", updateFlag, telegram.MaxUpdate)
+		return nil, fmt.Errorf("--%s: longer than %d bytes; Telegram drops such an update", updateFlag, telegram.MaxUpdate)
 	}
 	return update, nil
 }

@@ -27,17 +27,19 @@ func newSend() *cobra.Command {
 		Use:   "send [URL|NAME]",
 		Short: "Sends an update exactly as Telegram does, and says how Telegram takes the answer",
 		Long: `
-Sends one update to a webhook, byte for byte as Telegram does, once. Shows the
-answer, and says how Telegram would take it; a method in it is not called.
+Sends one update to a webhook once, byte for byte as Telegram does. Shows the answer,
+and says how Telegram takes it; a method in the answer is not called.
 
-Without a URL the running Caddy hands the update to the webhook of that name, or to
-the only one, inside the process: its secret need not be known.
+A URL begins with http:// or https://. With a NAME or without one, the running Caddy
+sends the update inside the process: you need not know the secret.
 
-Exit status: 0 delivered, 1 not sent, 2 not delivered.`,
-		Args: cobra.MaximumNArgs(1),
+Exit status: 0 delivered; 1 wrong usage, or not sent; 2 not delivered.`,
+		Example: `  caddy telegram-webhook send
+  caddy telegram-webhook send --update update.json http://localhost:8080/`,
+		Args: atMostOne,
 		RunE: runSend,
 	}
-	cmd.Flags().String(updateFlag, "", "`file` with the update as JSON, - for standard input (default: a built-in message)")
+	cmd.Flags().String(updateFlag, "", "The `file` with the update as JSON, - for standard input (default: a built-in message)")
 	addSecretFlags(cmd)
 	addAdminFlags(cmd)
 	return cmd
@@ -82,7 +84,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	}
 	request := target.Request(secret, update)
 	if request == nil {
-		return fmt.Errorf("the url is so long that request line and headers have more than %d bytes, so Telegram never sends anything to it", telegram.MaxHead)
+		return fmt.Errorf("the url is too long: request line and headers have more than %d bytes, and Telegram sends no such request", telegram.MaxHead)
 	}
 	var config *tls.Config
 	if target.TLS {
@@ -95,7 +97,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	conn, err := telegram.Open(ctx, new(net.Dialer).DialContext, target.Address(""), config)
 	text := boundedlog.Without(secret)
 	if err != nil {
-		return fmt.Errorf("the webhook cannot be reached, and Telegram would try again and again: %s", text.Line(err.Error(), maxLine))
+		return fmt.Errorf("the webhook cannot be reached, so Telegram would try again: %s", text.Line(err.Error(), maxLine))
 	}
 	defer conn.Close()
 	answer := telegram.Exchange(conn, request, deadline)
@@ -104,16 +106,14 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s", len(update), text.Line(target.String(), maxLine)))
 	sent := "sent"
 	if secret == "" {
-		sent = "none given; it is read from " + secretEnv + " or --secret-file, and a webhook's name in place of the url needs none"
+		sent = "none; give it in " + secretEnv + " or with --secret-file, or give the webhook's name in place of the url"
 	}
 	printRow(table, "secret", sent)
-	return printSent(cmd, table, text, status.Sent{
-		Status: answer.Status, Reason: answer.Reason, Header: answer.Header, Body: answer.Body, Delivered: answer.Delivered(), Result: answer.Outcome(),
-	})
+	return printSent(cmd, table, text, status.SentTo(args[0], answer))
 }
 
-// printSent prints the answer and how Telegram takes it, and ends the command with an
-// exit status that says so too.
+// printSent prints the answer and how Telegram takes it. The exit status tells whether the
+// update is delivered.
 func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, sent status.Sent) error {
 	if sent.Status != 0 {
 		reason := cmp.Or(sent.Reason, http.StatusText(sent.Status))

@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"log"
 	"net"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -25,7 +27,8 @@ const theSecret = "Kq3v9-Zt_7LwXb2RmYd5HsNc8GfJpQaE"
 // serveAdmin starts an admin API and returns its address. GET is answered with the
 // file webhooks.json, in which $GATE is replaced, and "-3m" or "18d" by such a time
 // from now; with all.json, if it is there and all is asked for; and of ready with
-// ready.json, as a refusal if it has an error. What is to be changed is written to the file
+// ready.json, as a refusal if it has an error; of one webhook for an audit with that one and
+// a mark. What is to be changed is written to the file
 // changes, and answered with refusal.json or removed.json if it is there, or with the first
 // webhook. The body of send is written to the file sent, and answered with sent.json.
 func serveAdmin(env *testscript.Env) string {
@@ -51,6 +54,15 @@ func serveAdmin(env *testscript.Env) string {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 				_, _ = w.Write(answer)
+			default:
+				var all []status.Webhook
+				_ = json.Unmarshal(webhooks, &all)
+				for _, one := range all {
+					if r.RequestURI == "/telegram_webhook/"+escapeName(one.Name)+"?audit=true" {
+						one.AuditMark = "AUDIT"
+						_ = json.NewEncoder(w).Encode(one)
+					}
+				}
 			}
 			return
 		}

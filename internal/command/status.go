@@ -2,21 +2,16 @@ package command
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-telegram/telegramwebhook/internal/audit"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 func newStatus() *cobra.Command {
@@ -24,24 +19,25 @@ func newStatus() *cobra.Command {
 		Use:   "status [NAME]",
 		Short: "Shows the webhooks of the running Caddy",
 		Long: `
-Shows a table of all webhooks of the running Caddy, or all that is known of one
-when NAME is given or there is only one. Telegram's last error stays there after
-later successes: judge it by its age.
+Shows a table of all webhooks of the running Caddy, or the details of one if NAME is
+given or there is only one. Telegram's last error stays after later successes: judge
+it by its age.
 
-With --ready it says only whether this node can judge requests: the secrets of all
-webhooks are in memory, whatever becomes of their registration. That is for probes.
+For probes, --ready shows only whether this node can judge requests. It can if it has
+the secrets of all webhooks in memory, registered or not.
 
-Exit status: 0 all that is shown is registered, fetched by poll, or unmanaged for want
-of a bot_token; 1 wrong usage, no running Caddy or no such webhook; 2 something is in another state.
-With --ready: 0 ready; 1 not, for whatever reason.`,
-		Args: cobra.MaximumNArgs(1),
+Exit status: 0 all webhooks shown are registered, polling, standby or unmanaged; 1 wrong
+usage, no running Caddy or no such webhook; 2 a webhook is in another state.
+With --ready: 0 ready; 1 not ready, or an error.`,
+		Example: `  caddy telegram-webhook status
+  caddy telegram-webhook status --json 123456789
+  caddy telegram-webhook status --ready`,
+		Args: atMostOne,
 		RunE: runStatus,
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
-	cmd.Flags().Bool("ready", false, "Say only whether requests can be judged, for probes")
-	cmd.Flags().Bool("all", false, "Show also bots that have records in storage, and no webhook in the configuration")
-	cmd.MarkFlagsMutuallyExclusive("ready", "json")
-	cmd.MarkFlagsMutuallyExclusive("ready", "all")
+	cmd.Flags().Bool("ready", false, "Show only whether this node can judge requests, for probes")
+	cmd.Flags().Bool("all", false, "Also show bots that have only records in storage")
 	addAdminFlags(cmd)
 	return cmd
 }
@@ -75,8 +71,8 @@ func runStatus(cmd *cobra.Command, args []string) error {
 }
 
 func runReady(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return errors.New("--ready is about all webhooks; leave the name out")
+	if len(args) > 0 || isSet(cmd, "json") || isSet(cmd, "all") {
+		return usageError(cmd, "--ready is about all webhooks of this node, and takes no NAME, --json or --all")
 	}
 	api, err := findAdminAPI(cmd)
 	if err == nil {
@@ -89,7 +85,7 @@ func runReady(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// printWebhooks prints a line for each webhook, and below them what is wrong.
+// printWebhooks prints a line for each webhook, and the problems below.
 func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 	table := newTable(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tURL\tPENDING\tLAST ERROR\tSECRET")
@@ -114,9 +110,8 @@ func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 	return table.Flush()
 }
 
-// printWebhook prints all that is known of one webhook.
+// printWebhook prints the details of one webhook.
 func printWebhook(out io.Writer, w status.Webhook) error {
-	moved, advice := compareDNS(w)
 	table := newTable(out)
 	printRow(table, "name", line(w.Name))
 	state := w.State
@@ -131,7 +126,6 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	}
 	if t := w.Telegram; t != nil {
 		printRow(table, "telegram", describeTelegram(w))
-		printRow(table, "address", moved)
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
 	}
@@ -148,22 +142,6 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
-	printRow(table, "advice", cmp.Or(w.Advice, advice))
+	printRow(table, "advice", w.Advice)
 	return table.Flush()
-}
-
-// compareDNS says whether the host has moved from the address to which Telegram sends. A
-// host that is not found is left to the audit.
-func compareDNS(w status.Webhook) (moved, advice string) {
-	target, err := telegram.ParseTarget(cmp.Or(w.URL, w.Address))
-	if err != nil || w.Telegram == nil {
-		return "", ""
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	records, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", target.ServerName())
-	if err != nil {
-		return "", ""
-	}
-	return audit.CompareDNS(&w, records)
 }

@@ -200,7 +200,7 @@ func (a *attempt) deleteWebhook(ctx context.Context) error {
 	end, err := a.beginCall(ctx)
 	if err == nil {
 		defer end()
-		err = a.API.DeleteWebhook(ctx, a.order.Drop)
+		err = a.API.DeleteWebhook(ctx)
 	}
 	if err != nil {
 		a.status.undeleted = true

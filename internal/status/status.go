@@ -1,5 +1,5 @@
-// Package status is the state of webhooks as the admin API tells it, and the
-// commands show it.
+// Package status is the state of webhooks as the admin API answers it and the commands
+// show it.
 package status
 
 import (
@@ -7,95 +7,108 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Some of the states.
 const (
-	Registered = "registered"
-	Unmanaged  = "unmanaged"
-	Polling    = "polling"
-	Standby    = "standby"
-	Pending    = "pending"
-	Contested  = "contested"
-	Orphaned   = "orphaned"
+	// Endpoint is the path of the module's part of Caddy's admin API.
+	Endpoint = "/telegram_webhook/"
+
+	// ReadyName stands for all webhooks in the admin API, so no webhook can have this name.
+	ReadyName = "ready"
+
+	// AuditHeader is the request header with the mark of an audit.
+	AuditHeader = "X-Telegram-Webhook-Audit"
+)
+
+// The states of a webhook.
+const (
+	Registered = "registered" // Telegram has the webhook as configured
+	Unmanaged  = "unmanaged"  // nothing here registers the webhook: there is no bot_token
+	Pending    = "pending"    // the first attempt has not ended yet
+	Failing    = "failing"    // the last attempt failed; another one follows
+	Contested  = "contested"  // somebody else registers the same bot again and again
+	Superseded = "superseded" // another node has a newer configuration
+	Deleted    = "deleted"    // deleted on demand, until it is registered on demand or the configuration changes
+	Polling    = "polling"    // this node fetches the updates
+	Standby    = "standby"    // another node fetches the updates
+	Orphaned   = "orphaned"   // storage has records of a bot that the configuration does not have; only with ?all=true
 )
 
 // Webhook is the state of one webhook. It never holds a secret or a token.
 type Webhook struct {
-	// Name is the webhook's name: as configured, or the bot's id, or the host and
-	// path that lead to it.
+	// Name is the configured name, else the bot's id, else the webhook's host and path.
 	Name string `json:"name"`
 
-	// State is how the registration stands:
-	//   - registered: Telegram has the webhook as configured
-	//   - pending: the first attempt has not ended yet
-	//   - failing: the last attempt has failed; it is made again
-	//   - contested: somebody else registers the same bot again and again
-	//   - superseded: another node has a newer configuration
-	//   - deleted: the webhook was deleted on demand, and is not registered until
-	//     that is asked for, or the configuration changes
-	//   - unmanaged: there is no bot_token, and so no registration
-	//   - polling: this node fetches the updates
-	//   - standby: another node fetches them
-	//   - orphaned: there are records of the bot in storage, and no webhook for it in the
-	//     configuration; told only when all is asked for
+	// State is one of the constants above.
 	State string `json:"state"`
 
-	// Since is when it came to be so, on this node.
+	// Since is when the webhook entered the state, on this node.
 	Since time.Time `json:"since,omitzero"`
 
-	// Detail is what went wrong, if anything did.
+	// Detail is what is wrong; empty if nothing is.
 	Detail string `json:"detail,omitempty"`
 
 	// Advice is what to do, in a sentence; empty if there is nothing to do.
 	Advice string `json:"advice,omitempty"`
 
-	// URL is the address that is registered.
+	// URL is the registered address.
 	URL string `json:"url,omitempty"`
 
-	// Address is where the webhook is by the configuration, whether it is
-	// registered or not; empty if the configuration does not tell.
+	// Address is the webhook's address in the configuration, registered or not; empty if
+	// the configuration does not determine one.
 	Address string `json:"address,omitempty"`
 
-	// IPAddress is the fixed address to which Telegram is to send, by the
-	// configuration; empty if Telegram is to ask DNS.
+	// IPAddress is `ip_address` of the configuration; empty if Telegram asks DNS.
 	IPAddress string `json:"ip_address,omitempty"`
 
-	// RegisteredAt is when the webhook was registered, and RegisteredBy the node that did it.
+	// LocalAPI is true if `api` is a local Bot API server, which sends to http, and to any
+	// port and IP address.
+	LocalAPI bool `json:"local_api,omitempty"`
+
+	// Certificate is what `certificate` uploads, as PEM.
+	Certificate string `json:"certificate,omitempty"`
+
+	// RegisteredAt is when the webhook was registered, RegisteredBy the node that did it.
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
 	RegisteredBy string    `json:"registered_by,omitempty"`
 
-	// Telegram is what Telegram last said of the webhook; absent if this node has
-	// not asked yet, or does not ask, as when it is deleted or superseded.
+	// Telegram is Telegram's last answer to getWebhookInfo; absent if this node has not
+	// asked, as for a deleted or superseded webhook.
 	Telegram *Telegram `json:"telegram,omitempty"`
 
-	// Polling is what is known of the updates that are fetched; absent for a webhook.
+	// Polling is absent unless `poll` is configured.
 	Polling *Fetching `json:"polling,omitempty"`
 
 	Secret Secret `json:"secret"`
 
-	// Requests counts the requests since the process started by their result:
-	// passed, or why they were refused.
+	// Requests counts the requests since the process started, by result: passed, or the
+	// reason of a refusal.
 	Requests map[string]uint64 `json:"requests"`
 
-	// Ready says that this node can judge requests: the secrets are in memory, or the
-	// updates are fetched.
+	// Ready is true if this node can judge requests: it has the secrets in memory, or
+	// fetches the updates.
 	Ready bool `json:"ready"`
 
-	// Storage is what this node knows of Caddy's storage; absent without a bot_token.
+	// Storage is absent without a bot_token.
 	Storage *Storage `json:"storage,omitempty"`
 
-	// Listener is what the listener wrapper does, for all webhooks of this process;
-	// absent if this webhook's server has none.
+	// Listener is about all webhooks of this process; absent if this webhook's server has no
+	// listener wrapper.
 	Listener *Listener `json:"listener,omitempty"`
+
+	// AuditMark is the value of AuditHeader with which this process counts a refused request
+	// as an audit's, for a few minutes; only in the answer to ?audit=true.
+	AuditMark string `json:"audit_mark,omitempty"`
 }
 
-// Well reports whether the registration is as it should be.
+// Well reports whether the state needs no action.
 func (w Webhook) Well() bool {
 	return slices.Contains([]string{Registered, Unmanaged, Polling, Standby}, w.State)
 }
 
-// Problem says what is not as it should be; empty if all is.
+// Problem returns what is wrong; empty if nothing is.
 func (w Webhook) Problem() string {
 	if w.Well() {
 		return w.Detail
@@ -110,7 +123,7 @@ func (w Webhook) Problem() string {
 	return problem
 }
 
-// AtTelegram says what Telegram has, and whether that is this webhook; empty if
+// AtTelegram returns what Telegram has, and whether that is this webhook; empty if
 // Telegram was not asked.
 func (w Webhook) AtTelegram() (has string, ok bool) {
 	switch {
@@ -124,23 +137,19 @@ func (w Webhook) AtTelegram() (has string, ok bool) {
 	return w.Telegram.URL, false
 }
 
-// Telegram is what getWebhookInfo said.
+// Telegram is an answer to getWebhookInfo.
 type Telegram struct {
-	// At is when that was.
-	At time.Time `json:"at"`
+	At  time.Time `json:"at"`
+	URL string    `json:"url"` // empty if there is no webhook
 
-	// URL is the address to which Telegram sends; empty if there is none.
-	URL string `json:"url"`
-
-	// IPAddress is where Telegram sends them. Telegram asks DNS again every half
-	// hour, so it can be old after a move; it can also be "<unknown>".
+	// IPAddress is the address to which Telegram sends. Telegram asks DNS again every half
+	// hour, so it can be old after a move. It can also be "<unknown>".
 	IPAddress string `json:"ip_address,omitempty"`
 
-	// Pending is how many updates wait to be delivered.
+	// Pending counts the updates that wait at Telegram.
 	Pending int `json:"pending"`
 
-	// LastError is what Telegram last met when it delivered, and LastErrorAt when.
-	// It stays after later successes: judge it by its age.
+	// LastError is Telegram's last failure to deliver. It stays after later successes.
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 
@@ -148,100 +157,84 @@ type Telegram struct {
 	Certificate    bool `json:"certificate"` // an uploaded one is in use
 }
 
-// Fetching is how the fetching of updates stands.
-type Fetching struct {
-	// Waiting is how many updates were fetched that the bot has not taken.
-	Waiting int `json:"waiting"`
-
-	// FetchedAt is when Telegram last answered getUpdates.
-	FetchedAt time.Time `json:"fetched_at,omitzero"`
+// Recently reports whether Telegram failed to deliver within the last hour.
+func (t Telegram) Recently(now time.Time) bool {
+	return t.LastError != "" && now.Sub(t.LastErrorAt) < time.Hour
 }
 
-// Sent is what came of an update that the running Caddy has handed to the bot.
+// Fetching is the state of polling.
+type Fetching struct {
+	Waiting   int       `json:"waiting"`             // updates that were fetched and that the bot has not taken
+	FetchedAt time.Time `json:"fetched_at,omitzero"` // when Telegram last answered getUpdates
+}
+
+// Sent is the result of an update that was sent to the bot on demand.
 type Sent struct {
-	// URL is the address to which it went, inside the process.
+	// URL is the address, inside the process for one that the running Caddy has sent.
 	URL string `json:"url"`
 
-	// Status, Reason, Header and Body are the answer, as Telegram would read it. Status is 0
-	// if there was none.
+	// Status, Reason, Header and Body are the answer as Telegram reads it. Status is 0 if
+	// there was none.
 	Status int                 `json:"status"`
 	Reason string              `json:"reason,omitempty"`
 	Header map[string][]string `json:"header,omitempty"`
 	Body   []byte              `json:"body,omitempty"`
 
-	// Delivered is whether Telegram would take the update for delivered. Result says so
-	// for people.
+	// Delivered is true if Telegram takes the update for delivered. Result says so for
+	// people.
 	Delivered bool   `json:"delivered"`
 	Result    string `json:"result"`
 }
 
-// Recently reports whether Telegram could not deliver within the last hour.
-func (t Telegram) Recently(now time.Time) bool {
-	return t.LastError != "" && now.Sub(t.LastErrorAt) < time.Hour
+// SentTo returns the result of an answer from a url.
+func SentTo(url string, a *telegram.Answer) Sent {
+	return Sent{URL: url, Status: a.Status, Reason: a.Reason, Header: a.Header, Body: a.Body, Delivered: a.Delivered(), Result: a.Outcome()}
 }
 
-// Secret is what may be told of the secret.
+// Secret describes the secret that is registered.
 type Secret struct {
-	// Source is kept or configured.
-	Source string `json:"source"`
-
-	// Made is when the current one was made, if that is known.
-	Made time.Time `json:"made,omitzero"`
-
-	// Due is when another one takes its place; absent for never.
-	Due time.Time `json:"due,omitzero"`
-
-	// Weak says that a configured one is shorter than 22 characters.
-	Weak bool `json:"weak,omitempty"`
+	Source string    `json:"source"`         // kept or configured
+	Made   time.Time `json:"made,omitzero"`  // when a kept secret was made
+	Due    time.Time `json:"due,omitzero"`   // when the next rotation begins; absent for never
+	Weak   bool      `json:"weak,omitempty"` // a configured secret is shorter than 22 characters
 }
 
-// Overdue reports whether another secret should have taken its place. A rotation
-// takes a while when Telegram or storage is away.
+// Overdue reports whether the rotation is late by more than it may take when Telegram or
+// storage is away.
 func (s Secret) Overdue(now time.Time) bool {
 	return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour
 }
 
-// Storage is what a node knows of the storage that it shares with others.
+// Storage is what a node knows of Caddy's storage.
 type Storage struct {
-	// Module is the Go type of the storage module.
-	Module string `json:"module"`
+	Module string `json:"module"` // its Go type
 
-	// ReadAt and WrittenAt are when this process last read and wrote a record of any bot;
-	// absent for never.
+	// ReadAt and WrittenAt are when this process last read and wrote a record of any bot.
 	ReadAt    time.Time `json:"read_at,omitzero"`
 	WrittenAt time.Time `json:"written_at,omitzero"`
 
-	// AwaySince is since when no record can be read; absent while records can be read.
+	// AwaySince is absent while records can be read.
 	AwaySince time.Time `json:"away_since,omitzero"`
 
-	// Leader is the process that last compared the webhook with Telegram or changed it, for
-	// all nodes; absent if that is not known.
+	// Leader is the process that last compared the webhook with Telegram or changed it.
 	Leader string `json:"leader,omitempty"`
 }
 
 // Away reports whether storage cannot be read.
 func (s *Storage) Away() bool { return s != nil && !s.AwaySince.IsZero() }
 
-// Listener is what the listener wrappers of this process have done.
+// Listener is the state of the listener wrappers.
 type Listener struct {
-	// Penalized is how many addresses are barred now because they have forged.
+	// Penalized counts the addresses that are barred now for forging.
 	Penalized int `json:"penalized"`
 
-	// Dropped counts the connections dropped since the process started by reason:
-	// penalty for a barred address, address for one that is not in only.
+	// Dropped counts the dropped connections since the process started, by reason: penalty
+	// for a barred address, address for one that is not in `only`.
 	Dropped map[string]uint64 `json:"dropped"`
 }
 
-// Ready says whether this node can judge the requests for all of its webhooks.
+// Ready is the answer to a probe.
 type Ready struct {
-	Ready bool `json:"ready"`
-
-	// Error is why not, with the names of the webhooks that are not ready.
-	Error string `json:"error,omitempty"`
+	Ready bool   `json:"ready"`
+	Error string `json:"error,omitempty"` // why not, with the names of the webhooks
 }
-
-// ReadyName is the name in the admin API that stands for all webhooks, so that none has it.
-const ReadyName = "ready"
-
-// Endpoint is where the module's part of Caddy's admin API is.
-const Endpoint = "/telegram_webhook/"

@@ -82,8 +82,15 @@ func startCaddy(t *testing.T, s site) *caddy {
 
 func (c *caddy) file(name string) string { return filepath.Join(c.dir, name) }
 
-// start runs Caddy, again with what it has stored.
+// start runs Caddy, again with what it has stored, and returns once it serves the site.
 func (c *caddy) start() {
+	c.t.Helper()
+	c.launch()
+	eventually(c.t, "Caddy serves the site", c.serves)
+}
+
+// launch starts Caddy's process.
+func (c *caddy) launch() {
 	c.t.Helper()
 	if err := os.WriteFile(c.file("Caddyfile"), []byte(c.caddyfile()), 0o600); err != nil {
 		c.t.Fatal(err)
@@ -93,7 +100,6 @@ func (c *caddy) start() {
 		"XDG_DATA_HOME="+c.file("data"), "XDG_CONFIG_HOME="+c.file("config"))
 	cmd.Env = append(cmd.Env, c.env...)
 	c.process = startProcess(c.t, cmd, func([]byte) {})
-	eventually(c.t, "Caddy serves the site", c.serves)
 }
 
 // serves reports whether Caddy answers with a certificate of its CA.

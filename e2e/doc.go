@@ -14,7 +14,7 @@
 // It is a module of its own, so that the bots' libraries stay out of the
 // plugin's. It needs Go; for the bots in TypeScript, Node 20 or later with npm; for
 // those in Python, the libraries that needPython names in the Python that PYTHON
-// names; and for the other tests bash and curl, Prometheus, PHP-FPM,
-// redis-server and systemd-analyze. .ci/run sees to all but Go and Node. Everything listens on
-// loopback.
+// names; and for the other tests bash and curl, Prometheus, PHP-FPM, nginx, HAProxy,
+// openssl, redis-server, fail2ban and systemd-analyze. .ci/run sees to all but Go and
+// Node. Everything listens on loopback.
 package e2e

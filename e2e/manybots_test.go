@@ -15,7 +15,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
-// A platform is the Caddy of docs/many-bots.md, with its files where a test may
+// A platform is the Caddy of docs/recipes/many-bots.md, with its files where a test may
 // have them and with a Telegram of its own.
 type platform struct {
 	*installation
@@ -27,7 +27,7 @@ type platform struct {
 // kitchenToken is that of the bot that comes and goes.
 const kitchenToken = "330000001:AAkitchen_kitchen_kitchen_kitchen_k"
 
-// What docs/many-bots.md says of bots that come and go is what happens: its
+// What docs/recipes/many-bots.md says of bots that come and go is what happens: its
 // configuration runs, a bot is added as it says, is there after a restart with
 // --resume, is taken away, comes back, and the others are not touched.
 func TestManyBotsPage(t *testing.T) {
@@ -69,7 +69,7 @@ func TestManyBotsPage(t *testing.T) {
 // newPlatform writes the page's two files.
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	page, err := os.ReadFile("../docs/many-bots.md")
+	page, err := os.ReadFile("../docs/recipes/many-bots.md")
 	if err != nil {
 		t.Fatal(err)
 	}

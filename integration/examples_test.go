@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,8 +103,8 @@ func startExample(t testing.TB, name string, bots map[string]*replica, change ..
 	return e
 }
 
-// send delivers an update and returns which of the bots got it.
-func (e *example) send(update []byte, bots ...*replica) *replica {
+// deliver delivers an update under an id of its own, which it returns.
+func (e *example) deliver(update []byte) int64 {
 	e.t.Helper()
 	e.next++
 	var id int64
@@ -117,16 +118,23 @@ func (e *example) send(update []byte, bots ...*replica) *replica {
 	if err := e.telegram.Wait(ctx); err != nil {
 		e.t.Fatalf("%v: %+v", err, e.telegram.Stats())
 	}
+	return e.next
+}
+
+// send delivers an update and returns which of the bots got it.
+func (e *example) send(update []byte, bots ...*replica) *replica {
+	e.t.Helper()
+	id := e.deliver(update)
 	var by *replica
 	for _, b := range bots {
-		if has, _ := b.has(e.next); has && by != nil {
-			e.t.Errorf("two bots have got update %d", e.next)
+		if has, _ := b.has(id); has && by != nil {
+			e.t.Errorf("two bots have got update %d", id)
 		} else if has {
 			by = b
 		}
 	}
 	if by == nil {
-		e.t.Fatalf("no bot has got update %d", e.next)
+		e.t.Fatalf("no bot has got update %d", id)
 	}
 	return by
 }
@@ -170,6 +178,34 @@ func TestExampleABTest(t *testing.T) {
 	}
 	if by := e.send(telegramtest.Updates()["poll"], common, fifth); by != common {
 		t.Error("what is of no user gets the new version")
+	}
+}
+
+// TestExampleOnlyMe sends an update of every type, and messages of a stranger and of one
+// whose id begins with another's. Telegram takes all of them for delivered at the first
+// try, and the bot gets only those of its users.
+func TestExampleOnlyMe(t *testing.T) {
+	t.Parallel()
+	bot := startReplica(t)
+	e := startExample(t, "only-me.Caddyfile", map[string]*replica{"127.0.0.1:8080": bot},
+		"bot_token {env.TELEGRAM_BOT_TOKEN}", "secret {env.TELEGRAM_SECRET}")
+	noUser := []string{
+		"channel_post", "edited_channel_post", "message_reaction_count", "poll", "deleted_business_messages",
+		"stopped_message_generation",
+	}
+	for kind, update := range telegramtest.Updates() {
+		if has, _ := bot.has(e.deliver(update)); has == slices.Contains(noUser, kind) {
+			t.Errorf("%s reaches the bot: %v", kind, has)
+		}
+	}
+	for _, user := range []string{"204536822", "2045368211", "-204536821"} {
+		update := `{"update_id":1,"message":{"chat":{"id":204536821},"from":{"id":` + user + `},"text":"204536821"}}`
+		if has, _ := bot.has(e.deliver([]byte(update))); has {
+			t.Errorf("a message of user %s reaches the bot", user)
+		}
+	}
+	if failed := e.telegram.Stats().Failed; failed > 0 {
+		t.Errorf("%d tries have failed", failed)
 	}
 }
 

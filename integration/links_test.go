@@ -83,7 +83,7 @@ func anchors(text string) map[string]bool {
 // files returns the documentation and the examples, as paths with slashes, whose names end so.
 func files(t *testing.T, suffix string) (found []string) {
 	t.Helper()
-	for _, pattern := range []string{"../*", "../docs/*", "../examples/*", "../examples/*/*", "../examples/*/*/*", "../examples/*/*/*/*"} {
+	for _, pattern := range []string{"../*", "../docs/*", "../docs/*/*", "../examples/*", "../examples/*/*", "../examples/*/*/*", "../examples/*/*/*/*"} {
 		matches, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

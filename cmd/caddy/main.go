@@ -1,5 +1,5 @@
-// Command caddy is Caddy with its standard modules and telegram_webhook: for
-// trying the module out and for its tests. For production, build with xcaddy.
+// Command caddy is Caddy with its standard modules and telegram_webhook: for the
+// releases, the tests, and trying the module out. To add other modules, build with xcaddy.
 package main
 
 import (

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -27,6 +27,13 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func write(t *testing.T, name, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // probe is the command that tells whether a node can judge requests.
@@ -50,14 +57,16 @@ func timeToStop(t *testing.T, caddyfile string) time.Duration {
 	return stops
 }
 
-// The Dockerfile builds Caddy with the very command of the README, which
+// The Dockerfile and the recipe build Caddy with the very command of the README, which
 // .ci/run has run.
-func TestDockerfile(t *testing.T) {
+func TestBuildCommand(t *testing.T) {
 	const begin = "go run github.com/caddyserver/xcaddy/"
 	_, line, _ := strings.Cut(read(t, "../README.md"), begin)
 	line, _, _ = strings.Cut(line, "\n")
-	if line == "" || !strings.Contains(read(t, "docker/Dockerfile"), begin+line) {
-		t.Errorf("the README builds with %q, and the Dockerfile does not", line)
+	for _, file := range []string{"docker/Dockerfile", "../docs/recipes/systemd.md"} {
+		if line == "" || !strings.Contains(read(t, file), begin+line) {
+			t.Errorf("the README builds with %q, and %s does not", line, file)
+		}
 	}
 	if !strings.Contains(read(t, "docker/Dockerfile"), `CMD ["`+strings.ReplaceAll(probe, " ", `", "`)+"\"]\n") {
 		t.Errorf("the Dockerfile has no HEALTHCHECK with %q", probe)
@@ -66,28 +75,95 @@ func TestDockerfile(t *testing.T) {
 
 // Docker Compose's own loader takes the file, and what it names is there.
 func TestCompose(t *testing.T) {
-	options, err := cli.NewProjectOptions([]string{filepath.Join(examples, "docker/compose.yml")}, cli.WithName("example"))
+	load := func(env ...string) (*types.Project, error) {
+		options, err := cli.NewProjectOptions([]string{filepath.Join(examples, "docker/compose.yml")}, cli.WithName("example"), cli.WithEnv(env))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return options.LoadProject(t.Context())
+	}
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), "SITE") {
+		t.Errorf("without the site's name: %v", err)
+	}
+	project, err := load("SITE=example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	project, err := options.LoadProject(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	build := project.Services["caddy"].Build
-	for _, file := range []string{filepath.Join(build.Context, build.Dockerfile), project.Services["caddy"].Volumes[0].Source} {
+	caddy, bot := project.Services["caddy"], project.Services["bot"]
+	for _, file := range []string{
+		filepath.Join(caddy.Build.Context, caddy.Build.Dockerfile), caddy.Volumes[0].Source,
+		filepath.Join(bot.Build.Context, bot.Build.Dockerfile), filepath.Join(bot.Build.Context, "go.mod"),
+	} {
 		if _, err := os.Stat(file); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, service := range project.Services {
-		if len(service.Secrets) != 1 || len(service.Environment) != 0 {
-			t.Errorf("%s: secrets %v, environment %v; want the token as a file", service.Name, service.Secrets, service.Environment)
+		if len(service.Secrets) != 1 || service.Secrets[0].Source != "telegram_bot_token" {
+			t.Errorf("%s: secrets %v; want the token as a file", service.Name, service.Secrets)
 		}
 	}
+	if name := caddy.Environment["SITE"]; len(caddy.Environment) != 1 || len(bot.Environment) != 0 || name == nil || *name != "example.com" {
+		t.Errorf("the environment is %v and %v; want the site's name alone", caddy.Environment, bot.Environment)
+	}
+	if bot.NetworkMode != "service:caddy" {
+		t.Errorf("the bot's network is %q", bot.NetworkMode)
+	}
+	if !strings.Contains(read(t, "docker/.gitignore"), filepath.Base(filepath.Dir(project.Secrets["telegram_bot_token"].File))+"/\n") {
+		t.Error("git does not ignore the token's folder")
+	}
 	mustBeRead(t, "docker/Caddyfile", "/run/secrets/telegram_bot_token")
-	if wait := time.Duration(*project.Services["caddy"].StopGracePeriod); wait < timeToStop(t, "docker/Caddyfile") {
+	if wait := time.Duration(*caddy.StopGracePeriod); wait < timeToStop(t, "docker/Caddyfile") {
 		t.Errorf("Caddy is killed after %s", wait)
+	}
+}
+
+// The images' and the unit's command gives the bot its token, which it has as a file.
+func TestBotGetsItsToken(t *testing.T) {
+	const token = "123456789:from_a_file"
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "telegram_bot_token"), token+"\n", 0o600)
+	write(t, filepath.Join(dir, "bot"), "#!/bin/sh\necho \"$TELEGRAM_BOT_TOKEN\"\n", 0o700)
+
+	_, docker, _ := strings.Cut(read(t, "docker/bot.Dockerfile"), `CMD ["sh", "-c", "`)
+	docker, _, _ = strings.Cut(docker, `"]`)
+	_, unit, _ := strings.Cut(read(t, "systemd/bot.service"), "ExecStart=/bin/sh -c '")
+	unit, _, _ = strings.Cut(unit, "'\n")
+	for _, command := range []string{
+		strings.ReplaceAll(docker, "/run/secrets/", dir+"/"),
+		strings.NewReplacer("$$", "$", "/usr/local/bin/", "").Replace(unit),
+	} {
+		sh := exec.Command("/bin/sh", "-c", command)
+		sh.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "CREDENTIALS_DIRECTORY=" + dir}
+		if out, err := sh.CombinedOutput(); err != nil || string(out) != token+"\n" {
+			t.Errorf("%s: %v, the bot's token is %q", command, err, out)
+		}
+	}
+}
+
+// The workflows run what is run by hand, and nothing else.
+func TestWorkflows(t *testing.T) {
+	for name, want := range map[string][]string{
+		"ci.yml":      {"bash .ci/run"},
+		"release.yml": {"bash .ci/run", "bash .ci/release dist", `gh release create "$GITHUB_REF_NAME" --verify-tag --generate-notes dist/*`},
+	} {
+		var workflow struct {
+			Jobs map[string]struct{ Steps []struct{ Run string } }
+		}
+		if err := yaml.Unmarshal([]byte(read(t, "../.github/workflows/"+name)), &workflow); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				if step.Run != "" {
+					got = append(got, step.Run)
+				}
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s runs %q, want %q", name, got, want)
+		}
 	}
 }
 
@@ -96,9 +172,8 @@ func TestKubernetes(t *testing.T) {
 	var deployment appsv1.Deployment
 	var claim corev1.PersistentVolumeClaim
 	var service corev1.Service
-	var budget policyv1.PodDisruptionBudget
 	documents := strings.Split(read(t, "kubernetes/bot.yaml"), "\n---\n")
-	objects := []any{&deployment, &claim, &service, &budget}
+	objects := []any{&deployment, &claim, &service}
 	if len(documents) != len(objects) {
 		t.Fatalf("there are %d objects, want %d", len(documents), len(objects))
 	}
@@ -112,7 +187,6 @@ func TestKubernetes(t *testing.T) {
 	for name, selector := range map[string]map[string]string{
 		"the deployment": deployment.Spec.Selector.MatchLabels,
 		"the service":    service.Spec.Selector,
-		"the budget":     budget.Spec.Selector.MatchLabels,
 	} {
 		if len(selector) == 0 || !subset(selector, pod.Labels) {
 			t.Errorf("%s selects %v, and the pods are %v", name, selector, pod.Labels)
@@ -164,14 +238,12 @@ func TestSystemd(t *testing.T) {
 	units := []string{"caddy.service", "bot.service"}
 	args := []string{"verify", "--man=no"}
 	for _, unit := range units {
-		text := strings.NewReplacer("/usr/bin/caddy", self, "/usr/local/bin/bot", self).Replace(read(t, "systemd/"+unit))
+		text := strings.NewReplacer("/usr/local/bin/caddy", self, "/usr/local/bin/bot", self).Replace(read(t, "systemd/"+unit))
 		if strings.Contains(text, "\nEnvironment=") {
 			t.Errorf("%s has an environment in a file that everybody can read", unit)
 		}
 		args = append(args, filepath.Join(dir, unit))
-		if err := os.WriteFile(args[len(args)-1], []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, args[len(args)-1], text, 0o644)
 	}
 	// What it does not know it only warns about.
 	if out, err := exec.Command("systemd-analyze", args...).CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
@@ -181,6 +253,9 @@ func TestSystemd(t *testing.T) {
 	wait, _, _ = strings.Cut(wait, "\n")
 	if d, err := time.ParseDuration(wait); err != nil || d < timeToStop(t, "systemd/Caddyfile") {
 		t.Errorf("Caddy is killed after %s", wait)
+	}
+	if !strings.Contains(read(t, "systemd/caddy.service"), "\nExecReload=/usr/local/bin/caddy reload --force ") {
+		t.Error("a reload does not read the files of secrets again")
 	}
 	_, credential, _ := strings.Cut(read(t, "systemd/caddy.service"), "LoadCredential=")
 	name, _, _ := strings.Cut(credential, ":")

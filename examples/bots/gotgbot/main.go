@@ -23,10 +23,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	dispatcher := ext.NewDispatcher(&ext.DispatcherOpts{Error: func(_ *gotgbot.Bot, ctx *ext.Context, err error) ext.DispatcherAction {
+	failed := func(_ *gotgbot.Bot, ctx *ext.Context, err error) ext.DispatcherAction {
 		ctx.Data["error"] = err
 		return ext.DispatcherActionEndGroups
-	}})
+	}
+	dispatcher := ext.NewDispatcher(&ext.DispatcherOpts{Error: failed})
 	dispatcher.AddHandler(handlers.NewMessage(message.Text, echo))
 
 	// No ext.Updater, whose server cannot serve "/", and no check of the secret,

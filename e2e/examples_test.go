@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
@@ -26,8 +27,12 @@ type example struct {
 
 var examples = []example{
 	{"go", compiled, "bot.Caddyfile", "127.0.0.1:8080", false},
-	{"grammy", typeScript, "bot.Caddyfile", "127.0.0.1:8080", true},
-	{"telegraf", typeScript, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"telebot", compiled, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"gotgbot", compiled, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"grammy", onNode, "bot.Caddyfile", "127.0.0.1:8080", true},
+	{"telegraf", onNode, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"node-telegram-bot-api", onNode, "bot.Caddyfile", "127.0.0.1:8080", false},
+	{"node-telegram-bot-api-0.67", onNode, "bot.Caddyfile", "127.0.0.1:8080", false},
 	{"python-telegram-bot", interpreted, "bot.Caddyfile", "127.0.0.1:8080", false},
 	{"flask", interpreted, "bot.Caddyfile", "127.0.0.1:8080", true},
 	{"php", phpFPM, "bots/php/Caddyfile", "unix//run/php/php-fpm.sock", true},
@@ -42,13 +47,23 @@ func compiled(t *testing.T, source, _ string) *exec.Cmd {
 	return exec.Command(program)
 }
 
-func typeScript(t *testing.T, source, _ string) *exec.Cmd {
+// installed has a function for each bot on Node that installs it once for all tests, and
+// returns the folder.
+var installed sync.Map
+
+func onNode(t *testing.T, source, _ string) *exec.Cmd {
 	t.Helper()
-	folder := t.TempDir()
-	err := os.CopyFS(folder, os.DirFS(source))
-	if err == nil {
-		err = buildTypeScript(folder)
-	}
+	install, _ := installed.LoadOrStore(source, sync.OnceValues(func() (string, error) {
+		folder, err := os.MkdirTemp(workFolder, filepath.Base(source))
+		if err == nil {
+			err = os.CopyFS(folder, os.DirFS(source))
+		}
+		if err == nil {
+			err = buildNode(folder)
+		}
+		return folder, err
+	}))
+	folder, err := install.(func() (string, error))()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,17 +92,17 @@ func installTypeScript(name string) func(string) ([]string, error) {
 			return nil, err
 		}
 		program := filepath.Join(folder, "bot.js")
-		return []string{"node", program}, buildTypeScript(folder)
+		return []string{"node", program}, buildNode(folder)
 	}
 }
 
-// buildTypeScript has npm install what the lock file says, check the types, and make
-// JavaScript.
-func buildTypeScript(folder string) error {
+// buildNode has npm install what the lock file says and, for a bot in TypeScript, check
+// the types and make JavaScript.
+func buildNode(folder string) error {
 	if err := command(folder, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
 		return err
 	}
-	return command(folder, "npm", "run", "build")
+	return command(folder, "npm", "run", "build", "--if-present")
 }
 
 // installPython finds the libraries where PYTHON has them.

@@ -61,8 +61,7 @@ var results = []struct {
 }
 
 // ServeHTTP lets a genuine update through to the next handler and refuses
-// anything else. It answers every request itself and returns no error. A trial of
-// the webhook's address ends here.
+// anything else. It answers every request itself and returns no error.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if mark := site.MarkOf(r); mark != nil {
 		h.serveMarked(w, r, next, mark)
@@ -89,9 +88,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-// serveMarked answers a request that this process has sent itself: an update that was
-// fetched passes, and a trial of the address ends here, with the status of a refusal if a
-// handler before has changed its form.
+// serveMarked answers a request of this process: a fetched update passes, and a trial of
+// the address ends here, with the status of a refusal if another handler has changed it.
 func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, mark *site.Mark) {
 	mark.Reach(h)
 	switch {
@@ -147,8 +145,7 @@ func (h *Handler) verifyAgain(r *http.Request, value string) result {
 	return storageAway
 }
 
-// verifyForm checks a request from someone who knows the secret: an answer may
-// now say what is wrong.
+// verifyForm checks a request with the right secret: an answer may say what is wrong.
 func (h *Handler) verifyForm(r *http.Request) result {
 	switch {
 	case r.Method != http.MethodPost:
@@ -161,19 +158,16 @@ func (h *Handler) verifyForm(r *http.Request) result {
 	return passed
 }
 
-// isForgery reports whether a refused request counts toward a penalty: a wrong
-// secret, or a POST of JSON without one. A web page can make its visitors' browsers
-// send a GET, a form or text/plain to any address, but for the secret header or JSON
-// a browser asks the address first. The right secret may come over plain HTTP or
-// from another source; that is no forgery.
+// isForgery reports whether a refused request counts toward a penalty: a wrong secret, or
+// a POST of JSON without one. A web page can make browsers send a GET, a form or text/plain
+// to any address, but not the secret header or JSON without asking the address first. The
+// right secret over plain HTTP or from another source is no forgery.
 func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
-	switch known := h.webhook.Secrets; {
-	case !known.Known() && !h.Poll, len(secrets) == 1 && known.Match(secrets[0]):
+	known := h.webhook.Secrets
+	if !known.Known() && !h.Poll || len(secrets) == 1 && known.Match(secrets[0]) {
 		return false
-	case len(secrets) > 0:
-		return true
 	}
-	return r.Method == http.MethodPost && telegramupdate.IsJSON(r.Header["Content-Type"])
+	return len(secrets) > 0 || r.Method == http.MethodPost && telegramupdate.IsJSON(r.Header["Content-Type"])
 }
 
 // refuse answers with a bare status, the same 403 for every reason that keeps a
@@ -229,7 +223,6 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	default:
 		r.Header[telegram.SecretHeader] = secrets
 	}
-
 	update := telegramupdate.Provide(r, h.webhook.Name(), h.webhook.BotID(), h.answers.MaxBody)
 	if update == nil { // its length was not announced
 		h.refuse(w, r, tooLarge, secrets)

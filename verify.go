@@ -105,16 +105,13 @@ func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddy
 
 // verify is the rule. It reads no body, takes no lock and allocates nothing.
 func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) result {
-	if h.Poll {
-		return polling
-	}
-	if !h.AllowHTTP && !clientip.Secure(r) {
-		return plainHTTP
-	}
-	if h.sources != nil && (clientip.Early(r) || !h.sources.Contains(clientip.Of(r))) {
-		return wrongSource
-	}
 	switch {
+	case h.Poll:
+		return polling
+	case !h.AllowHTTP && !clientip.Secure(r):
+		return plainHTTP
+	case h.sources != nil && (clientip.Early(r) || !h.sources.Contains(clientip.Of(r))):
+		return wrongSource
 	case state == redact.Lost:
 		return redactedSecret
 	case len(secrets) == 0:

@@ -93,7 +93,7 @@ func (f *fleet) abortCanary(binary string) {
 	for _, n := range f.nodes {
 		within(f.t, 2*patience, n.address+" is registered again", func() bool { return n.status().State == status.Registered })
 	}
-	told := func(n *node) bool { return n.process.out.contain("webhook taken over again") }
+	told := func(n *node) bool { return n.process.out.contain("webhook taken over from inactive nodes") }
 	if !slices.ContainsFunc(f.nodes, told) {
 		f.t.Error("no node says that it has taken over again")
 	}

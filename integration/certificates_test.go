@@ -192,7 +192,7 @@ func TestRenewedFile(t *testing.T) {
 
 	s.served, s.key = next, key
 	caddytest.Load(t, s.admin, s.caddyfile())
-	c.Out.Wait(t, "webhook as configured")
+	c.Out.Wait(t, "webhook already registered")
 	deliver(t, api)
 	wantSetWebhook(t, api, 1, "with both in the file")
 }

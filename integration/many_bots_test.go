@@ -147,6 +147,6 @@ func TestNewBotsTakeTurns(t *testing.T) {
 	caddytest.Start(t, config)
 	caddytest.WaitUntil(t, "some are called for, and others wait", func() bool {
 		list := caddytest.Get(t, admin, "/telegram_webhook/")
-		return strings.Contains(list, "no answer from https://api.telegram.org: Bad Gateway") && strings.Contains(list, "others are before this one")
+		return strings.Contains(list, "no answer from https://api.telegram.org: Bad Gateway") && strings.Contains(list, "waiting for a turn")
 	})
 }

@@ -35,14 +35,10 @@ func Main(m *testing.M, short string) {
 	}
 	flag.Parse()
 	// Most tests wait for something: more of them than there are processors may.
-	parallel := "8"
-	if testing.Short() {
-		parallel = "16"
-		if run := flag.Lookup("test.run"); run.Value.String() == "" {
-			_ = run.Value.Set(short)
-		}
+	_ = flag.Set("test.parallel", "16")
+	if run := flag.Lookup("test.run"); testing.Short() && run.Value.String() == "" {
+		_ = run.Value.Set(short)
 	}
-	_ = flag.Set("test.parallel", parallel)
 	os.Exit(m.Run())
 }
 

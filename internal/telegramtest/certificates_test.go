@@ -256,6 +256,7 @@ func TestUploads(t *testing.T) {
 		{"no end", name, oneself, append(files(oneself), "-----BEGIN CERTIFICATE-----\nAAAA\n"...), refused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			if test.upload == nil {
 				test.upload = files(test.served)
 			}

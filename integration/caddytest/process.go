@@ -35,9 +35,9 @@ func Main(m *testing.M, short string) {
 	}
 	flag.Parse()
 	// Most tests wait for something: more of them than there are processors may.
-	parallel := "8"
+	parallel := "16"
 	if testing.Short() {
-		parallel = "16"
+		parallel = "24"
 		if run := flag.Lookup("test.run"); run.Value.String() == "" {
 			_ = run.Value.Set(short)
 		}
@@ -59,6 +59,7 @@ type Process struct {
 	Dir string
 	Cmd *exec.Cmd
 	Out *Output
+	Env []string // besides what each Command has
 }
 
 // New is a Caddy that does not run: folders and commands.
@@ -67,10 +68,11 @@ func New(t testing.TB) *Process {
 }
 
 // Start runs a Caddyfile and waits until it is served. TELEGRAM_SECRET holds
-// RightSecret in its environment.
-func Start(t testing.TB, caddyfile string) *Process {
+// RightSecret in its environment, to which env adds variables.
+func Start(t testing.TB, caddyfile string, env ...string) *Process {
 	t.Helper()
 	c := New(t)
+	c.Env = env
 	if err := WriteFile(c.File("Caddyfile"), caddyfile); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +131,7 @@ func (c *Process) Command(args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), runAsCaddy+"=1", "TELEGRAM_SECRET="+RightSecret,
 		"TELEGRAM_TOKEN="+BotToken, "TELEGRAM_OTHER_TOKEN="+OtherToken,
 		"HOME="+c.Dir, "XDG_DATA_HOME="+c.File("data"), "XDG_CONFIG_HOME="+c.File("config"))
+	cmd.Env = append(cmd.Env, c.Env...)
 	return cmd
 }
 

@@ -237,7 +237,7 @@ func TestServersOfOnePort(t *testing.T) {
 			if err := caddytest.WriteFile(c.File("Caddyfile"), config); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(c.Stop)
+			t.Cleanup(c.Quit)
 			c.Start()
 			c.Out.Wait(t, "webhook not registered")
 			c.Out.Wait(t, tc.told)

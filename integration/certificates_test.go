@@ -58,11 +58,10 @@ func TestCertificateWarning(t *testing.T) {
 // TestNeedlessUpload has a site whose certificate everybody trusts, as far as this
 // system knows: a test's own CA is all that it trusts.
 func TestNeedlessUpload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key, root := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "root.pem")
 	signed(t, cert, key, root)
-	t.Setenv("SSL_CERT_FILE", root)
-	t.Setenv("SSL_CERT_DIR", dir+"/none")
 	const needless, missing = "this site's certificate is publicly trusted", "this site's certificate is not publicly trusted"
 	for name, tc := range map[string]struct {
 		upload, result string
@@ -73,11 +72,12 @@ func TestNeedlessUpload(t *testing.T) {
 		"none":            {"", "webhook registered", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, address := caddytest.StartTelegram(t)
 			config := registeringSite(caddytest.FreePort(t), address, "127.0.0.1:9", "admin off")
 			config = strings.Replace(config, "certificate internal", tc.upload, 1)
 			config = strings.Replace(config, "\treverse_proxy", "\ttls "+cert+" "+key+"\n\treverse_proxy", 1)
-			c := caddytest.Start(t, config)
+			c := caddytest.Start(t, config, "SSL_CERT_FILE="+root, "SSL_CERT_DIR="+dir+"/none")
 			c.Out.Wait(t, tc.result)
 			c.Stop()
 			if told := strings.Contains(c.Out.String(), needless); told != tc.told {

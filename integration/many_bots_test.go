@@ -137,14 +137,15 @@ func TestBotsComeAndGo(t *testing.T) {
 // address: those that it is not yet asked for say that they wait. A proxy that
 // refuses stands for the way to Telegram.
 func TestNewBotsTakeTurns(t *testing.T) {
+	t.Parallel()
 	const bots = 30
-	t.Setenv("HTTPS_PROXY", "http://"+caddytest.StartBot(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	proxy := caddytest.StartBot(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	admin := caddytest.FreePort(t)
 	config := manyBots(admin, caddytest.FreePort(t), bots, "", "127.0.0.1:9")
 	for n := range bots {
 		config = strings.Replace(config, "api \n", fmt.Sprintf("url https://bot.example.com/bot-%d\n", n), 1)
 	}
-	caddytest.Start(t, config)
+	caddytest.Start(t, config, "HTTPS_PROXY=http://"+proxy)
 	caddytest.WaitUntil(t, "some are called for, and others wait", func() bool {
 		list := caddytest.Get(t, admin, "/telegram_webhook/")
 		return strings.Contains(list, "no answer from https://api.telegram.org: Bad Gateway") && strings.Contains(list, "waiting for a turn")

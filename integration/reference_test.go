@@ -615,4 +615,4 @@ func TestMessagesDocumented(t *testing.T) {
 }
 
 // isTyped matches what people write: commands, and lines of a Caddyfile.
-var isTyped = regexp.MustCompile(`^(sudo|caddy|curl|dig|openssl|systemctl|command|journalctl|docker) |^(bot_token|url|protocols|telegram_webhook|reverse_proxy|poll|tls) `)
+var isTyped = regexp.MustCompile(`^(sudo|caddy|curl|dig|openssl|systemctl|command|journalctl|docker|pgrep) |^(bot_token|url|protocols|telegram_webhook|reverse_proxy|poll|tls) `)

@@ -33,7 +33,7 @@ func TestSecretFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(c.Stop)
+	t.Cleanup(c.Quit)
 	c.Start()
 	registered := func() string { return api.Webhook(caddytest.BotToken).Secret }
 	caddytest.WaitUntil(t, "the first secret is registered", func() bool { return registered() == first })

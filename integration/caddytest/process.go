@@ -55,6 +55,7 @@ type Process struct {
 	Dir string
 	Cmd *exec.Cmd
 	Out *Output
+	Env []string // besides what each Command has
 }
 
 // New is a Caddy that does not run: folders and commands.
@@ -63,14 +64,15 @@ func New(t testing.TB) *Process {
 }
 
 // Start runs a Caddyfile and waits until it is served. TELEGRAM_SECRET holds
-// RightSecret in its environment.
-func Start(t testing.TB, caddyfile string) *Process {
+// RightSecret in its environment, to which env adds variables.
+func Start(t testing.TB, caddyfile string, env ...string) *Process {
 	t.Helper()
 	c := New(t)
+	c.Env = env
 	if err := WriteFile(c.File("Caddyfile"), caddyfile); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Stop) // also of a Caddy that does not come up
+	t.Cleanup(c.Quit) // also of a Caddy that does not come up
 	c.Start()
 	for _, site := range httpsSites.FindAllStringSubmatch(caddyfile, -1) {
 		WaitUntil(t, "the certificate is served", func() bool { return c.Serves(site[1]) })
@@ -125,18 +127,26 @@ func (c *Process) Command(args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), runAsCaddy+"=1", "TELEGRAM_SECRET="+RightSecret,
 		"TELEGRAM_TOKEN="+BotToken, "TELEGRAM_OTHER_TOKEN="+OtherToken,
 		"HOME="+c.Dir, "XDG_DATA_HOME="+c.File("data"), "XDG_CONFIG_HOME="+c.File("config"))
+	cmd.Env = append(cmd.Env, c.Env...)
 	return cmd
 }
 
 // File is a file in the folder of the process.
 func (c *Process) File(name string) string { return filepath.Join(c.Dir, name) }
 
-// Stop ends the process in the regular way and waits until it is gone.
-func (c *Process) Stop() {
+// Stop ends the process in the regular way and waits until it is gone. That takes 5 seconds
+// while a connection is open on which no request has come, as Telegram makes one when a
+// webhook is set: net/http waits for the request.
+func (c *Process) Stop() { c.end(syscall.SIGTERM) }
+
+// Quit ends the process at once. It still releases its locks and writes its coverage.
+func (c *Process) Quit() { c.end(syscall.SIGQUIT) }
+
+func (c *Process) end(signal syscall.Signal) {
 	if c.Cmd == nil || c.Cmd.Process == nil || c.Cmd.ProcessState != nil {
 		return
 	}
-	_ = c.Cmd.Process.Signal(syscall.SIGTERM)
+	_ = c.Cmd.Process.Signal(signal)
 	_ = c.Cmd.Wait()
 }
 

@@ -1,8 +1,9 @@
 package telegramwebhook
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
 	"github.com/caddy-telegram/telegramwebhook/internal/args"
+	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
@@ -66,7 +68,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if h.Secret = d.RemainingArgs(); len(h.Secret) > 0 {
 		seen["secret"] = true
 		if err := h.provisionOptions(); err != nil {
-			return d.WrapErr(err)
+			return d.Errf("%w; if this is a path, begin it with /", err)
 		}
 	}
 	for d.NextBlock(0) {
@@ -78,7 +80,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if err := h.unmarshalOption(d, option); err != nil {
 			return err
 		}
-		if err := h.provisionOptions(); err != nil {
+		if err := errors.Join(h.provisionOptions(), h.Registration.check(true)); err != nil { // api may follow
 			return d.WrapErr(err)
 		}
 		if d.NextBlock(1) {
@@ -86,9 +88,18 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	if len(h.Secret) == 0 && h.BotToken == "" {
-		return d.Errf("secret: %w", secret.ErrMissing)
+		return d.Errf("secret: %w%s", secret.ErrMissing, args.Vanished)
+	}
+	if err := h.Registration.check(h.API != ""); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
+}
+
+// options are the names of all options.
+var options = []string{
+	"secret", "accept", "bot_token", "poll", "rotate", "url", "certificate", "allowed_updates", "max_connections", "ip_address", "api",
+	"api_test", "check", "source", "hsts", "allow_http", "max_body", "retry_after", "forward_secret", "dedupe", "name",
 }
 
 // unmarshalOption reads one option, with the dispenser at its name.
@@ -119,7 +130,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "api_test":
 		h.APITest, err = true, args.None(d, option)
 	case "check":
-		h.Check, err = args.Duration(d, option)
+		h.Check, err = args.ReadDuration(d, option)
 	case "source":
 		h.Source, err = args.Several(d, option, "telegram or address ranges")
 	case "hsts":
@@ -129,7 +140,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "max_body":
 		h.MaxBody, err = args.Size(d, option)
 	case "retry_after":
-		h.RetryAfter, err = args.Duration(d, option)
+		h.RetryAfter, err = args.ReadDuration(d, option)
 	case "forward_secret":
 		h.ForwardSecret = new(string)
 		if d.NextArg() {
@@ -145,7 +156,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "name":
 		h.Name, err = args.One(d, option)
 	default:
-		err = args.Unknown(d, option, "telegram_webhook")
+		err = args.Unknown(d, option, "telegram_webhook", options...)
 	}
 	return err
 }
@@ -154,18 +165,24 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 // placeholders. It is called after each option here, so that an error has a file and
 // line, and in Provision.
 func (h *Handler) provisionOptions() (err error) {
-	for i, s := range slices.Concat(h.Secret, h.Accept) {
-		field := "secret"
-		if i >= len(h.Secret) {
-			field = "accept"
-		}
-		if err := secret.CheckAccepted(s); secret.Literal(s) && err != nil {
-			return fmt.Errorf("%s: %w", field, err)
-		}
-	}
-	if s := h.ForwardSecret; s != nil && *s != "" && secret.Literal(*s) {
-		if err := secret.CheckForwarded(*s); err != nil {
-			return fmt.Errorf("forward_secret: %w", err)
+	for _, field := range []struct {
+		name   string
+		values []string
+		check  func(value string) error
+	}{
+		{"secret", h.Secret, secret.CheckAccepted},
+		{"accept", h.Accept, secret.CheckAccepted},
+		{"forward_secret", given(*cmp.Or(h.ForwardSecret, new(string))), secret.CheckForwarded},
+		{"bot_token", given(h.BotToken), botapi.CheckToken},
+		{"api", given(h.API), botapi.CheckServer},
+		{"url", given(h.URL), nil},
+		{"certificate", given(h.Certificate), nil},
+		{"ip_address", given(h.IPAddress), nil},
+	} {
+		for _, value := range field.values {
+			if err := secret.CheckConfigured(value, field.check); err != nil {
+				return fmt.Errorf("%s: %w", field.name, err)
+			}
 		}
 	}
 	if err := app.CheckName(h.Name); err != nil {
@@ -181,12 +198,23 @@ func (h *Handler) provisionOptions() (err error) {
 	return err
 }
 
+// given is a list of a value, if there is one.
+func given(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
+}
+
 func (h *Handler) unmarshalRotate(d *caddyfile.Dispenser) (err error) {
 	if !d.NextArg() {
-		return d.Err("rotate: needs a duration or off")
+		return d.Err("rotate: needs a duration or off" + args.Vanished)
 	}
 	if h.Rotate, err = args.ParseDuration(d, "rotate"); err != nil || !d.NextArg() {
 		return err
+	}
+	if h.Rotate == args.Off {
+		return d.Err("rotate: off takes no second duration")
 	}
 	if d.Val() == "0s" || d.Val() == "0" {
 		h.RotateGrace = args.Off

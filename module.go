@@ -15,8 +15,11 @@
 package telegramwebhook
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,6 +28,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/clientip"
 	_ "github.com/caddy-telegram/telegramwebhook/internal/command"
@@ -73,12 +77,12 @@ type Handler struct {
 	Accept []string `json:"accept,omitempty"`
 
 	// How long a kept secret is registered until another one takes its place, at
-	// least 5s; negative for ever. Default: 30d.
-	Rotate caddy.Duration `json:"rotate,omitempty"`
+	// least 5s; "off" or negative for ever. Default: 30d.
+	Rotate args.Duration `json:"rotate,omitempty"`
 
 	// How long a kept secret is accepted after another one has taken its place, at
-	// most as long as rotate; negative for not at all. Default: 10m.
-	RotateGrace caddy.Duration `json:"rotate_grace,omitempty"`
+	// most as long as rotate; "off" or negative for not at all. Default: 10m.
+	RotateGrace args.Duration `json:"rotate_grace,omitempty"`
 
 	// The client addresses that may send updates, as Caddy's trusted_proxies
 	// tell them: "telegram" for the ranges that Telegram publishes, CIDR ranges,
@@ -100,9 +104,9 @@ type Handler struct {
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// The Retry-After that Telegram is given when the bot cannot be reached, in
-	// whole seconds up to an hour; negative to send none, so that Telegram's
-	// pauses grow. Default: 5s.
-	RetryAfter caddy.Duration `json:"retry_after,omitempty"`
+	// whole seconds up to an hour; "off" or negative to send none, so that
+	// Telegram's pauses grow. Default: 5s.
+	RetryAfter args.Duration `json:"retry_after,omitempty"`
 
 	// Hand the secret header on to the bot: empty for the header as it came, or
 	// the value to send instead, of the same form as a secret; it may hold
@@ -152,20 +156,31 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // Provision resolves and checks what was configured. It touches no network and
 // writes nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
+	err := h.provision(ctx)
+	if at := cmp.Or(site.Current(ctx), h.Name); err != nil && at != "" {
+		for _, configured := range slices.Concat(h.Secret, h.Accept, given(h.BotToken)) { // which may stand in the path
+			value, _ := secret.Replace(configured)
+			if value = value[strings.Index(value, ":")+1:]; value != "" {
+				at = strings.ReplaceAll(at, value, "[hidden]")
+			}
+		}
+		return fmt.Errorf("%w, at %s", err, at)
+	}
+	return err
+}
+
+func (h *Handler) provision(ctx caddy.Context) (err error) {
 	h.logger = ctx.Logger()
 	settings := app.Settings{
 		Name: h.Name, Dedupe: h.Dedupe, Results: resultNames(), Files: secret.Files(slices.Concat(h.Secret, h.Accept, []string{h.BotToken})...),
 	}
 	for _, step := range []func(*app.Settings) error{
 		h.provisionSecrets, h.provisionRegistration, h.provisionForward,
+		func(*app.Settings) error { return h.provisionOptions() },
 	} {
 		if err := step(&settings); err != nil {
 			return err
 		}
-	}
-	err := h.provisionOptions()
-	if err != nil {
-		return err
 	}
 	if h.app, err = app.Of(ctx); err != nil {
 		return err

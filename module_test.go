@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/args"
 )
 
 // The secrets and the token that tests use, unless they are about them.
@@ -48,7 +50,7 @@ func wantError(t *testing.T, fields, want, leak string) {
 		t.Fatal("it loads")
 	}
 	_, got, _ := strings.Cut(err.Error(), "telegram_webhook: ")
-	if got != want {
+	if got != want+", at :0" {
 		t.Errorf("got:\n%s\nwant:\n%s\nin:\n%s", got, want, err)
 	}
 	if strings.Contains(err.Error(), leak) {
@@ -80,24 +82,24 @@ func TestWrongJSON(t *testing.T) {
 		"accept besides secret":     {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "accept": ["{env.TEST_SECRET}"]`, `accept: is for a kept secret, and secret is given; write them all as secret, the one to register first`},
 		"accept, an empty variable": {`"bot_token": "` + botToken + `", "accept": ["{env.TEST_EMPTY}"]`, `accept: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
 		"accept, a short variable":  {`"bot_token": "` + botToken + `", "accept": ["abcdefghijklmnop", "{env.TEST_SHORT}"]`, `accept: the value of {env.TEST_SHORT} has 15 characters, and at least 16 are needed; make one with: caddy telegram-webhook secret`},
-		"accept, malformed":         {`"bot_token": "` + botToken + `", "accept": ["{env.TEST_SPACES}"]`, `accept: the value of {env.TEST_SPACES} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"accept, malformed":         {`"bot_token": "` + botToken + `", "accept": ["{env.TEST_SPACES}"]`, `accept: the value of {env.TEST_SPACES} has a blank at position 7; write each secret by itself, of only A-Z a-z 0-9 _ -`},
 		"accept without a token":    {`"accept": ["abcdefghijklmnop"]`, `secret: is missing, and so is bot_token; without one every forged update would pass. With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret`},
 		"an empty secret":           {`"secret": [""]`, `secret: is empty`},
-		"malformed":                 {`"secret": ["` + leak + `"]`, `secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"malformed":                 {`"secret": ["` + leak + `"]`, `secret: has a blank at position 7; write each secret by itself, of only A-Z a-z 0-9 _ -`},
 		"an unset variable":         {`"secret": ["{env.TEST_UNSET}"]`, `secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
 		"an empty variable":         {`"secret": ["{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
-		"a malformed variable":      {`"secret": ["{env.TEST_SPACES}"]`, `secret: the value of {env.TEST_SPACES} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"a malformed variable":      {`"secret": ["{env.TEST_SPACES}"]`, `secret: the value of {env.TEST_SPACES} has a blank at position 7; write each secret by itself, of only A-Z a-z 0-9 _ -`},
 		"a long variable":           {`"secret": ["{env.TEST_LONG}"]`, `secret: the value of {env.TEST_LONG} has 257 characters; Telegram takes 1 to 256`},
 		"the second is wrong":       {`"secret": ["abcdefghijklmnop", "{env.TEST_EMPTY}"]`, `secret: {env.TEST_EMPTY} is empty or cannot be read; set it before Caddy starts`},
 		"a missing file":            {`"secret": ["{file./nowhere/secret}"]`, `secret: {file./nowhere/secret} is empty or cannot be read; set it before Caddy starts`},
 		"an empty file":             {`"secret": ["{file.` + dir + `/empty}"]`, `secret: {file.` + dir + `/empty} is empty or cannot be read; set it before Caddy starts`},
 		"a file with a newline":     {`"secret": ["{file.` + dir + `/newline}"]`, `secret: {file.` + dir + `/newline} is empty or cannot be read; set it before Caddy starts`},
 		"a file with two lines":     {`"secret": ["{file.` + dir + `/two_lines}"]`, `secret: the value of {file.` + dir + `/two_lines} has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
-		"a malformed file":          {`"secret": ["{file.` + dir + `/spaces}"]`, `secret: the value of {file.` + dir + `/spaces} has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"a malformed file":          {`"secret": ["{file.` + dir + `/spaces}"]`, `secret: the value of {file.` + dir + `/spaces} has a blank at position 7; write each secret by itself, of only A-Z a-z 0-9 _ -`},
 		"a secret in braces":        {`"secret": ["{` + leak + `}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
 		"a request's placeholder":   {`"secret": ["{http.request.host}"]`, `secret: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
-		"an open brace":             {`"secret": ["abc{def"]`, `secret: has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
-		"forward_secret malformed":  {`"secret": ["abcdefghijklmnop"], "forward_secret": "` + leak + `"`, `forward_secret: has a character at position 7 that Telegram does not take; use only A-Z a-z 0-9 _ -`},
+		"an open brace":             {`"secret": ["abc{def"]`, `secret: has a brace without its counterpart; write a placeholder as {env.NAME} or {file.PATH}`},
+		"forward_secret malformed":  {`"secret": ["abcdefghijklmnop"], "forward_secret": "` + leak + `"`, `forward_secret: has a blank at position 7; write each secret by itself, of only A-Z a-z 0-9 _ -`},
 		"forward_secret unset":      {`"secret": ["abcdefghijklmnop"], "forward_secret": "{env.TEST_UNSET}"`, `forward_secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
 		"source":                    {`"secret": ["abcdefghijklmnop"], "source": ["everywhere"]`, `source: "everywhere" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
 		"an empty source":           {`"secret": ["abcdefghijklmnop"], "source": [""]`, `source: "" is neither "telegram" nor an address range such as 203.0.113.0/24 or 2001:db8::/32`},
@@ -164,5 +166,57 @@ func TestSameName(t *testing.T) {
 	err := validate(t, handler+", "+handler)
 	if err == nil || !strings.Contains(err.Error(), `name: "same" is that of another telegram_webhook in this configuration`) {
 		t.Errorf("got %v, want an error about the name", err)
+	}
+}
+
+// TestSiteInErrors loads two sites, of which the second is wrong.
+func TestSiteInErrors(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	t.Setenv("TEST_TOKEN", botToken)
+	t.Setenv("TEST_BAD", "s3cret value")
+	t.Setenv("TEST_SECRET", rightSecret)
+	for options, want := range map[string]string{
+		"bot_token {env.TEST_BAD}":   "gave: digits, a colon, and at least 30 of A-Z a-z 0-9 _ -, at b.example.com/hook/*",
+		"bot_token {env.TEST_TOKEN}": "a bot has one webhook, and a webhook one bot, at b.example.com/hook/*",
+		"secret {env.TEST_UNSET}":    "secret: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts, at b.example.com/hook/*",
+		"secret {env.TEST_SECRET}\nname one": "name: \"one\" is that of another telegram_webhook in this configuration; give each a name of its own, " +
+			"at b.example.com/hook/*",
+	} {
+		config, err := adapt("a.example.com {\ntelegram_webhook {\nbot_token {env.TEST_TOKEN}\nname one\n}\n}\n" +
+			"b.example.com {\nhandle /hook/* {\ntelegram_webhook {\n" + options + "\n}\n}\n}\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c caddy.Config
+		if err := json.Unmarshal([]byte(config), &c); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(&c); err == nil || !strings.HasSuffix(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q: got %v, want %s", options, err, want)
+		}
+	}
+	t.Run("no secret in the path", func(t *testing.T) {
+		config := `{"handler": "subroute", "routes": [{"match": [{"path": ["/` + rightSecret + `"]}], "handle": [
+			{"handler": "telegram_webhook", "secret": ["{env.TEST_SECRET}"], "name": "a b"}]}]}`
+		if err := validate(t, config); err == nil || !strings.HasSuffix(err.Error(), ", at /[hidden]") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestOff turns durations off in JSON.
+func TestOff(t *testing.T) {
+	h := new(Handler)
+	if err := json.Unmarshal([]byte(`{"rotate": "off", "rotate_grace": "off", "check": "off", "retry_after": "off"}`), h); err != nil {
+		t.Fatal(err)
+	}
+	if h.Rotate != args.Off || h.RotateGrace != args.Off || h.Check != args.Off || h.RetryAfter != args.Off {
+		t.Errorf("got %v", h)
+	}
+	if err := json.Unmarshal([]byte(`{"rotate": "5"}`), h); err == nil || err.Error() != `"5" has no unit; write a duration such as 5s, or off` {
+		t.Errorf("got %v", err)
+	}
+	if err := json.Unmarshal([]byte(`{"rotate": "-1h", "check": 5}`), h); err != nil || h.Rotate >= 0 || h.Check != 5 {
+		t.Errorf("got %v, %v", h, err)
 	}
 }

@@ -12,9 +12,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -71,10 +73,10 @@ type Registration struct {
 	// Use Telegram's test environment. Default: false.
 	APITest bool `json:"api_test,omitempty"`
 
-	// How often to compare with what Telegram has, and repair it; negative for
-	// never. One of the nodes that share Caddy's storage does it for all.
+	// How often to compare with what Telegram has, and repair it; "off" or
+	// negative for never. One of the nodes that share Caddy's storage does it for all.
 	// Default: 5m.
-	Check caddy.Duration `json:"check,omitempty"`
+	Check args.Duration `json:"check,omitempty"`
 }
 
 const (
@@ -104,6 +106,22 @@ func (g Registration) resolve() (Registration, error) {
 	return g, nil
 }
 
+// check checks the registration so far as it has no placeholders. With local, the looser
+// rules of a local Bot API server hold.
+func (g Registration) check(local bool) error {
+	if g.Check > 0 && time.Duration(g.Check) < minCheck {
+		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
+	}
+	w := botapi.Webhook{AllowedUpdates: g.AllowedUpdates, MaxConnections: cmp.Or(g.MaxConnections, telegram.DefaultMaxConnections)}
+	if secret.Literal(g.IPAddress) {
+		w.IPAddress = g.IPAddress
+	}
+	if secret.Literal(g.URL+g.IPAddress) && site.IsAddress(g.URL) { // with an IPv4 address the host need not be public
+		w.URL = g.URL
+	}
+	return w.Check(local)
+}
+
 // provisionRegistration checks what Telegram is to be told. An address that depends
 // on the webhook's place, and whether a certificate fits what the site serves, are
 // checked when the whole configuration runs.
@@ -126,8 +144,8 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if err != nil {
 		return err
 	}
-	if g.Check > 0 && time.Duration(g.Check) < minCheck {
-		return fmt.Errorf("check: %s is less than %s", time.Duration(g.Check), minCheck)
+	if err := g.check(account.Local()); err != nil {
+		return err
 	}
 	registration := &app.Registration{
 		Account:     account,

@@ -29,6 +29,7 @@ import (
 	telegramwebhook "github.com/caddy-telegram/telegramwebhook"
 	"github.com/caddy-telegram/telegramwebhook/integration/caddytest"
 	"github.com/caddy-telegram/telegramwebhook/internal/app"
+	"github.com/caddy-telegram/telegramwebhook/internal/args"
 	delivery "github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
@@ -152,7 +153,7 @@ var samples = map[string]string{
 	"<secret>": "0123456789abcdefghijklmnopqrstuvwxyz", "<token>": caddytest.BotToken, "<name>": "bot",
 	"<duration>": "1h", "<grace>": "1s", "<interval>": "1m", "<window>": "1m", "<count>": "7", "<1-100>": "100",
 	"<url>": "https://bot.example.com/", "<path>": "/telegram", "<pem file>": "/tmp/root.pem", "<type>": "message",
-	"<ipv4>": "192.0.2.1", "<cidr>": "192.0.2.0/24", "<value>": "max-age=1", "<size>": "1MiB",
+	"<ipv4>": "8.8.8.8", "<cidr>": "192.0.2.0/24", "<value>": "max-age=1", "<size>": "1MiB",
 }
 
 // argument is one of an option in a syntax, such as <duration>|off or [<grace>].
@@ -351,7 +352,7 @@ func jsonFields(typ reflect.Type, prefix string) (fields []string) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		kind := map[reflect.Type]string{
 			reflect.TypeFor[[]string](): "list of strings", reflect.TypeFor[string](): "string", reflect.TypeFor[*string](): "string",
-			reflect.TypeFor[caddy.Duration](): "duration", reflect.TypeFor[int](): "number", reflect.TypeFor[int64](): "number",
+			reflect.TypeFor[caddy.Duration](): "duration", reflect.TypeFor[args.Duration](): "duration", reflect.TypeFor[int](): "number", reflect.TypeFor[int64](): "number",
 			reflect.TypeFor[bool](): "boolean", reflect.TypeFor[*listener.Penalty](): "object",
 		}[f.Type]
 		if name != "" {

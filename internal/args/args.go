@@ -3,6 +3,8 @@
 package args
 
 import (
+	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -14,13 +16,19 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
+// Vanished is added to the error of a missing argument.
+const Vanished = "; a {$NAME} whose variable is not set leaves nothing"
+
 // One reads a field that takes exactly one argument.
 func One(d *caddyfile.Dispenser, field string) (string, error) {
 	if !d.NextArg() || d.Val() == "" {
-		return "", d.Errf("%s: needs a value", field)
+		return "", d.Errf("%s: needs a value%s", field, Vanished)
 	}
 	arg := d.Val()
-	return arg, None(d, field)
+	if d.NextArg() {
+		return "", d.Errf("%s: has more than one value; write it without blanks, or in quotes", field)
+	}
+	return arg, nil
 }
 
 // None reports what stands on the line besides.
@@ -48,7 +56,7 @@ func Switch(d *caddyfile.Dispenser, field string) (bool, error) {
 func Several(d *caddyfile.Dispenser, field, what string) ([]string, error) {
 	values := d.RemainingArgs()
 	if len(values) == 0 {
-		return nil, d.Errf("%s: needs %s", field, what)
+		return nil, d.Errf("%s: needs %s%s", field, what, Vanished)
 	}
 	return values, nil
 }
@@ -79,11 +87,32 @@ func Size(d *caddyfile.Dispenser, field string) (int64, error) {
 	return int64(size), nil
 }
 
-// Off is a duration that was turned off.
-const Off caddy.Duration = -1
+// Duration is a duration, or Off: "off" in JSON as in a Caddyfile.
+type Duration caddy.Duration
 
-// Duration reads a field that takes a duration or "off".
-func Duration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
+// Off is a duration that was turned off.
+const Off Duration = -1
+
+// UnmarshalJSON satisfies json.Unmarshaler.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	var arg string
+	if json.Unmarshal(b, &arg) != nil {
+		return (*caddy.Duration)(d).UnmarshalJSON(b)
+	}
+	if arg == "off" {
+		*d = Off
+		return nil
+	}
+	wait, err := caddy.ParseDuration(arg)
+	if err != nil {
+		return errors.New(notDuration(arg))
+	}
+	*d = Duration(wait)
+	return nil
+}
+
+// ReadDuration reads a field that takes a duration or "off".
+func ReadDuration(d *caddyfile.Dispenser, field string) (Duration, error) {
 	if _, err := One(d, field); err != nil {
 		return 0, err
 	}
@@ -91,23 +120,40 @@ func Duration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
 }
 
 // ParseDuration reads the argument at which the dispenser is: a duration or "off".
-func ParseDuration(d *caddyfile.Dispenser, field string) (caddy.Duration, error) {
+func ParseDuration(d *caddyfile.Dispenser, field string) (Duration, error) {
 	arg := d.Val()
 	if arg == "off" {
 		return Off, nil
 	}
 	wait, err := caddy.ParseDuration(arg)
 	if err != nil || wait <= 0 {
-		return 0, d.Errf("%s: %s is neither \"off\" nor a duration such as 5s", field, telegram.Quote(arg))
+		return 0, d.Errf("%s: %s", field, notDuration(arg))
 	}
-	return caddy.Duration(wait), nil
+	return Duration(wait), nil
 }
 
-// Unknown returns the error of a subdirective that does not exist. It names one that may be
-// mistyped, but not one that may be a secret in the wrong place.
-func Unknown(d *caddyfile.Dispenser, option, of string) error {
-	if len(option) > 20 || strings.Trim(option, "abcdefghijklmnopqrstuvwxyz_") != "" {
-		return d.Errf("unknown subdirective of %s", of)
+// notDuration says why an argument is not a duration above 0.
+func notDuration(arg string) string {
+	if _, err := strconv.Atoi(arg); err == nil && strings.Trim(arg, "-0") != "" {
+		return telegram.Quote(arg) + " has no unit; write a duration such as 5s, or off"
 	}
-	return d.Errf("unknown subdirective %q of %s", option, of)
+	if _, err := caddy.ParseDuration(arg); err == nil {
+		return telegram.Quote(arg) + " is not above 0; write a duration such as 5s, or off"
+	}
+	return telegram.Quote(arg) + ` is neither "off" nor a duration such as 5s`
+}
+
+// Unknown returns the error of an option that does not exist. It names one that may be
+// mistyped, but not one that may be a secret in the wrong place.
+func Unknown(d *caddyfile.Dispenser, option, of string, known ...string) error {
+	plain := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s)) }
+	for _, k := range known {
+		if plain(k) == plain(option) {
+			return d.Errf("unrecognized option %s; did you mean %s?", option, k)
+		}
+	}
+	if len(option) > 20 || strings.Trim(option, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return d.Errf("unrecognized option of %s", of)
+	}
+	return d.Errf("unrecognized option %s of %s", option, of)
 }

@@ -60,6 +60,12 @@ func CheckToken(s string) error {
 	return nil
 }
 
+// CheckServer reports why a value is not the URL of a Bot API server; empty is Telegram's.
+func CheckServer(api string) error {
+	_, err := parseServer(api)
+	return err
+}
+
 func parseServer(api string) (*url.URL, error) {
 	if api == "" {
 		api = telegram.DefaultAPI

@@ -44,7 +44,7 @@ func (w *Wrapper) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case option == "only", option == "penalty":
 			err = d.Errf("%s: is given twice", option)
 		default:
-			err = args.Unknown(d, option, "the listener wrapper telegram_webhook")
+			err = args.Unknown(d, option, "the listener wrapper telegram_webhook", "only", "penalty")
 		}
 		if err != nil {
 			return err
@@ -64,9 +64,11 @@ func (p *Penalty) unmarshal(d *caddyfile.Dispenser) (err error) {
 		if !d.NextArg() {
 			return nil
 		}
-		if *field, err = args.ParseDuration(d, "penalty"); err != nil || *field == args.Off {
+		wait, err := args.ParseDuration(d, "penalty")
+		if err != nil || wait == args.Off {
 			return d.Errf("penalty: %s is not a duration such as 1m", telegram.Quote(d.Val()))
 		}
+		*field = caddy.Duration(wait)
 	}
 	return args.None(d, "penalty")
 }

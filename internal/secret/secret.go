@@ -44,6 +44,9 @@ func Check(value string) error {
 		return fmt.Errorf("has %d characters; Telegram takes 1 to %d", len(value), telegram.MaxSecret)
 	}
 	for i, c := range value {
+		if c == ' ' {
+			return fmt.Errorf("has a blank at position %d; write each secret by itself, of only A-Z a-z 0-9 _ -", i+1)
+		}
 		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", c) {
 			return fmt.Errorf("has a character at position %d that Telegram does not take; use only A-Z a-z 0-9 _ -", i+1)
 		}

@@ -12,7 +12,7 @@ func TestCheck(t *testing.T) {
 		"the longest":             {strings.Repeat("x", 256), ""},
 		"empty":                   {"", "is empty"},
 		"too long":                {strings.Repeat("x", 257), "has 257 characters; Telegram takes 1 to 256"},
-		"space":                   {"ab cd", "has a character at position 3 that Telegram does not take; use only A-Z a-z 0-9 _ -"},
+		"space":                   {"ab cd", "has a blank at position 3; write each secret by itself, of only A-Z a-z 0-9 _ -"},
 		"padding":                 {"abc=", "has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -"},
 		"non-ASCII":               {"ключ", "has a character at position 1 that Telegram does not take; use only A-Z a-z 0-9 _ -"},
 		"newline":                 {"abc\n", "has a character at position 4 that Telegram does not take; use only A-Z a-z 0-9 _ -"},

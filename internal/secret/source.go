@@ -116,9 +116,29 @@ var nameable = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
 // Literal reports whether a configured value holds no placeholder.
 func Literal(configured string) bool { return !strings.Contains(configured, "{") }
 
+var shellVariable = regexp.MustCompile(`^\$\{?([A-Z_][A-Z0-9_]*)\}?$`)
+
+// CheckConfigured checks a configured value before its placeholders are replaced: that it is
+// not what was meant for one, and with check, unless that is nil, if it has none.
+func CheckConfigured(configured string, check func(value string) error) error {
+	if name := shellVariable.FindStringSubmatch(configured); name != nil {
+		return fmt.Errorf("%s is written as for a shell; write {env.%s}", configured, name[1])
+	}
+	if strings.Count(configured, "{") != strings.Count(configured, "}") {
+		return errors.New("has a brace without its counterpart; write a placeholder as {env.NAME} or {file.PATH}")
+	}
+	if check != nil && Literal(configured) {
+		return check(configured)
+	}
+	return nil
+}
+
 // Replace replaces the placeholders of a configured value. The error never holds
 // the value.
 func Replace(configured string) (string, error) {
+	if err := CheckConfigured(configured, nil); err != nil {
+		return "", err
+	}
 	value, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
 	if err == nil {
 		return value, nil

@@ -3,8 +3,10 @@
 package site
 
 import (
+	"cmp"
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -44,6 +46,27 @@ func Find(servers map[string]*caddyhttp.Server) map[Gate]Place {
 		})
 	}
 	return places
+}
+
+// Current names the place of the handler that is being provisioned with ctx: host and path, or
+// where the server listens. Caddy takes a route's raw handlers away once they are provisioned.
+func Current(ctx caddy.Context) string {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return ""
+	}
+	lists, at := []caddyhttp.RouteList{server.Routes}, Place{}
+	for _, module := range ctx.Modules() {
+		if subroute, ok := module.(*caddyhttp.Subroute); ok {
+			lists = append(lists, subroute.Routes)
+		}
+	}
+	for _, routes := range lists {
+		if i := slices.IndexFunc(routes, func(r caddyhttp.Route) bool { return len(r.HandlersRaw) > 0 }); i >= 0 {
+			at = narrow(at, routes[i].MatcherSets)
+		}
+	}
+	return cmp.Or(append([]string{at.String()}, server.Listen...)...)
 }
 
 func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFront []caddyhttp.MiddlewareHandler) {

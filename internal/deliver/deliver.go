@@ -110,9 +110,8 @@ func (rules Rules) setRetryAfter(h http.Header) {
 	}
 }
 
-// classify returns the kind of an error of the next handlers, and the status for
-// Telegram. A nil error means no answer: from Caddy's empty 200, Telegram would forget
-// the update.
+// classify returns the kind and status for an error of the next handlers. A nil error
+// means no answer: Caddy would send an empty 200, and Telegram would forget the update.
 func classify(err error) (Kind, int) {
 	switch {
 	case err == nil:

@@ -84,8 +84,8 @@ func (t *Table) end(o *Once, a *answer, taken bool) {
 	t.size += cap(a.body)
 }
 
-// abandon limits the work on an update whose connection Telegram has closed, unless ctx
-// ends before. Telegram has at most 200 updates in progress for each bot.
+// abandon cancels an update whose connection Telegram has closed, after patience or with
+// the process, unless ctx ends first. Telegram sends a bot at most 200 updates at a time.
 func (t *Table) abandon(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():

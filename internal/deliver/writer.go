@@ -49,7 +49,7 @@ func (w *writer) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write does not fail if the answer is kept: Telegram asks for it again.
+// Write does not fail if the answer is kept: Telegram sends the update again to get it.
 func (w *writer) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	n, err := w.ResponseWriter.Write(b)

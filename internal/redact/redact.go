@@ -1,6 +1,6 @@
 // Package redact keeps the value of the secret header out of Caddy's logs.
 //
-// The package is the only code of this module before Caddy's server. Caddy copies a
+// The package is the only one that runs before Caddy's server. Caddy copies a
 // request for its access log and its error log before any handler runs, so a handler that
 // removes the header is too late. A Front therefore wraps the server: for the hosts that
 // a gate serves, it replaces the header's value with Placeholder and keeps the value in

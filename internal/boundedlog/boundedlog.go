@@ -1,5 +1,5 @@
-// Package boundedlog writes logs that a flood cannot fill, and makes what strangers say
-// fit for them.
+// Package boundedlog writes logs that a flood cannot fill, and makes text from strangers
+// safe to log.
 package boundedlog
 
 import (
@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// Window is the time over which entries are counted.
+	// Window is the period in which entries are counted.
 	Window = time.Minute
 
-	// Burst is how many entries of each kind are written in a window. What
-	// comes beyond them is counted and reported once, when the window ends.
+	// Burst is how many entries of each kind are written in a window. Further entries are
+	// counted and reported once, when the window ends.
 	Burst = 10
 )
 
-// Log writes the first entries of each kind in a window and then one summary:
-// at most Burst entries a kind and one more a minute, however many come. What
-// it writes adds up: the entries and the counts in the summaries are all there was.
+// Log writes the first entries of each kind in a window and then one summary: at most
+// Burst entries and one more per kind and minute, regardless of their number. The written
+// entries and the counts in the summaries add up to all entries.
 //
-// It holds no lock; a window lasts from its first entry.
+// Log takes no lock. A window starts with its first entry.
 type Log struct {
 	logger  *zap.Logger
 	level   zapcore.Level
@@ -36,9 +36,8 @@ type Log struct {
 	timer   atomic.Pointer[time.Timer]
 }
 
-// New makes a log whose entries of the given kinds, counted from zero, have
-// message, the field that says what they are about, and their kind in the field
-// reason.
+// New returns a log for entries of the given kinds, which are counted from zero. Each
+// entry has the message, the field that about returns, and its kind in the field reason.
 func New(logger *zap.Logger, level zapcore.Level, message string, about func() zap.Field, kinds ...string) *Log {
 	return &Log{
 		logger:  logger,
@@ -50,8 +49,8 @@ func New(logger *zap.Logger, level zapcore.Level, message string, about func() z
 	}
 }
 
-// Add counts an entry of the kind, and writes it if it is one of the first.
-// The fields are asked for only then.
+// Add counts an entry of the kind, and writes it if it is one of the first in the window.
+// Only then does it call fields.
 func (l *Log) Add(kind int, fields func() []zap.Field) {
 	n := l.counts[kind].Add(1)
 	if !l.open.Load() && l.open.CompareAndSwap(false, true) {
@@ -63,7 +62,7 @@ func (l *Log) Add(kind int, fields func() []zap.Field) {
 	l.logger.Log(l.level, l.message, slices.Concat([]zap.Field{l.about()}, fields(), []zap.Field{zap.String("reason", l.kinds[kind])})...)
 }
 
-// summarize ends the window. It is declared over before the counters are read:
+// summarize ends the window. It closes the window before it reads the counters, so that
 // an entry that is counted later opens the next one.
 func (l *Log) summarize() {
 	l.open.Store(false)
@@ -74,8 +73,7 @@ func (l *Log) summarize() {
 	}
 }
 
-// Close writes the summary of a window that is still open. A log that was never
-// made has none.
+// Close writes the summary of a window that is still open. It does nothing for a nil Log.
 func (l *Log) Close() {
 	if l == nil {
 		return

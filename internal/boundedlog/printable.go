@@ -10,13 +10,13 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// Printable makes texts from elsewhere fit for a terminal or a log. It hides one secret, in
-// whatever case, since servers and proxies change it.
+// Printable makes text from elsewhere safe for a terminal or a log. It hides one secret,
+// in upper or lower case, since servers and proxies change the case.
 type Printable struct {
 	secret *regexp.Regexp // nil if there is none
 }
 
-// Without returns a Printable that hides a secret; an empty one is none.
+// Without returns a Printable that hides the secret, or none if secret is empty.
 func Without(secret string) Printable {
 	if secret == "" {
 		return Printable{}
@@ -29,14 +29,14 @@ var (
 	unquoteBlock = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\t`, "\t")
 )
 
-// Line returns s without the secret, on one line of at most limit characters,
-// with what could move a terminal's cursor written out.
+// Line returns s without the secret, on one line of at most limit characters, and escapes
+// characters that could move a terminal's cursor.
 func (p Printable) Line(s string, limit int) string { return p.show(s, limit, unquoteLine) }
 
-// Block is Line for a text of many lines.
+// Block is like Line, for a text of many lines.
 func (p Printable) Block(s string, limit int) string { return p.show(s, limit, unquoteBlock) }
 
-// show hides the secret before it cuts, so that no part of it is left over.
+// show hides the secret before it cuts the text, so that no part of the secret remains.
 func (p Printable) show(s string, limit int, unquote *strings.Replacer) string {
 	if p.secret != nil {
 		s = p.secret.ReplaceAllString(s, "[secret]")
@@ -52,7 +52,7 @@ func (p Printable) show(s string, limit int, unquote *strings.Replacer) string {
 	return unquote.Replace(quoted[1:len(quoted)-1]) + rest
 }
 
-// Span writes a length of time, rounded, in the largest unit of which it has two.
+// Span formats a duration, rounded, in the largest unit of which it has two.
 func Span(d time.Duration) string {
 	switch day := 24 * time.Hour; {
 	case d >= 2*day:

@@ -2,16 +2,16 @@ package boundedlog
 
 import "time"
 
-// Repeated remembers the error that was logged last, so that one is logged once until it
-// changes or passes. The zero value is no error.
+// Repeated remembers the last logged error, so that an error is logged only once until it
+// changes or passes. The zero value holds no error.
 type Repeated struct {
 	detail, remedy string
 	at             time.Time // when it was logged
 }
 
-// IsNew reports whether an error is to be logged. One that differs in its text alone is
-// logged again after a while: there may be a port or a number of seconds in it that is
-// never the same.
+// IsNew reports whether to log an error. An error that differs only in its text is logged
+// again after a while: the text may contain a port or a number of seconds that always
+// changes.
 func (r *Repeated) IsNew(detail, remedy string) bool {
 	if remedy == r.remedy && (detail == r.detail || time.Since(r.at).Abs() < 10*time.Minute) {
 		return false

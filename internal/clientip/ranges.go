@@ -1,5 +1,5 @@
-// Package clientip knows who the client of a request is, by Caddy's rules, and which
-// addresses a configuration means.
+// Package clientip determines the client of a request by Caddy's rules, and parses the
+// addresses in a configuration.
 package clientip
 
 import (
@@ -15,7 +15,7 @@ import (
 // Ranges is a list of address ranges. An empty list holds no address.
 type Ranges []netip.Prefix
 
-// Telegram is the ranges of Telegram's addresses.
+// Telegram holds the ranges of Telegram's addresses.
 var Telegram = Ranges(telegram.Ranges)
 
 // Parse reads "telegram", CIDR ranges and single addresses.
@@ -27,7 +27,7 @@ func Parse(args ...string) (Ranges, error) {
 			continue
 		}
 		prefix, err := caddyhttp.CIDRExpressionToPrefix(arg)
-		if err != nil || prefix.Addr().Is4In6() { // no client's address is written so
+		if err != nil || prefix.Addr().Is4In6() { // no client address has this form
 			return nil, fmt.Errorf("%s is neither \"telegram\" nor an address range such as 203.0.113.0/24 or 2001:db8::/32", telegram.Quote(arg))
 		}
 		ranges = append(ranges, prefix.Masked())

@@ -1,12 +1,12 @@
-// Package deliver hands an update on to the bot and the bot's answer back to
-// Telegram. It answers in the bot's place when the bot cannot, in a way that keeps
-// every update in Telegram's queue until the bot has taken it.
+// Package deliver passes an update to the bot and the bot's answer back to Telegram. If
+// the bot cannot answer, the package answers in its place, so that Telegram keeps every
+// update in its queue until the bot has taken it.
 //
-//   - deliver.go: what becomes of a delivery
-//   - rules.go: what can be set
-//   - writer.go: the answer on its way back
-//   - refuse.go: the answer to a request that does not pass
-//   - once.go, table.go: each update to the bot once
+//   - deliver.go: the outcome of a delivery
+//   - rules.go: the settings
+//   - writer.go: the bot's answer on its way to Telegram
+//   - refuse.go: the answer to a refused request
+//   - once.go, table.go: delivery of each update only once
 package deliver
 
 import (
@@ -22,34 +22,34 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
-// Kind says what became of a delivery.
+// Kind classifies the outcome of a delivery.
 type Kind int
 
 const (
-	Answered    Kind = iota // the bot has answered, whatever its status
-	Gone                    // its status was 410, sent as 503: Telegram removes a webhook that answers 410 for a day
-	Unreachable             // the bot was not there, or had no status in time
-	Failed                  // another failure; the growing back-off without Retry-After is right for an update that crashes a bot
+	Answered    Kind = iota // the bot answered, with any status
+	Gone                    // the bot answered 410, sent as 503: Telegram removes a webhook that answers 410 for a day
+	Unreachable             // the bot could not be reached, or sent no status in time
+	Failed                  // another failure; Telegram's growing back-off, without Retry-After, is right for an update that crashes a bot
 	Unhandled               // the route ended without an answer
-	Broken                  // the answer broke off, or a handler panicked: Telegram saw the connection close
-	Abandoned               // the bot took longer than Telegram waits, and Telegram has closed the connection
+	Broken                  // the answer was cut short, or a handler panicked: Telegram saw the connection close
+	Abandoned               // the bot took longer than Telegram waits, and Telegram closed the connection
 	Closed                  // the connection was closed earlier, as Telegram does when a webhook is registered
-	InFlight                // the bot works on the update already
-	Repeated                // the bot has answered the update, and the answer was given again
+	InFlight                // the bot is still working on the update
+	Repeated                // the bot has answered the update, and its answer has already been sent a second time
 )
 
-// Kinds names the kinds, for logs.
+// Kinds holds the name of each Kind in logs.
 var Kinds = []string{"answered", "gone", "unreachable", "failed", "no_handler", "broken", "abandoned", "closed", "in_flight", "repeated"}
 
-// Outcome is what became of a delivery.
+// Outcome is the result of a delivery.
 type Outcome struct {
 	Kind   Kind
-	Status int   // what Telegram was told; 0 if that is not known
-	Err    error // why the bot has not answered, or not in time; nil if it has
+	Status int   // the status sent to Telegram; 0 if unknown
+	Err    error // why the bot did not answer, or not in time; nil if it did
 }
 
-// Remedy returns what a person can do about a bot that refuses genuine updates; empty
-// if it has not refused this one.
+// Remedy returns advice about a bot that refuses genuine updates; empty if the bot did
+// not refuse this one.
 func (o Outcome) Remedy() string {
 	switch {
 	case o.Kind != Answered:
@@ -66,18 +66,18 @@ func (o Outcome) Remedy() string {
 var errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
 
 // clientClosed is the status that reverse_proxy gives a request whose client has
-// gone.
+// disconnected.
 const clientClosed = 499
 
-// tooSlow is the time after which Telegram, which waits for 60 seconds, closes a
-// connection for want of an answer and for no other reason.
+// tooSlow is the duration from which a closed connection can only be Telegram's timeout,
+// which is 60 seconds.
 const tooSlow = 55 * time.Second
 
-// Deliver hands r on to next, once unless once is nil, and sees to it that w gets an
-// answer by the rules. The errors of next are answered here, so that none reaches
-// Caddy's error log and error routes.
+// Deliver passes r to next, only once unless once is nil, and ensures that w gets an
+// answer by the rules. It answers the errors of next itself, so that none reaches Caddy's
+// error log and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, once *Once) Outcome {
-	start, client := time.Now(), r.Context() // a handler may give r another one
+	start, client := time.Now(), r.Context() // a handler may replace the context of r
 	aw := &writer{ResponseWriter: w, hsts: rules.HSTS}
 	err := once.deliver(aw, r, next)
 	aw.dropTrailers()
@@ -103,15 +103,15 @@ func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return Outcome{Kind: kind, Status: aw.status, Err: cmp.Or(err, errUnhandled)}
 }
 
-// setRetryAfter tells Telegram when to come again.
+// setRetryAfter tells Telegram when to send the update again.
 func (rules Rules) setRetryAfter(h http.Header) {
 	if rules.RetryAfter != "" {
 		h.Set("Retry-After", rules.RetryAfter)
 	}
 }
 
-// classify says what an error of the handlers after ours means for Telegram. No error
-// is no answer: Caddy would send an empty 200, and Telegram would forget the update.
+// classify returns the kind and status for an error of the next handlers. A nil error
+// means no answer: Caddy would send an empty 200, and Telegram would forget the update.
 func classify(err error) (Kind, int) {
 	switch {
 	case err == nil:
@@ -129,8 +129,8 @@ func classify(err error) (Kind, int) {
 	return Failed, http.StatusInternalServerError
 }
 
-// unreachable reports whether the bot has not seen the update, or gave no
-// status for it in time: it may be sent again soon.
+// unreachable reports whether the bot did not receive the update, or sent no status for
+// it in time. Telegram may send such an update again soon.
 func unreachable(err error) bool {
 	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
 		return true

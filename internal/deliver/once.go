@@ -10,7 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// patience is how long the bot may work on an update after Telegram has hung up.
+// patience is how long the bot may work on after Telegram has closed the connection.
 const patience = 10 * time.Minute
 
 var (
@@ -21,18 +21,18 @@ var (
 	errClosing = fmt.Errorf("shutdown of Caddy: %w", context.Canceled)
 )
 
-// Once is an update that the bot is to get once.
+// Once describes an update that the bot must receive only once.
 type Once struct {
 	Table *Table
 	ID    int64
-	Count int // how many updates to remember
+	Count int // the number of updates to remember
 }
 
-// deliver hands the update to next, unless the bot has answered it with 2xx or still
-// works on it.
+// deliver passes the update to next, unless the bot has answered it with 2xx or is still
+// working on it.
 //
-// The bot goes on with the update when Telegram hangs up. Telegram sends it again, is told to wait while
-// the bot works, and gets the answer when it is there. r has another context afterwards.
+// The bot keeps working when Telegram closes the connection. Telegram sends the update
+// again, has to wait while the bot works, and then gets the answer. r gets a new context.
 func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) error {
 	if o == nil {
 		return next.ServeHTTP(w, r)
@@ -46,15 +46,15 @@ func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) error
 		return nil
 	}
 	w.client, w.answer = r.Context(), new(answer)
-	taken := false // also if next panics
+	taken := false // stays false if next panics
 	defer func() { o.Table.end(o, w.answer, taken) }()
 
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(w.client))
 	defer cancel(nil)
 	defer context.AfterFunc(w.client, func() { o.Table.abandon(ctx, cancel) })()
 
-	// It stays the same request, since Caddy's placeholders hold on to it. Its
-	// context is not put back: a transport may still read the request.
+	// Caddy's placeholders refer to this request, so it is changed in place. Its old
+	// context is not restored: a transport may still read the request.
 	*r = *r.WithContext(ctx)
 	err = next.ServeHTTP(w, r)
 	taken = err == nil && w.answer.taken()
@@ -64,7 +64,7 @@ func (o *Once) deliver(w *writer, r *http.Request, next caddyhttp.Handler) error
 	return err
 }
 
-// answer is as much of a bot's answer as Telegram reads.
+// answer is the part of a bot's answer that Telegram reads.
 type answer struct {
 	status                       int
 	contentType, contentEncoding string
@@ -72,14 +72,14 @@ type answer struct {
 }
 
 // maxAnswer is the longest body that is kept. A message has at most 4,096 characters,
-// which are 48 KiB if each is escaped.
+// which take 48 KiB if each is escaped.
 const maxAnswer = 64 << 10
 
-// taken reports whether Telegram takes the update for delivered.
+// taken reports whether Telegram considers the update delivered.
 func (a *answer) taken() bool { return 200 <= a.status && a.status <= 299 }
 
-// add adds to the body, unless it gets too long. A body without a type is not kept
-// either: Telegram does not look into it.
+// add appends to the body, or drops the body if it gets too long. It also drops a body
+// without a content type: Telegram does not read one.
 func (a *answer) add(b []byte) {
 	if a.contentType == "" || len(a.body)+len(b) > maxAnswer {
 		a.contentType, a.body = "", nil
@@ -88,7 +88,7 @@ func (a *answer) add(b []byte) {
 	a.body = append(a.body, b...)
 }
 
-// writeTo answers a request with it.
+// writeTo sends the answer to w.
 func (a *answer) writeTo(w http.ResponseWriter) {
 	if a.contentType != "" {
 		w.Header().Set("Content-Type", a.contentType)

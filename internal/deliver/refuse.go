@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Refuse answers a request with a bare status, which says nothing of the server.
+// Refuse answers a request with a bare status that reveals nothing about the server.
 func (rules Rules) Refuse(w http.ResponseWriter, r *http.Request, status int) {
 	header := w.Header()
 	delete(header, "Server")
@@ -20,8 +20,8 @@ func (rules Rules) Refuse(w http.ResponseWriter, r *http.Request, status int) {
 		header.Set("Allow", http.MethodPost)
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		// net/http reads the rest of a body before it sends the answer, and a
-		// stranger may keep that back. If this cannot be set it waits longer.
+		// net/http reads the rest of the body before it sends the answer, and a stranger
+		// may withhold it. Without the deadline, the answer waits longer.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Second))
 	}
 	w.WriteHeader(status)

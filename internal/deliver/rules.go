@@ -17,23 +17,23 @@ const (
 	minMaxBody        = 512 << 10
 )
 
-// Rules is what holds for every answer of a webhook.
+// Rules holds the settings that apply to every answer of a webhook.
 type Rules struct {
 	// HSTS is the value of Strict-Transport-Security; empty for none.
 	HSTS string
 
-	// RetryAfter is sent when the bot cannot be reached, in whole seconds;
-	// empty for none. Telegram honours it instead of its growing back-off.
+	// RetryAfter is sent when the bot cannot be reached, in whole seconds; empty for
+	// none. Telegram honours it instead of its growing back-off.
 	RetryAfter string
 
-	// MaxBody is how many bytes a body may have.
+	// MaxBody is the largest accepted body, in bytes.
 	MaxBody int64
 }
 
 var validHSTS = regexp.MustCompile(`(?i)^max-age=[0-9]{1,10}( *; *[a-z-]+)*$`)
 
-// NewRules makes rules of what was configured, with defaults for what was not:
-// an HSTS value or "off", a duration or a negative one for none, and a size.
+// NewRules checks the configured values and fills in the defaults. hsts is a header value
+// or "off"; a negative retryAfter means none.
 func NewRules(hsts string, retryAfter time.Duration, maxBody int64) (Rules, error) {
 	hsts, wait, size := cmp.Or(hsts, defaultHSTS), cmp.Or(retryAfter, defaultRetryAfter), cmp.Or(maxBody, defaultMaxBody)
 	switch {
@@ -44,7 +44,7 @@ func NewRules(hsts string, retryAfter time.Duration, maxBody int64) (Rules, erro
 	case wait > 0 && (wait < time.Second || wait > telegram.MaxRetryAfter || wait%time.Second != 0):
 		return Rules{}, fmt.Errorf("retry_after: %s is not in whole seconds from 1s to 1h, which is what Telegram honours", wait)
 	}
-	rules := Rules{MaxBody: max(size, telegram.MaxUpdate)} // a few bytes more than 512 KiB
+	rules := Rules{MaxBody: max(size, telegram.MaxUpdate)} // MaxUpdate is a few bytes more than 512 KiB
 	if hsts != "off" {
 		rules.HSTS = hsts
 	}

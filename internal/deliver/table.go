@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// DefaultCount is how many updates are remembered by default. Telegram sends
-	// an update again after at most two minutes, and in that time a bot gets fewer
-	// others: this many only at 80 a second.
+	// DefaultCount is the default number of remembered updates. Telegram sends an update
+	// again after at most two minutes. In that time, a bot gets this many other updates
+	// only at 80 a second.
 	DefaultCount = 10_000
 
-	// MaxCount takes at most 75 MB, not counting the answers.
+	// MaxCount updates take at most 75 MB, not counting the answers.
 	MaxCount = 1_000_000
 )
 
-// Table is what is known of one bot's updates: those that the bot works on, and the
-// last ones that it has answered with 2xx.
+// Table holds the known updates of one bot: those in progress, and the last ones that the
+// bot has answered with 2xx.
 type Table struct {
 	closing context.Context // ends with the process
 	close   context.CancelFunc
@@ -26,27 +26,27 @@ type Table struct {
 	mu       sync.Mutex
 	inFlight map[int64]bool
 	newer    map[int64]*answer // the last answers
-	older    map[int64]*answer // those before them
-	size     int               // of the newer answers, in bytes
+	older    map[int64]*answer // the answers before those
+	size     int               // total size of the newer answers, in bytes
 }
 
-// given stands for an answer that was given again, and bare for one without a method.
+// given stands for an answer that was sent again, and bare for an answer without a body.
 var given, bare = new(answer), new(answer)
 
-// NewTable makes an empty table.
+// NewTable returns an empty table.
 func NewTable() *Table {
 	t := &Table{inFlight: make(map[int64]bool), newer: make(map[int64]*answer)}
 	t.closing, t.close = context.WithCancel(context.Background())
 	return t
 }
 
-// Close cancels what Telegram has hung up on, now and from now on: Telegram does not
-// come to this process again.
+// Close cancels every update whose connection Telegram has closed or closes later:
+// Telegram does not contact this process again.
 func (t *Table) Close() { t.close() }
 
-// begin finds out what is known of an update. It returns the answer to give, or an
-// error if there is none; without either, the bot gets the update. An answer is given
-// again once: it would come back for ever if Telegram cannot read it.
+// begin looks up an update. It returns the answer to send again, or an error if there is
+// none; if both are nil, the bot gets the update. An answer is sent again only once: if
+// Telegram cannot read it, Telegram would ask for it for ever.
 func (t *Table) begin(id int64) (*answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,9 +64,9 @@ func (t *Table) begin(id int64) (*answer, error) {
 	return nil, nil
 }
 
-// end remembers an update that the bot has taken, and forgets the older half of the
-// others when there are too many or their answers are too long: longer than 1 KiB
-// each. An update that the bot has not taken may be sent again.
+// end records an update that the bot has taken. It forgets the older half of the records
+// if there are too many, or if their answers are longer than 1 KiB on average. Telegram
+// may send an update again that the bot has not taken.
 func (t *Table) end(o *Once, a *answer, taken bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,8 +84,8 @@ func (t *Table) end(o *Once, a *answer, taken bool) {
 	t.size += cap(a.body)
 }
 
-// abandon lets the bot go on with an update that Telegram has hung up on, until ctx
-// ends, but not for ever. Telegram has at most 200 updates under way for each bot.
+// abandon cancels an update whose connection Telegram has closed, after patience or with
+// the process, unless ctx ends first. Telegram sends a bot at most 200 updates at a time.
 func (t *Table) abandon(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-ctx.Done():

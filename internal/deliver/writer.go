@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// writer passes an answer through byte for byte, but for what Telegram would
-// misunderstand: it holds back 1xx and trailers, turns 410 into 503, and adds HSTS.
+// writer passes an answer through byte for byte, except where Telegram would
+// misunderstand it: it drops 1xx and trailers, turns 410 into 503, and adds HSTS.
 type writer struct {
 	http.ResponseWriter
 	hsts        string
@@ -17,13 +17,13 @@ type writer struct {
 	status      int
 	wroteHeader bool
 
-	// With these the answer is kept too, even if the client has gone.
+	// If these are set, the answer is kept too, even if the client has disconnected.
 	client context.Context
 	answer *answer
 }
 
-// WriteHeader holds back 1xx: Telegram takes one as the final, failed answer,
-// and the real one as the answer to its next request.
+// WriteHeader drops 1xx: Telegram takes such an answer for the final, failed one, and the
+// real answer for that to its next request.
 func (w *writer) WriteHeader(status int) {
 	if w.wroteHeader || 100 <= status && status < 200 {
 		return
@@ -39,17 +39,17 @@ func (w *writer) WriteHeader(status int) {
 	case status == http.StatusGone:
 		w.kind, status = Gone, http.StatusServiceUnavailable
 	case status < 100 || status > 999:
-		status = http.StatusBadGateway // no status at all, which the server would panic over
+		status = http.StatusBadGateway // an invalid status, on which the server would panic
 	}
 	w.status = status
 	w.dropTrailers()
 	if w.hsts != "" {
-		header.Set("Strict-Transport-Security", w.hsts) // one value, whatever the bot has set
+		header.Set("Strict-Transport-Security", w.hsts) // replaces every value from the bot
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write does not fail if the answer is kept: Telegram comes again for it.
+// Write does not fail if the answer is kept: Telegram sends the update again to get it.
 func (w *writer) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	n, err := w.ResponseWriter.Write(b)
@@ -60,7 +60,7 @@ func (w *writer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// FlushError flushes what was written, the status first. Like Write, it does not fail if
+// FlushError flushes the written data, after the status. Like Write, it does not fail if
 // the answer is kept.
 func (w *writer) FlushError() error {
 	w.WriteHeader(http.StatusOK)
@@ -71,17 +71,17 @@ func (w *writer) FlushError() error {
 	return err
 }
 
-// Hijack is refused: a bot that answers 101 unasked would get the connection, and
-// Telegram no answer that it understands.
+// Hijack always fails: a bot that answers 101 unasked would take over the connection, and
+// Telegram would get no answer that it understands.
 func (*writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, http.ErrNotSupported
 }
 
-// Unwrap serves http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// dropTrailers takes away those that are announced, and those that were added since:
-// Telegram takes a trailer for the start of the next answer.
+// dropTrailers removes the announced trailers, and those that were added later: Telegram
+// takes a trailer for the start of the next answer.
 func (w *writer) dropTrailers() {
 	header := w.Header()
 	delete(header, "Trailer")

@@ -17,10 +17,10 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 )
 
-// The reasons for which a connection is dropped, and their names in logs and metrics.
+// The reasons to drop a connection; reasons holds their names in logs and metrics.
 const (
-	reasonAddress = iota // the address is not among those that may connect
-	reasonPenalty        // the address has forged too often
+	reasonAddress = iota // `only` does not include the address
+	reasonPenalty        // the address has sent too many forgeries
 )
 
 var reasons = []string{"address", "penalty"}
@@ -33,10 +33,9 @@ type listener struct {
 	wrapper *Wrapper
 }
 
-// Accept wraps the next connection and does nothing else. All connections of the
-// socket pass here one after the other, so nothing may wait: not even for the
-// peer's address, which a connection of proxy_protocol knows only once its header
-// has arrived.
+// Accept wraps the next connection and does nothing else. It handles all connections of
+// the socket one after another, so it must not wait: not even for the peer's address,
+// which proxy_protocol knows only once its header has arrived.
 func (l *listener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {
@@ -45,7 +44,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return &conn{Conn: inner, wrapper: l.wrapper}, nil
 }
 
-// conn is judged when it is first read from, in the goroutine that serves it.
+// conn checks its peer at the first Read, in the goroutine that serves the connection.
 type conn struct {
 	net.Conn
 	wrapper *Wrapper
@@ -53,8 +52,8 @@ type conn struct {
 	dropped bool // set by judge
 }
 
-// Read drops the connection if its peer may not connect. To net/http that is an
-// EOF, the one error about which it logs nothing on plain HTTP.
+// Read drops the connection if its peer may not connect. It then returns io.EOF, the only
+// error that net/http does not log on plain HTTP.
 func (c *conn) Read(p []byte) (int, error) {
 	c.judge.Do(func() { c.dropped = c.wrapper.drop(c.Conn) })
 	if c.dropped {
@@ -63,11 +62,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// ReadFrom lets net/http send files by sendfile(2) where the connection can.
+// ReadFrom lets net/http send files with sendfile(2) if the connection supports it.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
-// CloseWrite closes the connection for writing alone, as net/http and reverse_proxy do
-// where the connection can.
+// CloseWrite closes the write side of the connection if the connection supports it.
+// net/http and reverse_proxy use it.
 func (c *conn) CloseWrite() error {
 	if inner, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return inner.CloseWrite()
@@ -91,7 +90,7 @@ func (w *Wrapper) drop(c net.Conn) bool {
 		return false
 	}
 	if tcp, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		_ = tcp.SetLinger(0) // a reset, which leaves no state of the connection behind
+		_ = tcp.SetLinger(0) // a reset leaves no state of the connection behind
 	}
 	_ = c.Close()
 	metrics.Dropped.WithLabelValues(reasons[reason]).Inc()
@@ -99,15 +98,15 @@ func (w *Wrapper) drop(c net.Conn) bool {
 	return true
 }
 
-// parseAddr reads an address as net.Addr.String and http.Request.RemoteAddr have it.
+// parseAddr parses the format of net.Addr.String and http.Request.RemoteAddr.
 func parseAddr(s string) (netip.Addr, bool) {
 	ap, err := netip.ParseAddrPort(s)
 	return ap.Addr().Unmap(), err == nil
 }
 
-// trusts reports whether the server trusts addr as a proxy. Penalties are common
-// to all servers and outlive a reload, so a trusted proxy may be barred: by a
-// server that does not trust it, or before it was configured.
+// trusts reports whether the server trusts addr as a proxy. All servers share the
+// penalties, which survive a reload. A trusted proxy may therefore be barred: by a server
+// that does not trust it, or before it was configured.
 func (w *Wrapper) trusts(addr netip.Addr) bool {
 	r := &http.Request{URL: new(url.URL), RemoteAddr: netip.AddrPortFrom(addr, 0).String()}
 	return clientip.TrustedProxy(caddyhttp.PrepareRequest(r, caddy.NewEmptyReplacer(), nil, w.server))

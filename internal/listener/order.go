@@ -11,9 +11,9 @@ import (
 
 const name = "telegram_webhook"
 
-// checkOrder checks the wrapper's place among the wrappers of its server, which run
-// in the order in which they are written. Caddy has set TLSConnPolicies by now if
-// the server speaks TLS, and puts TLS first if no wrapper is named tls.
+// checkOrder checks the position of the wrapper among the wrappers of its server, which
+// run in the order of the configuration. Caddy has set TLSConnPolicies by now if the
+// server uses TLS, and runs TLS first if no wrapper is named tls.
 func checkOrder(server *caddyhttp.Server) error {
 	var names []string
 	for _, raw := range server.ListenerWrappersRaw {
@@ -38,8 +38,8 @@ func checkOrder(server *caddyhttp.Server) error {
 	return nil
 }
 
-// servesHTTP3 reports whether the server is reachable by HTTP/3 too. Caddy has
-// completed its protocols by now.
+// servesHTTP3 reports whether the server also serves HTTP/3. Caddy has filled in the
+// protocols by now.
 func servesHTTP3(server *caddyhttp.Server) bool {
 	for i := range server.Listen {
 		protocols := server.Protocols

@@ -8,21 +8,20 @@ import (
 )
 
 const (
-	// genuinePeriod is how long an address is not penalized after it has
-	// delivered a genuine update.
+	// genuinePeriod is how long a genuine update protects its address from penalties.
 	genuinePeriod = time.Hour
 
-	// maxRanges is how many address ranges each of the maps of Penalties holds.
+	// maxRanges is how many address ranges each map of Penalties holds.
 	maxRanges = 1 << 15
 )
 
-// Penalties holds which address ranges have forged how often, and which of them
-// may not connect for a while. Suspects, barred ranges and genuine senders are
-// kept apart, each with a bound of its own, so that no number of forgers displaces
-// a genuine sender, and no number of suspects lets a barred one in.
+// Penalties counts the forgeries of address ranges, and holds the ranges that may not
+// connect for a while. Suspects, barred ranges and genuine senders have separate maps,
+// each with its own limit: forgers cannot displace a genuine sender, and suspects cannot
+// displace a barred range.
 //
-// Its times hold the monotonic clock, so that a change of the system's time
-// neither shortens nor extends a penalty.
+// Its times include the monotonic clock, so that a change of the system's time neither
+// shortens nor extends a penalty.
 type Penalties struct {
 	mu       sync.Mutex
 	suspects map[netip.Prefix]suspicion
@@ -30,7 +29,7 @@ type Penalties struct {
 	genuine  map[netip.Prefix]time.Time // the last genuine update
 }
 
-// A suspicion counts the forgeries of a range within a window.
+// suspicion counts the forgeries of a range within a window.
 type suspicion struct {
 	count int
 	since time.Time
@@ -45,8 +44,8 @@ func NewPenalties() *Penalties {
 	}
 }
 
-// rangeOf returns what is penalized for an address: the IPv4 address itself, or
-// the /64 that a single user of IPv6 has.
+// rangeOf returns the range that a penalty for addr covers: the IPv4 address itself, or
+// the /64 that a single IPv6 user has.
 func rangeOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	return netip.PrefixFrom(addr, min(addr.BitLen(), 64)).Masked()
@@ -73,7 +72,7 @@ func (p *Penalties) addForgery(from netip.Prefix, rule Penalty) bool {
 	return true
 }
 
-// addGenuine remembers a genuine update. It ends a penalty.
+// addGenuine records a genuine update and ends any penalty of the range.
 func (p *Penalties) addGenuine(from netip.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,9 +97,8 @@ func (p *Penalties) CountBarred() int {
 	return len(p.barred)
 }
 
-// set sets an entry of a map that holds at most maxRanges. A full map loses a
-// random entry: a search for the oldest would make each forgery of a flood
-// expensive.
+// set stores an entry in a map of at most maxRanges entries. A full map loses a random
+// entry: a search for the oldest would make each forgery of a flood expensive.
 func set[V any](m map[netip.Prefix]V, key netip.Prefix, value V) {
 	if _, known := m[key]; !known && len(m) >= maxRanges {
 		for other := range m {

@@ -1,11 +1,11 @@
-// Package listener is the listener wrapper telegram_webhook. It drops connections
-// before their TLS handshake, which is most of what a forgery costs.
+// Package listener is the listener wrapper telegram_webhook. It drops connections before
+// their TLS handshake, which is most of the cost of a forgery.
 //
-//   - wrapper.go: what can be set, and what the handler reports
-//   - caddyfile.go: how it is written in a Caddyfile
-//   - order.go: its place among other wrappers
-//   - conn.go: which connections are dropped, and when
-//   - penalties.go: which addresses may not connect
+//   - wrapper.go: the settings, and the reports from the handler
+//   - caddyfile.go: the Caddyfile syntax
+//   - order.go: the position among other wrappers
+//   - conn.go: the check of each connection
+//   - penalties.go: the addresses that may not connect
 package listener
 
 import (
@@ -28,23 +28,22 @@ import (
 
 func init() { caddy.RegisterModule(new(Wrapper)) }
 
-// Wrapper is a listener wrapper that drops connections before their TLS handshake:
-// from addresses that may not send updates at all, and from those that keep
-// forging. It does not cut open connections. Place it before the tls wrapper, and
-// after proxy_protocol. It judges the peer of the connection, never a header:
-// behind an HTTP proxy it sees only the proxy.
+// Wrapper is a listener wrapper that drops connections before their TLS handshake: those
+// from addresses that may not send updates at all, and those from addresses that keep
+// forging. It does not cut open connections. Place it before the tls wrapper, and after
+// proxy_protocol. It checks the peer of the connection, never a header: behind an HTTP
+// proxy it sees only the proxy.
 //
-// HTTP/3 does not pass through listener wrappers. Turn it off with
-// "protocols h1 h2"; Telegram never uses it.
+// HTTP/3 bypasses listener wrappers. Turn it off with "protocols h1 h2"; Telegram never
+// uses HTTP/3.
 type Wrapper struct {
-	// The only addresses that may connect: "telegram" for the ranges that
-	// Telegram publishes, CIDR ranges, or addresses. For a port that serves
-	// nothing but the bot. A certificate authority cannot connect either: on port
-	// 443 that rules out the TLS-ALPN-01 challenge, while HTTP-01 on port 80 goes
-	// on. Default: any address.
+	// The only addresses that may connect: "telegram" for the ranges that Telegram
+	// publishes, CIDR ranges, or addresses. Use it for a port that serves only the bot.
+	// Certificate authorities cannot connect either: on port 443, the TLS-ALPN-01
+	// challenge fails, while HTTP-01 on port 80 still works. Default: any address.
 	Only []string `json:"only,omitempty"`
 
-	// When an address may not connect for a while. Default: never.
+	// The rule that bars an address for a while. Default: no address is barred.
 	Penalty *Penalty `json:"penalty,omitempty"`
 
 	only       clientip.Ranges
@@ -54,19 +53,19 @@ type Wrapper struct {
 	penalties  *Penalties
 }
 
-// Penalty is for addresses that keep forging: by requests with a wrong secret
-// header, or POST requests of JSON without one. Never penalized are Telegram's
-// ranges, the server's trusted proxies, and an address that has delivered a
-// genuine update within the last hour. Of IPv6 the /64 counts. Penalties outlast
-// a reload, but not a restart.
+// Penalty bars addresses that keep sending forgeries: requests with a wrong secret
+// header, or POST requests of JSON without one. It never bars Telegram's ranges, the
+// server's trusted proxies, or an address that has delivered a genuine update within the
+// last hour. For IPv6, it applies to the /64. Penalties survive a reload, but not a
+// restart.
 type Penalty struct {
-	// How many forgeries within the window lead to a penalty. Default: 20.
+	// The number of forgeries within the window that leads to a penalty. Default: 20.
 	Count int `json:"count,omitempty"`
 
-	// Default: 1m.
+	// The time in which forgeries are counted. Default: 1m.
 	Window caddy.Duration `json:"window,omitempty"`
 
-	// How long new connections are dropped. Default: 10m.
+	// The time for which new connections are dropped. Default: 10m.
 	Duration caddy.Duration `json:"duration,omitempty"`
 }
 
@@ -78,7 +77,7 @@ func (*Wrapper) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision checks what was configured.
+// Provision checks the settings and adds the wrapper to the app telegram_webhook.
 func (w *Wrapper) Provision(ctx caddy.Context) (err error) {
 	logger := ctx.Logger()
 	if len(w.Only) == 0 && w.Penalty == nil {
@@ -112,7 +111,7 @@ func (w *Wrapper) Provision(ctx caddy.Context) (err error) {
 		AddWrapper(*caddyhttp.Server, *Wrapper) *Penalties
 	}).AddWrapper(w.server, w)
 	for _, reason := range reasons {
-		metrics.Dropped.WithLabelValues(reason) // shown from the start
+		metrics.Dropped.WithLabelValues(reason) // exported from the start
 	}
 	w.droppedLog = boundedlog.New(logger, zap.WarnLevel, "connection dropped", zap.Skip, reasons...)
 	w.barredLog = boundedlog.New(logger, zap.WarnLevel, "address barred for forging", zap.Skip, "forged")
@@ -135,11 +134,11 @@ func (p *Penalty) complete() error {
 	return nil
 }
 
-// Refused takes note of a request that was refused, and whether it was forged. It
-// reports whether the address of the connection may not connect any more, so that
-// this connection is to be closed too.
+// Refused records a refused request, as a forgery if forged is true. It reports whether
+// the address of the connection may not connect any more; the caller then closes this
+// connection too.
 func (w *Wrapper) Refused(r *http.Request, forged bool) bool {
-	// An HTTP/3 connection has not passed the wrapper, and its address may be forged.
+	// An HTTP/3 connection bypasses the wrapper, and its address may be forged.
 	if w == nil || w.Penalty == nil || r.ProtoMajor > 2 {
 		return false
 	}
@@ -156,7 +155,7 @@ func (w *Wrapper) Refused(r *http.Request, forged bool) bool {
 	return w.penalties.isBarred(from)
 }
 
-// Passed takes note of a genuine update.
+// Passed records a genuine update.
 func (w *Wrapper) Passed(r *http.Request) {
 	if w == nil || w.Penalty == nil {
 		return
@@ -166,7 +165,7 @@ func (w *Wrapper) Passed(r *http.Request) {
 	}
 }
 
-// Status returns what the wrappers of this process have done.
+// Status returns the state of the wrappers of this process.
 func (w *Wrapper) Status() *status.Listener {
 	dropped := make(map[string]uint64, len(reasons))
 	for _, reason := range reasons {
@@ -175,7 +174,7 @@ func (w *Wrapper) Status() *status.Listener {
 	return &status.Listener{Penalized: w.penalties.CountBarred(), Dropped: dropped}
 }
 
-// Cleanup writes what the logs have held back.
+// Cleanup writes the pending summaries of the logs.
 func (w *Wrapper) Cleanup() error {
 	w.droppedLog.Close()
 	w.barredLog.Close()

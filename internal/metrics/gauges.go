@@ -9,20 +9,20 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// Current is the configuration whose state is measured.
+// Current provides the state of the current configuration for the gauges.
 type Current interface {
 	// States returns the state of each webhook.
 	States() []State
 
-	// CountBarred returns how many addresses may not connect. It is not ok without
-	// a listener wrapper.
+	// CountBarred returns how many addresses may not connect; ok is false without a
+	// listener wrapper.
 	CountBarred() (n int, ok bool)
 }
 
 // State is the state of a webhook.
 type State = status.Webhook
 
-// gauges have a value for each webhook, unless it is not known.
+// gauges holds the gauges. Each has a value for every webhook whose value is known.
 var gauges = []struct {
 	*prometheus.Desc
 	value func(State) (value float64, known bool)
@@ -54,10 +54,10 @@ func attempted(s State) bool {
 	return s.State != status.Unmanaged && s.State != status.Pending && s.Polling == nil
 }
 
-// told is what Telegram has said, if anything.
+// told returns Telegram's last answer, or the zero value if there is none.
 func told(s State) status.Telegram { return *cmp.Or(s.Telegram, new(status.Telegram)) }
 
-// fetched is what the poller says, if there is one.
+// fetched returns the state of the poller, or the zero value if there is none.
 func fetched(s State) status.Fetching { return *cmp.Or(s.Polling, new(status.Fetching)) }
 
 var penalized = prometheus.NewDesc(prefix+"penalized_addresses", "Addresses that may not connect since they have forged too often.", nil, nil)
@@ -66,7 +66,7 @@ func gauge(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc(prefix+name, help, []string{"name"}, nil)
 }
 
-// gaugeCollector computes the gauges when they are asked for.
+// gaugeCollector computes the gauges at each scrape.
 type gaugeCollector struct{ current Current }
 
 // Describe satisfies prometheus.Collector.
@@ -79,7 +79,7 @@ func (gaugeCollector) Describe(descs chan<- *prometheus.Desc) {
 
 // Collect satisfies prometheus.Collector.
 func (c gaugeCollector) Collect(metrics chan<- prometheus.Metric) {
-	measured := make(map[string]bool) // a name that two webhooks have is measured once
+	measured := make(map[string]bool) // webhooks with the same name are measured once
 	for _, s := range c.current.States() {
 		if measured[s.Name] {
 			continue

@@ -1,5 +1,5 @@
-// Package metrics has every metric of the module, in Caddy's own Prometheus
-// registry: a row for each in the tables of counters and gauges.
+// Package metrics defines every metric of the module, as a row in the tables of counters
+// and gauges. The metrics are in Caddy's own Prometheus registry.
 package metrics
 
 import (
@@ -13,11 +13,11 @@ import (
 
 const prefix = "caddy_telegram_webhook_"
 
-// counters has all of the following, for Register.
+// counters collects the variables below for Register.
 var counters []prometheus.Collector
 
-// Counters of what has happened. Caddy makes a new registry for each configuration;
-// these are the process's, so that they survive a reload.
+// Counters of past events. Caddy makes a new registry for each configuration; the
+// counters belong to the process, so that they survive a reload.
 var (
 	Requests   = counter("requests_total", "Requests to the webhook by result: passed, or why one was refused.", "name", "result")
 	SetWebhook = counter("set_webhook_total", "Calls of setWebhook by result: ok, the code of a refusal, or unreachable.", "name", "result")
@@ -32,7 +32,7 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return c
 }
 
-// histogram is of times from a few milliseconds to the minute that Telegram waits.
+// histogram covers times from a few milliseconds to the minute that Telegram waits.
 func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: prefix + name, Help: help, Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
@@ -41,8 +41,8 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	return h
 }
 
-// Register adds the metrics to a configuration's registry. current is asked for the
-// values of the gauges.
+// Register adds the metrics to a configuration's registry. current provides the values of
+// the gauges.
 func Register(registry *prometheus.Registry, current Current) error {
 	err := registry.Register(gaugeCollector{current})
 	for _, c := range counters {
@@ -51,14 +51,14 @@ func Register(registry *prometheus.Registry, current Current) error {
 	return err
 }
 
-// Webhook counts for one webhook. The counters of results are looked up once, so that a
-// refusal takes no lock.
+// Webhook holds the counters of one webhook. For looks up the counters of the results
+// once, so that a refusal takes no lock.
 type Webhook struct {
 	results  []prometheus.Counter
 	delivery prometheus.ObserverVec
 }
 
-// For returns the counters of the webhook of that name, one for each result.
+// For returns the counters of the named webhook, with one for each result.
 func For(name string, results []string) *Webhook {
 	m := &Webhook{delivery: Deliveries.MustCurryWith(prometheus.Labels{"name": name})}
 	for _, result := range results {
@@ -67,7 +67,7 @@ func For(name string, results []string) *Webhook {
 	return m
 }
 
-// Count counts a request with the result of that index.
+// Count counts a request with the result at that index.
 func (m *Webhook) Count(result int) { m.results[result].Inc() }
 
 // Counts returns how many requests had each of the results.
@@ -79,19 +79,19 @@ func (m *Webhook) Counts(results []string) map[string]uint64 {
 	return counts
 }
 
-// Value returns what has been counted.
+// Value returns the value of a counter.
 func Value(c prometheus.Counter) uint64 {
 	var metric dto.Metric
-	_ = c.Write(&metric) // a counter has no error
+	_ = c.Write(&metric) // a counter never fails
 	return uint64(metric.GetCounter().GetValue())
 }
 
-// Delivered records how long a delivery took that ended with the status.
+// Delivered records the duration of a delivery that ended with the status.
 func (m *Webhook) Delivered(status int, took time.Duration) {
 	m.delivery.WithLabelValues(code(status)).Observe(took.Seconds())
 }
 
-// code keeps the label's values few, whatever a bot answers.
+// code limits the number of label values, since a bot can answer with any status.
 func code(status int) string {
 	if status == 0 {
 		return "none"

@@ -10,25 +10,25 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
-// A place says what is to be done with the secret header of a request for a host.
+// place is the treatment of the secret header of a request for a host.
 type place int
 
 const (
 	untouched  place = iota // no gate serves the host
-	gated                   // a gate on this server serves it
-	redirected              // Caddy redirects it to a server where a gate serves it
+	gated                   // a gate on this server serves the host
+	redirected              // Caddy redirects the host to a server where a gate serves it
 )
 
-// hosts tells for one server which hosts its gates serve. The most exact pattern
-// decides: the host's name, then a wildcard, then routes without a host.
+// hosts records for one server which hosts its gates serve. The most specific pattern
+// decides: the exact host name, then a wildcard, then routes without a host.
 type hosts struct {
-	all       bool            // a gate whose place cannot be told counts for every host
-	patterns  map[string]bool // whether a gate serves the hosts of a pattern; "" stands for routes without one
+	all       bool            // the hosts of a gate are unknown, so it counts for every host
+	patterns  map[string]bool // whether a gate serves the hosts of a pattern; "" stands for routes without a host
 	redirects bool            // Caddy has added redirects to HTTPS
-	others    []*hosts        // of the other servers, for the redirects
+	others    []*hosts        // the tables of the other servers, for the redirects
 }
 
-// findHosts reads the routes of all servers.
+// findHosts builds the tables of all servers from their routes.
 func (f *Front) findHosts() map[*caddyhttp.Server]*hosts {
 	tables := make(map[*caddyhttp.Server]*hosts)
 	for _, server := range f.http.Servers {
@@ -54,8 +54,8 @@ func newHosts(routes caddyhttp.RouteList, gates int) *hosts {
 		}
 		outer := narrow([]string{""}, route)
 		found += t.addGates(route, outer)
-		// A route without a gate decides for its hosts only if every request for them
-		// ends there, and no gate comes before it.
+		// A route without a gate decides for its hosts only if it ends every request for
+		// them and no gate comes before it.
 		for _, pattern := range outer {
 			if _, known := t.patterns[pattern]; !known && isWholeSite(route) && !t.serves(pattern) {
 				t.patterns[pattern] = false
@@ -66,8 +66,7 @@ func newHosts(routes caddyhttp.RouteList, gates int) *hosts {
 	return t
 }
 
-// addGates adds the gates of a route and the subroutes below it, and returns how
-// many it has found.
+// addGates records the gates of a route and its subroutes, and returns their number.
 func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 	for _, handler := range route.Handlers {
 		switch handler := handler.(type) {
@@ -86,16 +85,16 @@ func (t *hosts) addGates(route caddyhttp.Route, patterns []string) (found int) {
 	return found
 }
 
-// isWholeSite reports whether a route takes all requests for its hosts, as the route
-// of a site in a Caddyfile does.
+// isWholeSite reports whether a route handles all requests for its hosts, as the route of
+// a site in a Caddyfile does.
 func isWholeSite(route caddyhttp.Route) bool {
 	return route.Terminal && !slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
 		return len(set) != 1
 	})
 }
 
-// narrow returns the host patterns of a route: its own, if each of its matcher sets
-// has some, and otherwise those of the route around it.
+// narrow returns the host patterns of a route: its own if each of its matcher sets has
+// some, and otherwise those of the enclosing route.
 func narrow(outer []string, route caddyhttp.Route) []string {
 	var patterns []string
 	for _, set := range route.MatcherSets {
@@ -113,8 +112,8 @@ func narrow(outer []string, route caddyhttp.Route) []string {
 	return patterns
 }
 
-// isRedirect reports whether automatic HTTPS has made the route: only Caddy itself
-// has this matcher by value.
+// isRedirect reports whether automatic HTTPS has created the route: only Caddy itself
+// stores this matcher by value.
 func isRedirect(route caddyhttp.Route) bool {
 	return slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
 		return slices.ContainsFunc(set, func(m any) bool { _, ok := m.(caddyhttp.MatchProtocol); return ok })
@@ -141,8 +140,8 @@ func (t *hosts) of(hostport string) place {
 // serves reports whether a gate on this server serves the host.
 func (t *hosts) serves(host string) bool { return t.all || t.patterns[t.pattern(host)] }
 
-// pattern returns the most exact pattern for a host. Of two wildcards as exact as
-// each other, one with a gate counts: Caddy takes the first route.
+// pattern returns the most specific pattern for a host. Of two equally specific
+// wildcards, the one with a gate counts: Caddy takes the first route.
 func (t *hosts) pattern(host string) (pattern string) {
 	if _, ok := t.patterns[host]; ok {
 		return host
@@ -166,8 +165,8 @@ func matches(pattern, host string) bool {
 	return slices.EqualFunc(labels, wanted, func(label, want string) bool { return want == "*" || label == want })
 }
 
-// hostname returns the host of a Host header as Caddy's host matcher reads it, in
-// small letters.
+// hostname returns the host of a Host header as Caddy's host matcher reads it, in lower
+// case.
 func hostname(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

@@ -1,18 +1,17 @@
 // Package redact keeps the value of the secret header out of Caddy's logs.
 //
-// It is the one place where this module reaches in front of Caddy's server. Caddy
-// copies a request for its access log and its error log before any handler runs,
-// so a handler that removes the header is too late. A Front therefore stands
-// before the server: for the hosts that a gate serves it replaces the header's
-// value by Placeholder and keeps the value in the request's context, where the gate
-// reads it. Every other handler on these hosts, and every log, sees Placeholder.
-// Requests for other hosts pass untouched.
+// The package is the only one that runs before Caddy's server. Caddy copies a
+// request for its access log and its error log before any handler runs, so a handler that
+// removes the header is too late. A Front therefore wraps the server: for the hosts that
+// a gate serves, it replaces the header's value with Placeholder and keeps the value in
+// the request's context, where the gate reads it. Every other handler on these hosts, and
+// every log, sees Placeholder. Requests for other hosts pass unchanged.
 //
-//   - redact.go: what happens to a request
-//   - hosts.go: for which hosts it happens
+//   - redact.go: the replacement of the header
+//   - hosts.go: the hosts to which it applies
 //
-// It rests on two things that Caddy and net/http export: RegisterConnContext and
-// the *http.Server in a connection's context. HTTP/3 does not come this way.
+// The package relies on two exports of Caddy and net/http: RegisterConnContext and the
+// *http.Server in a connection's context. HTTP/3 bypasses a Front.
 package redact
 
 import (
@@ -35,18 +34,18 @@ const Placeholder = "REDACTED"
 type Front struct {
 	http    *caddyhttp.App
 	logger  *zap.Logger
-	path    func(string) string       // the path as it may be logged
-	gates   map[*caddyhttp.Server]int // how many there are on each server
+	path    func(string) string       // returns a path as it may be logged
+	gates   map[*caddyhttp.Server]int // the number of gates on each server
 	tables  func() map[*caddyhttp.Server]*hosts
 	noGate  sync.Once
 	pastOne sync.Once
 }
 
-// NewFront puts a Front before all servers of the configuration, which is being
+// NewFront puts a Front before all servers of the configuration that is being
 // provisioned. logPath returns a request's path as it may be logged.
 func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) string) *Front {
 	f := &Front{http: app, logger: logger, path: logPath, gates: make(map[*caddyhttp.Server]int)}
-	// Routes are complete when the first connection arrives, and not before.
+	// Routes are complete only when the first connection arrives.
 	f.tables = sync.OnceValue(f.findHosts)
 	for _, server := range app.Servers {
 		f.standBefore(server)
@@ -54,13 +53,13 @@ func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) strin
 	return f
 }
 
-// AddGate tells that another handler of the server reads the secret header. It is
-// called in the handler's Provision.
+// AddGate records one more handler of the server that reads the secret header. The
+// handler calls it in its Provision.
 func (f *Front) AddGate(server *caddyhttp.Server) { f.gates[server]++ }
 
-// standBefore wraps the handler of the server's http.Server. Caddy makes that when
-// it starts, so it is first seen in the context of the first connection, before any
-// request reads the handler.
+// standBefore wraps the handler of the server's http.Server. Caddy creates the
+// http.Server only when it starts, so standBefore finds it in the context of the first
+// connection, before any request reads the handler.
 func (f *Front) standBefore(server *caddyhttp.Server) {
 	var once sync.Once
 	server.RegisterConnContext(func(ctx context.Context, _ net.Conn) context.Context {
@@ -73,7 +72,7 @@ func (f *Front) standBefore(server *caddyhttp.Server) {
 	})
 }
 
-// redactor is the handler before one server.
+// redactor wraps the handler of one server.
 type redactor struct {
 	next  http.Handler
 	front *Front
@@ -99,25 +98,25 @@ func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, taken)))
 }
 
-// taken is what was taken out of a request.
+// taken holds the header values that were removed from a request.
 type taken struct {
 	values []string
-	read   atomic.Bool // by a gate
+	read   atomic.Bool // whether a gate has read the values
 }
 
 type contextKey struct{}
 
-// A State says how the secret header of a request came to the gate.
+// State describes the secret header of a request that reaches a gate.
 type State int
 
 const (
-	// Redacted is the usual state: the logs do not have the value.
+	// Redacted is the usual state: the logs do not contain the value.
 	Redacted State = iota
-	// Exposed means that the request did not pass a Front, so that Caddy's logs have
-	// the value.
+	// Exposed means that the request bypassed the Front, so that Caddy's logs contain the
+	// value.
 	Exposed
-	// Lost means that only Placeholder arrived: something before this Caddy, or
-	// another Caddy with a gate for the same host, has replaced the value.
+	// Lost means that only Placeholder arrived: a hop before this Caddy, or another Caddy
+	// with a gate for the same host, has replaced the value.
 	Lost
 )
 
@@ -141,8 +140,8 @@ func Values(r *http.Request) ([]string, State) {
 
 func isPlaceholder(values []string) bool { return len(values) == 1 && values[0] == Placeholder }
 
-// reportUnread logs, once for a configuration, that a secret was sent to a host of
-// a gate but reached no gate.
+// reportUnread logs, once for a configuration, that a secret for a host with a gate
+// reached no gate.
 func (f *Front) reportUnread(t *taken, host, path string) {
 	if t.read.Load() {
 		return
@@ -154,8 +153,8 @@ func (f *Front) reportUnread(t *taken, host, path string) {
 	})
 }
 
-// ReportExposed logs, once for a configuration, that a request came to a gate with
-// the value still in its header.
+// ReportExposed logs, once for a configuration, that a request reached a gate with the
+// value still in its header.
 func (f *Front) ReportExposed(r *http.Request) {
 	f.pastOne.Do(func() {
 		f.logger.Warn("secret header not redacted before Caddy's logs",

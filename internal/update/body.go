@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// read reads a request's body ahead and returns the function that parses it, or nil
-// for a body longer than longest. The handlers behind the gate get the same bytes,
-// followed by the error of a body that broke off, which is no update.
+// read reads the body of a request ahead and returns the function that parses it, or nil
+// if the body is longer than longest. The next handlers get the same bytes. A body that
+// broke off ends with the same error for them, and counts as no update.
 //
-// It is read ahead because placeholders can be used at any time: log_append uses
-// them when the bot has read the body and answered.
+// The body is read ahead because placeholders can be used at any time: log_append uses
+// them after the bot has read the body and answered.
 func read(r *http.Request, longest int64) func() Update {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
@@ -31,16 +31,16 @@ func read(r *http.Request, longest int64) func() Update {
 	return sync.OnceValue(func() Update { return Parse(content) })
 }
 
-// buffers spares each body the growth of a buffer of its own.
+// buffers reuses buffers, so that not every body has to grow its own.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// failed is a reader that has failed.
+// failed is a reader that always returns err.
 type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
-// IsJSON reports whether the one Content-Type is application/json, with whatever
-// parameters.
+// IsJSON reports whether there is exactly one Content-Type and it is application/json,
+// with any parameters.
 func IsJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false

@@ -11,10 +11,10 @@ import (
 
 const prefix = "http.telegram_webhook."
 
-// Provide reads the request's body ahead, gives the request the placeholders, and
-// returns a function that returns the update; nil if the body is longer than longest.
-// The update is parsed when that function is called or a placeholder of it is used,
-// and only once.
+// Provide reads the body of a request ahead, sets the placeholders of the request, and
+// returns a function that returns the update, or nil if the body is longer than longest.
+// The update is parsed only once, at the first use of that function or of a placeholder
+// that needs it.
 func Provide(r *http.Request, name, botID string, longest int64) func() Update {
 	update := read(r, longest)
 	if update != nil {
@@ -23,8 +23,8 @@ func Provide(r *http.Request, name, botID string, longest int64) func() Update {
 	return update
 }
 
-// ProvideEmpty makes the placeholders of a request that was refused empty. Without
-// it their names would stand in the headers that use them.
+// ProvideEmpty sets empty placeholders for a refused request. Without them, headers that
+// use the placeholders would contain their names.
 func ProvideEmpty(r *http.Request) {
 	provide(r, "", "", func() Update { return Update{} })
 }
@@ -53,7 +53,7 @@ func provide(r *http.Request, name, botID string, update func() Update) {
 	})
 }
 
-// formatID returns an id in decimal, or nothing if it is absent.
+// formatID returns an id in decimal, or an empty string for an absent id.
 func formatID(id int64) string {
 	if id == 0 {
 		return ""
@@ -61,8 +61,8 @@ func formatID(id int64) string {
 	return strconv.FormatInt(id, 10)
 }
 
-// cleanType returns the type of an update if Telegram could have sent it. The
-// sender can write anything there, and it goes into headers and logs.
+// cleanType returns the type of an update if Telegram could have sent it. The sender can
+// write any text there, and the type goes into headers and logs.
 func cleanType(name string) string {
 	if !telegram.IsUpdateType(name) {
 		return ""

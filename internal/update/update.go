@@ -1,8 +1,8 @@
-// Package update reads what a Telegram update says of itself, and makes the
-// placeholders {http.telegram_webhook.*} of it.
+// Package update reads the id, the type, the chat and the user of a Telegram update, and
+// provides them as the placeholders {http.telegram_webhook.*}.
 //
-//   - update.go: the update: its id, its type, its chat and its user
-//   - body.go: the body of a request, which an update is read from
+//   - update.go: the update and its parser
+//   - body.go: the body of a request, which contains the update
 //   - placeholder.go: the placeholders
 package update
 
@@ -13,20 +13,20 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Update is what an update says of itself. An id is 0 if the update has none;
-// Telegram uses no such id.
+// Update holds the fields of a Telegram update. An absent id is 0, which Telegram never
+// uses.
 type Update struct {
 	ID int64 // update_id
 
-	// Type is the key beside update_id that holds an object, such as "message".
-	// It can be newer than this code, or any text of any length.
+	// Type is the key beside update_id that holds an object, such as "message". It may be
+	// newer than this code, or any text of any length.
 	Type string
 
-	Chat, User int64 // where it happened, and who did it
+	Chat, User int64 // the chat of the update, and the user who caused it
 }
 
-// chatPaths and userPaths are the places in which Telegram keeps the chat and the
-// user of an update, below its type. They serve all types, future ones too.
+// chatPaths and userPaths are the paths below the type of an update at which Telegram
+// puts the chat and the user. They work for all types, future ones too.
 var (
 	chatPaths = []string{
 		"chat.id",
@@ -41,14 +41,14 @@ var (
 	}
 )
 
-// maxBrackets bounds how many brackets a body may open, and so how deep
-// gjson.Valid recurses, which has no limit of its own. Texts included, an
-// update has far fewer.
+// maxBrackets limits the brackets that a body may open, and so the recursion of
+// gjson.Valid, which has no limit of its own. An update has far fewer, including those in
+// its texts.
 const maxBrackets = 1 << 15
 
-// Parse reads the body of an update. It returns no update at all for a body that
-// is not one JSON object. An id of the wrong kind is absent, since the type of a
-// field may change; so is one that is no whole number of 64 bits.
+// Parse reads the body of an update. It returns the zero Update for a body that is not
+// one JSON object. An id of another type counts as absent, since Telegram may change the
+// type of a field; so does a number that is not a 64-bit integer.
 func Parse(body string) (u Update) {
 	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets || !gjson.Valid(body) {
 		return Update{}
@@ -71,7 +71,7 @@ func Parse(body string) (u Update) {
 	return u
 }
 
-// firstID returns the id at the first of the paths that has one.
+// firstID returns the id at the first path that has one.
 func firstID(object gjson.Result, paths []string) int64 {
 	for _, path := range paths {
 		if id := parseID(object.Get(path)); id != 0 {
@@ -81,7 +81,7 @@ func firstID(object gjson.Result, paths []string) int64 {
 	return 0
 }
 
-// parseID returns a whole number, or 0 for anything else.
+// parseID returns the value if it is a 64-bit integer, and 0 otherwise.
 func parseID(value gjson.Result) int64 {
 	if value.Type != gjson.Number {
 		return 0

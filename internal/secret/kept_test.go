@@ -85,10 +85,13 @@ func (n *node) register() string {
 func (n *node) judge(value string) string {
 	doubt := !n.Match(value) && n.Refresh(n.t.Context())
 	rec := n.Memory.latest()
+	n.Memory.mu.Lock()
+	unsure := n.Memory.unsure
+	n.Memory.mu.Unlock()
 	switch match := n.Match(value); {
 	case n.Current() == "":
 		return "not ready"
-	case !match && doubt && n.Memory.unsure:
+	case !match && doubt && unsure:
 		return "missing"
 	case !match && doubt:
 		return "doubtful"

@@ -46,8 +46,8 @@ func (w *Webhook) httpsGates() (gates []gate) {
 	return gates
 }
 
-// findAddress returns the webhook's public address. What the error quotes of the
-// routes may hold a token.
+// findAddress returns the webhook's public address. The error quotes the routes, which may
+// contain a token.
 func (w *Webhook) findAddress() (found location) {
 	g, place := w.main()
 	if w.polls() {
@@ -90,7 +90,7 @@ func (w *Webhook) findLocalAddress() location {
 	return location{address: address}
 }
 
-// inside is the way to an address of the webhook inside the process.
+// inside sends requests to an address of the webhook inside the process.
 func (w *Webhook) inside(target telegram.Target) site.Inside {
 	g, _ := w.main()
 	server := w.app.serverOf(target, g.server)
@@ -100,7 +100,7 @@ func (w *Webhook) inside(target telegram.Target) site.Inside {
 	}
 }
 
-// client is an address from which updates come: there may be matchers for it.
+// client is one of Telegram's addresses, since routes may match on the client's address.
 func (w *Webhook) client() netip.Addr {
 	if r := w.settings.Registration; r != nil && r.Account.Local() {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -119,9 +119,9 @@ func (a *App) listenPort(port int) int {
 	return port
 }
 
-// serverOf returns the server that takes requests for an address: of those that listen on its
-// port one that has a site for its host, the gate's own before others. Ports may be mapped,
-// so that none listens.
+// serverOf returns the server that takes requests for an address: one that listens on its port
+// and has a site for its host, preferably the gate's own. If ports are mapped, no server may
+// listen there.
 func (a *App) serverOf(target telegram.Target, own *caddyhttp.Server) *caddyhttp.Server {
 	candidates := []*caddyhttp.Server{own}
 	for _, name := range slices.Sorted(maps.Keys(a.http.Servers)) {

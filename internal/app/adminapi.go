@@ -18,7 +18,7 @@ import (
 
 func init() { caddy.RegisterModule(AdminAPI{}) }
 
-// AnswerTimeout bounds how long an answer is waited for.
+// AnswerTimeout is how long a caller waits for an answer.
 const AnswerTimeout = time.Minute
 
 // AdminAPI is the module's part of Caddy's admin API:
@@ -36,8 +36,8 @@ const AnswerTimeout = time.Minute
 // Every answer but an error is the state of the webhook, or of all, as package status
 // documents it; that of send is what came of the update.
 //
-// It has no state of its own: Caddy provisions one for every configuration, and
-// does not end the one before.
+// AdminAPI has no state of its own: Caddy provisions one for every configuration, and never
+// cleans up the previous one.
 type AdminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -143,7 +143,7 @@ func send(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, sent)
 }
 
-// find returns the webhook that the request names. Of two with one name it is the
+// find returns the webhook that the request names. If two have that name, it returns the
 // later one.
 func find(r *http.Request) (found *Webhook, err error) {
 	name := r.PathValue("name")
@@ -158,10 +158,10 @@ func find(r *http.Request) (found *Webhook, err error) {
 	return found, nil
 }
 
-// impossible is the error for what cannot be done with a webhook of that kind.
+// impossible is the error of a command that does not apply to a webhook of this kind.
 type impossible struct{ error }
 
-// change does something with a webhook, and answers with its state after that.
+// change runs a command for a webhook, and answers with its new state.
 func change(do func(w *Webhook, ctx context.Context) error) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		webhook, err := find(r)

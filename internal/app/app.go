@@ -1,20 +1,19 @@
-// Package app is the Caddy app telegram_webhook: what the webhooks of one
-// configuration have in common. Nobody configures it; each handler gets it from
-// Caddy.
+// Package app is the Caddy app telegram_webhook, which holds the webhooks of one
+// configuration. Users do not configure it; each handler gets it from Caddy.
 //
 //   - app.go: the app, and its life
-//   - claims.go: what no two webhooks of a configuration may have
+//   - claims.go: names, bots and addresses, which webhooks cannot share
 //   - webhook.go: one webhook
-//   - updates.go: which updates it remembers
-//   - deliveries.go: how many of them its bot works on
-//   - registration.go: what its registrar asks of it
-//   - status.go: what its operator sees of it
+//   - updates.go: the updates that it remembers
+//   - deliveries.go: the updates that its bot is working on
+//   - registration.go: its answers to its registrar
+//   - status.go: its state, for the operator
 //   - ready.go: whether this node can judge requests
-//   - orders.go: what its operator can have done
+//   - orders.go: commands of the operator
 //   - orphans.go: bots that have left the configuration
 //   - adminapi.go: the endpoints of Caddy's admin API
-//   - audit.go: which requests are those of an audit
-//   - process.go: what outlives a configuration
+//   - audit.go: requests of an audit
+//   - process.go: everything that outlives a configuration
 package app
 
 import (
@@ -38,7 +37,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// moduleID is the app's, and the name by which Caddy gives it out.
+// moduleID is the app's module ID, and its name for ctx.App.
 const moduleID = "telegram_webhook"
 
 func init() { caddy.RegisterModule(new(App)) }
@@ -113,8 +112,7 @@ func (a *App) Stop() error {
 	return nil
 }
 
-// startWebhooks begins what works in the background. A configuration that is only
-// validated does not come here.
+// startWebhooks starts the work in the background. Validation alone does not call it.
 func (a *App) startWebhooks() {
 	for _, w := range a.webhooks {
 		w.start()
@@ -146,8 +144,8 @@ func (a *App) stopWebhooks() {
 	}
 }
 
-// Cleanup stops the webhooks, which Caddy has not done if the configuration failed
-// at its very end, and gives back what they share with other configurations.
+// Cleanup stops the webhooks, since Caddy does not stop them if the configuration fails at
+// its end, and releases the state that they share with other configurations.
 func (a *App) Cleanup() error {
 	a.stopWebhooks()
 	for _, w := range a.webhooks {

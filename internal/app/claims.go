@@ -10,7 +10,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// claims says which webhook of a configuration has what no other may have.
+// claims records which webhook of a configuration has a name, a bot or an address.
 type claims struct {
 	mu      *sync.Mutex // a first update may come while the webhooks start
 	holders map[string]*Webhook
@@ -18,7 +18,7 @@ type claims struct {
 
 func newClaims() claims { return claims{new(sync.Mutex), make(map[string]*Webhook)} }
 
-// claim gives a webhook something, and returns the other one that has it already.
+// claim records a claim, and returns the webhook that has made it before, if there is one.
 func (c claims) claim(what string, w *Webhook) (other *Webhook) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ func (w *Webhook) Begin() time.Time {
 	return time.Now()
 }
 
-// End records what has come of an update.
+// End records the result of an update.
 func (w *Webhook) End(result, status int, took time.Duration) {
 	w.known().underWay.Add(-1)
 	w.Metrics().Count(result)

@@ -31,8 +31,8 @@ func (w *Webhook) running() (*registrar.Registrar, error) {
 	return running, nil
 }
 
-// Register calls setWebhook, whatever there is, and returns when it has been taken.
-// With drop, the updates that wait are thrown away.
+// Register calls setWebhook in any case, and returns when Telegram has taken it. With drop,
+// Telegram drops the pending updates.
 func (w *Webhook) Register(ctx context.Context, drop bool) error {
 	running, err := w.running()
 	if err != nil {
@@ -56,9 +56,8 @@ func (w *Webhook) Register(ctx context.Context, drop bool) error {
 // maxRetryAfter is how long an order waits when Telegram asks for a pause.
 const maxRetryAfter = 5 * time.Second
 
-// Delete calls deleteWebhook. The webhook is not registered again until that is
-// asked for, or its configuration changes. Where updates are fetched, it is the webhook that
-// is in the way.
+// Delete calls deleteWebhook. The webhook stays deleted until Register, or until its
+// configuration changes. With polling, Delete removes the webhook that prevents it.
 func (w *Webhook) Delete(ctx context.Context) error {
 	if w.polls() {
 		err := botapi.NewClient(w.settings.Registration.Account, nil).DeleteWebhook(ctx)
@@ -106,7 +105,7 @@ func (w *Webhook) Send(update []byte) (status.Sent, error) {
 	return status.SentTo(w.HidePath(found.address), w.handOver(update, false)), nil
 }
 
-// withRemedy adds to an error what can be done about it.
+// withRemedy adds the remedy to an error.
 func withRemedy(err error) error {
 	if err == nil {
 		return nil

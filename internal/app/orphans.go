@@ -21,7 +21,7 @@ type orphan struct {
 	name string // in the admin API: the bot's id, with what tells its Bot API server
 }
 
-// findOrphans returns those of the active configuration.
+// findOrphans returns the orphans of the active configuration.
 func findOrphans(ctx context.Context) (orphans []orphan, err error) {
 	active := caddy.ActiveContext()
 	if active.Context == nil {
@@ -47,7 +47,7 @@ func findOrphans(ctx context.Context) (orphans []orphan, err error) {
 	return orphans, err
 }
 
-// endAtTelegram says how the webhook of an orphan is deleted: without its token nobody here can.
+// endAtTelegram tells how to delete an orphan's webhook: this process does not have its token.
 const endAtTelegram = "Telegram may still have the webhook; to end that, put the bot back into the configuration and delete it there, or call deleteWebhook with its token."
 
 func (o orphan) status() status.Webhook {

@@ -33,8 +33,8 @@ func (w *Webhook) startPolling() {
 // Deliver satisfies poll.Webhook. It hands an update to the bot as Telegram would send it.
 func (w *Webhook) Deliver(update []byte) *telegram.Answer { return w.handOver(update, true) }
 
-// handOver hands an update to the bot inside the process. One that is not remembered is
-// passed on although the bot has taken another one of its id.
+// handOver hands an update to the bot inside the process. An update that is not to be
+// remembered also passes if the bot has taken another update with its id.
 func (w *Webhook) handOver(update []byte, remember bool) *telegram.Answer {
 	target, err := telegram.ParseTarget(w.location.Load().address)
 	if err != nil {
@@ -51,7 +51,7 @@ func (w *Webhook) handOver(update []byte, remember bool) *telegram.Answer {
 	return answer
 }
 
-// addPolling adds what the poller knows.
+// addPolling adds the state of the poller.
 func (w *Webhook) addPolling(s *status.Webhook) {
 	s.State, s.Polling = string(registrar.Pending), new(status.Fetching)
 	if found := w.location.Load(); found != nil && found.fault != nil {

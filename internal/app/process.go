@@ -13,7 +13,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
-// process is all that outlives a configuration. Caddy loads a new configuration
+// process is the state that outlives a configuration. Caddy loads a new configuration
 // before it stops the old one, and both may use this at the same time.
 //
 // The counters of package metrics live as long as the process too.
@@ -23,12 +23,12 @@ var process = struct {
 	// configuration uses it: over reloads, but not after the bot has left.
 	bots *caddy.UsagePool
 
-	// pollers has a *poll.Poller for each of these bots, by the same key, and keeps it: one
-	// that was stopped may still have to end what was under way when its bot comes back.
+	// pollers has a *poll.Poller for each of these bots, by the same key, and keeps it: a
+	// stopped poller may still be ending its last updates when its bot comes back.
 	pollers *sync.Map
 
-	// penalties says which addresses have forged. A reload must not let them in
-	// again; a restart does.
+	// penalties has the addresses that have forged. A reload must not let them in again;
+	// a restart does.
 	penalties *listener.Penalties
 
 	// underWay has an *atomic.Int64 for each webhook, by name: how many updates its bot works
@@ -39,15 +39,15 @@ var process = struct {
 	// address, whatever configuration makes them.
 	pace *registrar.Pace
 
-	// storage is what is known of Caddy's storage. Another configuration may have another
-	// one, which counts as the same.
+	// storage is the health of Caddy's storage. If another configuration has another storage,
+	// both count as one.
 	storage *storage.Health
 
 	// audit is the mark of the audits that are under way.
 	audit *auditMark
 }{caddy.NewUsagePool(), new(sync.Map), listener.NewPenalties(), new(sync.Map), registrar.NewPace(), new(storage.Health), new(auditMark)}
 
-// bot is what this process knows of a bot.
+// bot is the state of one bot in this process.
 type bot struct {
 	secrets      secret.Memory
 	registration registrar.Memory
@@ -61,8 +61,7 @@ func (b *bot) Destruct() error {
 	return nil
 }
 
-// useBot returns what is known of the bot of that key. Each call is matched by one
-// of releaseBot.
+// useBot returns the state of the bot with that key. Each call needs a call of releaseBot.
 func useBot(key string) *bot {
 	value, _, _ := process.bots.LoadOrNew(key, func() (caddy.Destructor, error) {
 		poller, _ := process.pollers.LoadOrStore(key, poll.New())

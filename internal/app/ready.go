@@ -27,9 +27,9 @@ func (w *Webhook) isReady() bool {
 // readTimeout is how long a probe waits for storage.
 const readTimeout = 2 * time.Second
 
-// ready answers a probe. A node that has just started, or that another one has superseded,
-// may not have read its secrets: they are read now, since no request that would have them
-// read is sent to a node that is not ready. The answer is no error of the admin API, which
+// ready answers a probe. A node that has just started, or that another node has superseded,
+// may not have read its secrets. ready reads them, since a load balancer sends no request,
+// which would do that, to a node that is not ready. The answer is no error of the admin API, which
 // would log every probe.
 func ready(w http.ResponseWriter, r *http.Request) error {
 	answer := status.Ready{Error: findUnready(r.Context())}

@@ -9,7 +9,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 )
 
-// refusal is an answer by which the bot has refused a genuine update.
+// refusal is an answer with which the bot has refused a genuine update.
 type refusal struct {
 	at     time.Time
 	status int

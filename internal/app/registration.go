@@ -20,8 +20,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Registration is what a configuration says of a webhook's registration, with
-// placeholders replaced and defaults set.
+// Registration is the configuration of a webhook's registration, with placeholders replaced
+// and defaults set.
 type Registration struct {
 	Account     *botapi.Account
 	URL         string         // an address, a path, or empty
@@ -31,8 +31,8 @@ type Registration struct {
 	Check       time.Duration  // between comparisons with getWebhookInfo; 0 for none
 }
 
-// HidePath returns a path without bot tokens: some set-ups have one there for want
-// of a secret.
+// HidePath returns a path without bot tokens: some set-ups have one there in place of a
+// secret.
 func (r *Registration) HidePath(path string) string {
 	path = telegram.HideTokens(path)
 	if r == nil {
@@ -41,8 +41,8 @@ func (r *Registration) HidePath(path string) string {
 	return r.Account.Redact(path)
 }
 
-// Webhook returns what Telegram is to have, with that address and certificate, and
-// checks it. A path is not an address yet.
+// Webhook returns the parameters of setWebhook, with that address and certificate, and checks
+// them. A path is not an address yet.
 func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, error) {
 	if r.HidePath(address) != address {
 		return botapi.Webhook{}, errors.New("url: holds a bot token, which would be in every log; the secret does its work, so take any other path")
@@ -58,7 +58,7 @@ func (r *Registration) Webhook(address string, pem []byte) (botapi.Webhook, erro
 	return w, w.Check(r.Account.Local())
 }
 
-// startRegistrar starts to work in the background, when the address is confirmed.
+// startRegistrar starts the registrar once the address is confirmed.
 func (w *Webhook) startRegistrar(confirmed <-chan struct{}) {
 	r := w.settings.Registration
 	w.registrar.Store(registrar.Start(registrar.Config{
@@ -81,8 +81,7 @@ func storageOf(ctx caddy.Context) *storage.Storage {
 	return &storage.Storage{Module: ctx.Storage(), Health: process.storage, Logger: ctx.Logger()}
 }
 
-// pace bounds the first calls for new bots. A Bot API server of one's own takes any
-// number of them.
+// pace bounds the first calls for new bots. A local Bot API server takes any number.
 func (w *Webhook) pace() *registrar.Pace {
 	if w.settings.Registration.Account.Local() {
 		return nil
@@ -127,8 +126,7 @@ func (w *Webhook) Emit(event string, data map[string]any) {
 	w.app.events.Emit(w.ctx, "telegram_webhook_"+event, data)
 }
 
-// Describe returns the fields of a log entry that say who asked for what. A stranger
-// chooses the host and the path.
+// Describe returns the log fields of a request. A stranger chooses the host and the path.
 func (w *Webhook) Describe(r *http.Request) []zap.Field {
 	const longest = 256
 	return []zap.Field{

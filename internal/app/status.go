@@ -11,7 +11,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// advice is what to do in a state.
+// advice has the advice for each state.
 var advice = map[string]string{
 	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
 	string(registrar.Pending):    "Wait a moment, and look again.",
@@ -19,7 +19,7 @@ var advice = map[string]string{
 	string(registrar.Deleted):    "Register it again when updates are to come.",
 }
 
-// Status returns the state of the webhook, with what a person is to know of it.
+// Status returns the state of the webhook for a person.
 func (w *Webhook) Status() status.Webhook {
 	s := w.state()
 	if found := w.location.Load(); found != nil {
@@ -42,7 +42,7 @@ func (w *Webhook) Status() status.Webhook {
 	return s
 }
 
-// findFault says what is wrong though the registration is not failing.
+// findFault returns a fault that does not make the registration fail.
 func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
 	for _, file := range w.settings.Files {
 		if problem, advice := file.Problem(); problem != "" {
@@ -63,7 +63,7 @@ func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
 	return "", s.Advice
 }
 
-// state returns what is known without looking at anything else, for the metrics too.
+// state returns the state from memory alone, as the metrics need it.
 func (w *Webhook) state() status.Webhook {
 	s := status.Webhook{
 		Name: w.Name(), State: status.Unmanaged,
@@ -93,7 +93,7 @@ func (w *Webhook) state() status.Webhook {
 	return s
 }
 
-// addRegistration adds what the registrar knows.
+// addRegistration adds the state of the registrar.
 func addRegistration(s *status.Webhook, r registrar.Status) {
 	s.State, s.Since, s.Detail, s.Advice = string(r.State), r.Since, r.Detail, sentence(r.Remedy)
 	if r.URL != "" {

@@ -51,7 +51,7 @@ func (w Webhook) Check(local bool) error {
 	return nil
 }
 
-// madeSecret is how long a secret is that the gate makes, when none is configured.
+// madeSecret is the length of a kept secret.
 const madeSecret = 43
 
 func (w Webhook) checkURL(local bool) error {

@@ -22,8 +22,8 @@ const (
 // redactor hides secrets in what the server and the network say. It ignores case,
 // which servers and proxies change.
 //
-// It is made for each call: package fmt prints the pattern of a regexp that is
-// kept in a struct when it is given a verb that does not fit.
+// Each call makes a redactor of its own: if a struct kept the regexp, package fmt could
+// print its pattern, given a verb that does not fit.
 type redactor struct{ secrets *regexp.Regexp }
 
 // newRedactor hides the token, also without the id or the end, and the webhook's secret.

@@ -1,5 +1,5 @@
-// Package certificate knows which certificate a webhook uploads, and whether that fits
-// what its site serves.
+// Package certificate loads the certificate that a webhook uploads, and compares it with the
+// ones that its site serves.
 package certificate
 
 import (
@@ -75,7 +75,7 @@ func isIP(host string) bool {
 // Watch looks at the certificate of a webhook's site. The zero value is ready for use.
 type Watch struct{ advice atomic.Value }
 
-// Advice tells what was wrong at the last look, and what to do; empty if nothing was.
+// Advice returns the fault of the last look and its remedy; empty if there was none.
 func (w *Watch) Advice() string {
 	advice, _ := w.advice.Load().(string)
 	return advice

@@ -1,5 +1,5 @@
-// Package site finds where in a server's routes handlers stand, which is the
-// webhooks' public address.
+// Package site finds the places of handlers in a server's routes. The place of a handler is
+// its webhook's public address.
 package site
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Place is where a handler stands: the hosts and paths that lead to it, as the
-// matchers on the way name them. Either may be empty.
+// Place is the place of a handler: the hosts and paths that lead to it, as the matchers on
+// the way name them. Either may be empty.
 type Place struct {
 	Hosts []string
 	Paths []string // as a client writes them, with a prefix that the routes strip

@@ -21,7 +21,7 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("telegram_webhook", parseCaddyfile)
-	// Before anything that answers or asks who the client is: respond and
+	// Before every directive that answers or authenticates the client: respond and
 	// reverse_proxy come later, and so does basic_auth, which Telegram cannot pass.
 	httpcaddyfile.RegisterDirectiveOrder("telegram_webhook", httpcaddyfile.Before, "basic_auth")
 }

@@ -8,10 +8,10 @@
 // of every log, and answers Telegram so that no update is lost while the bot is
 // away.
 //
-//   - module.go: what the handler is, and what can be set
-//   - caddyfile.go: how it is written in a Caddyfile
-//   - verify.go: who may pass
-//   - setwebhook.go: what Telegram is told
+//   - module.go: the handler and its options
+//   - caddyfile.go: the Caddyfile syntax
+//   - verify.go: the check of each request
+//   - setwebhook.go: the registration with Telegram
 package telegramwebhook
 
 import (
@@ -50,14 +50,13 @@ func init() {
 // (405, 413 or 415 if only the method, the length or the type is wrong), a line
 // in the handler's own log, bounded under a flood, and none in the access log.
 //
-// The bot's answer goes back byte for byte, but for what Telegram would
-// misunderstand: 1xx answers and trailers are held back, a 410 becomes a 503, and
-// a bot that cannot be reached is answered for with 503 and Retry-After. Errors of
-// the handlers behind this one are answered and logged here; handle_errors does
-// not see them.
+// The bot's answer goes back byte for byte, with these exceptions, which Telegram would
+// misunderstand: 1xx answers and trailers are held back, and a 410 becomes a 503. If the
+// bot cannot be reached, Telegram gets 503 with Retry-After. The handler answers and logs
+// errors of the handlers behind it; handle_errors does not see them.
 //
-// Put nothing but the bot on its site, or in its handle block: what else leads
-// to the same bot leads past the guard.
+// Put nothing but the bot on its site, or in its handle block: another route to the
+// same bot bypasses the guard.
 type Handler struct {
 	// The accepted secrets, 16 to 256 characters of A-Z a-z 0-9 _ - each; the
 	// first is the one that is registered as the webhook's secret_token, others
@@ -66,14 +65,14 @@ type Handler struct {
 	// the secret itself is in no configuration. An empty or malformed secret
 	// keeps the configuration from loading, and so does one that is shorter than
 	// 16 characters; one that is shorter than 22, or written out, loads with a
-	// warning. Default: with bot_token, a secret that is made by itself and kept in
-	// Caddy's storage, the same for all nodes that share it; without, the
+	// warning. Default: with bot_token, the handler makes a secret and keeps it in
+	// Caddy's storage, the same for all nodes that share it; without bot_token, the
 	// configuration does not load.
 	Secret []string `json:"secret,omitempty"`
 
-	// Secrets that are accepted besides a kept one, of the same form as secret, while
-	// one way of keeping it replaces another. If Telegram has one of them when the
-	// first secret would be made, that is the first one. Default: none.
+	// Secrets that are accepted besides a kept one, of the same form as secret, while a
+	// kept secret replaces a configured one. If Telegram has one of them when the handler
+	// would make the first secret, the handler keeps that one. Default: none.
 	Accept []string `json:"accept,omitempty"`
 
 	// How long a kept secret is registered until another one takes its place, at
@@ -153,8 +152,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision resolves and checks what was configured. It touches no network and
-// writes nothing.
+// Provision resolves and checks the options. It touches no network and writes nothing.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	err := h.provision(ctx)
 	if at := cmp.Or(site.Current(ctx), h.Name); err != nil && at != "" {
@@ -205,7 +203,7 @@ func resultNames() []string {
 	return names
 }
 
-// warn tells what loads but is not as safe as it could be.
+// warn warns of options that load but are not as safe as they could be.
 func (h *Handler) warn(ctx caddy.Context) {
 	secret.WarnOfLiteral(h.logger, "secret", h.Secret...)
 	secret.WarnOfLiteral(h.logger, "accept", h.Accept...)
@@ -229,10 +227,10 @@ func skipAccessLog(r *http.Request) {
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 }
 
-// Gate marks the handler among the routes.
+// Gate marks the handler as a gate among the routes.
 func (*Handler) Gate() {}
 
-// Cleanup writes what the logs have held back.
+// Cleanup writes the entries that the bounded logs have held back.
 func (h *Handler) Cleanup() error {
 	h.refused.Close()
 	h.failed.Close()

@@ -20,12 +20,12 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Registration is what Telegram is told about the webhook. With a bot token the
-// webhook is registered once the whole configuration runs, in the background,
-// and registered again when somebody else changes it, and when a refused request
-// from Telegram's own addresses suggests that the secret is out of step. A reload
-// or restart that changes nothing calls nothing. Pending updates are never dropped,
-// and the webhook is never deleted. url, certificate, ip_address and api may hold
+// Registration is the registration of the webhook with Telegram. With a bot token, the
+// module registers the webhook in the background, once the whole configuration runs. It
+// registers the webhook again when somebody else changes it, and when a refused request
+// from Telegram's own addresses suggests that Telegram has another secret. A reload or
+// restart without a change calls nothing. The module never drops pending updates, and
+// never deletes the webhook by itself. url, certificate, ip_address and api may hold
 // placeholders, which are read once, when the configuration loads.
 type Registration struct {
 	// The bot's token, from @BotFather. May hold placeholders, as secret does,
@@ -34,10 +34,10 @@ type Registration struct {
 	BotToken string `json:"bot_token,omitempty"`
 
 	// Fetch the updates with getUpdates instead of registering a webhook: no public
-	// address and no trusted certificate are needed. They are handed to this site as
-	// Telegram would send them, and the bot is in webhook mode as ever. Everything
-	// from outside gets 403. The options of the secret and of the webhook stay valid,
-	// and mean nothing meanwhile. Default: false.
+	// address and no trusted certificate are needed. The module hands the updates to this
+	// site as Telegram would send them, so the bot stays in webhook mode. Every request
+	// from outside gets 403. The options of the secret and of the webhook stay valid, and
+	// have no effect meanwhile. Default: false.
 	Poll bool `json:"poll,omitempty"`
 
 	// The webhook's public address, or its path alone. Telegram takes https on
@@ -50,12 +50,11 @@ type Registration struct {
 	// self-signed one that the site serves, or the private root that signs it; both
 	// the old and the new one while they differ. "internal" uploads the root of
 	// Caddy's own CA, unless the host is an IP address. It replaces Telegram's trust
-	// store for this webhook, so upload none for a publicly trusted certificate. What
-	// does not fit is not uploaded. For development. Default: none.
+	// store for this webhook, so upload none for a publicly trusted certificate. The
+	// module does not upload a certificate that does not fit. For development. Default: none.
 	Certificate string `json:"certificate,omitempty"`
 
-	// The types of update that Telegram sends; a type that it does not know it
-	// ignores. Default: Telegram's default, all but chat_member, message_reaction
+	// The types of update that Telegram sends. Telegram ignores unknown types. Default: Telegram's default, all but chat_member, message_reaction
 	// and message_reaction_count.
 	AllowedUpdates []string `json:"allowed_updates,omitempty"`
 
@@ -122,9 +121,9 @@ func (g Registration) check(local bool) error {
 	return w.Check(local)
 }
 
-// provisionRegistration checks what Telegram is to be told. An address that depends
-// on the webhook's place, and whether a certificate fits what the site serves, are
-// checked when the whole configuration runs.
+// provisionRegistration checks the registration. The address, if it depends on the webhook's
+// place, and the certificate, which has to fit the site's, are checked when the whole
+// configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if h.Registration.isZero() {
 		return nil
@@ -178,8 +177,8 @@ func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	return err
 }
 
-// provisionSecrets takes the secrets of the configuration. Without any the webhook
-// has kept ones, for which it needs a bot token.
+// provisionSecrets takes the secrets of the configuration. Without secrets, the webhook has a
+// kept one, which needs a bot token.
 func (h *Handler) provisionSecrets(settings *app.Settings) (err error) {
 	if len(h.Secret) == 0 {
 		if h.BotToken == "" {

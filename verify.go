@@ -18,7 +18,7 @@ import (
 	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
-// A result says what becomes of a request.
+// A result is the verdict on a request.
 type result int
 
 const (
@@ -37,8 +37,8 @@ const (
 	tooLarge
 )
 
-// results has for each result its name in logs and metrics, the status that a
-// refused request gets, and whether it may be a forgery, which the listener wrapper
+// results has, for each result, its name in logs and metrics, the status of the answer to
+// a refused request, and whether the request may be a forgery, which the listener wrapper
 // counts.
 var results = []struct {
 	name      string
@@ -133,7 +133,7 @@ func (h *Handler) verifySecret(r *http.Request, value string) result {
 	return wrongSecret
 }
 
-// verifyAgain is for a secret that is not known: another node may have made a new one.
+// verifyAgain checks an unknown secret after a reading of storage: another node may have made it.
 func (h *Handler) verifyAgain(r *http.Request, value string) result {
 	doubt := h.webhook.Secrets.Refresh(r.Context())
 	if result := h.verifySecret(r, value); result != wrongSecret || !doubt {
@@ -179,8 +179,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, sec
 	h.recordRefusal(r, why)
 }
 
-// rules are those for the answer to r. Strict-Transport-Security means nothing without
-// TLS, and a value that the site has set before is its own policy and stays.
+// rules returns the rules for the answer to r. Strict-Transport-Security means nothing
+// without TLS, and a value that the site has set before is its own policy and stays.
 func (h *Handler) rules(r *http.Request, answer http.Header) deliver.Rules {
 	rules := h.answers
 	if !clientip.Secure(r) {
@@ -210,7 +210,7 @@ func (h *Handler) recordRefusal(r *http.Request, why result) {
 	})
 }
 
-// deliver hands a genuine update on to the bot, and records how that went.
+// deliver hands a genuine update on to the bot, and records the outcome.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, secrets []string, remember bool) {
 	switch {
 	case h.ForwardSecret == nil:
@@ -231,7 +231,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	outcome = rules.Deliver(w, r, next, h.webhook.Once(update, remember))
 }
 
-// recordDelivery counts a genuine update, and logs one that the bot has not taken.
+// recordDelivery counts a genuine update, and logs it if the bot has not taken it.
 func (h *Handler) recordDelivery(r *http.Request, outcome deliver.Outcome, took time.Duration) {
 	h.webhook.End(int(passed), outcome.Status, took)
 	log, kind := h.failed, outcome.Kind

@@ -14,7 +14,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// A location says where the webhook is, and whether updates arrive there.
+// A location is the address of the webhook, and whether updates arrive there.
 type location struct {
 	address string
 	fault   error  // why nothing can be registered
@@ -69,7 +69,7 @@ const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in fro
 // trialTimeout bounds a trial, as handlers before the gate may do anything.
 const trialTimeout = 5 * time.Second
 
-// tryAddress says where the address that was found leads.
+// tryAddress finds out where the address leads.
 func (w *Webhook) tryAddress(found location) location {
 	target, err := telegram.ParseTarget(found.address)
 	if found.fault != nil || err != nil || target.Request("", nil) == nil {

@@ -27,7 +27,7 @@ func (w *Webhook) rememberUpdates(server *caddyhttp.Server) {
 	})
 }
 
-// findTable returns the table of the bot, or without a token that of the webhook's
+// findTable returns the table of the bot, or, without a token, the table for the webhook's
 // name and server.
 func (w *Webhook) findTable() *deliver.Table {
 	if w.bot != nil {
@@ -43,8 +43,8 @@ func (w *Webhook) findTable() *deliver.Table {
 	return w.use(key).updates
 }
 
-// Once returns what the bot is to get once: nil without dedupe, or if the request has no
-// update_id, or is not to be remembered.
+// Once returns the dedupe entry of an update: nil without dedupe, without an update_id, or for
+// an update that is not to be remembered.
 func (w *Webhook) Once(read func() update.Update, remember bool) *deliver.Once {
 	if w.updates == nil || !remember {
 		return nil

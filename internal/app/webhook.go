@@ -23,7 +23,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// Settings is what a handler says of its webhook.
+// Settings are a handler's settings for its webhook.
 type Settings struct {
 	Name         string        // as configured; empty for the default
 	Secrets      secret.Source // the configured ones; nil for kept secrets
@@ -69,7 +69,7 @@ type gate struct {
 	server *caddyhttp.Server
 }
 
-// identity is what depends on where the gates stand.
+// identity holds the facts that depend on the places of the gates.
 type identity struct {
 	name     string
 	metrics  *metrics.Webhook
@@ -109,7 +109,7 @@ func (a *App) Join(ctx caddy.Context, handler site.Gate, settings Settings) (*We
 	return w, server, nil
 }
 
-// claimsSomething reports whether the webhook has what no other may have.
+// claimsSomething reports whether the webhook needs a claim that no other may have.
 func (w *Webhook) claimsSomething() bool {
 	return w.settings.Name != "" || w.settings.Registration != nil
 }
@@ -150,7 +150,7 @@ func (a *App) claim(w *Webhook) error {
 	return nil
 }
 
-// use returns what this process knows of the bot of that key, until release.
+// use returns the state of the bot with that key, which stays in use until release.
 func (w *Webhook) use(key string) *bot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -208,7 +208,7 @@ func (w *Webhook) BotID() string {
 	return w.settings.Registration.Account.ID()
 }
 
-// String names the webhook to one that wants what it has.
+// String names the webhook in the error of another webhook with the same claim.
 func (w *Webhook) String() string {
 	if w.settings.Registration == nil {
 		return w.settings.Name
@@ -216,7 +216,7 @@ func (w *Webhook) String() string {
 	return strings.TrimSuffix("bot "+w.BotID()+", "+w.settings.Name, ", ")
 }
 
-// start begins what works in the background.
+// start starts the work in the background.
 func (w *Webhook) start() {
 	if w.settings.Name == "" {
 		if err := w.app.claims.claimName(w.Name(), w); err != nil {

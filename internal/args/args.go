@@ -1,5 +1,5 @@
-// Package args reads the arguments of a Caddyfile subdirective. Its errors say
-// which field is wrong, in which file and line, and never hold a secret.
+// Package args reads the arguments of a Caddyfile subdirective. Its errors name the field,
+// the file and the line, and never hold a secret.
 package args
 
 import (
@@ -31,7 +31,7 @@ func One(d *caddyfile.Dispenser, field string) (string, error) {
 	return arg, nil
 }
 
-// None reports what stands on the line besides.
+// None returns an error if the line has another argument.
 func None(d *caddyfile.Dispenser, field string) error {
 	if d.NextArg() {
 		return d.Errf("%s: has one argument too many", field)
@@ -51,8 +51,7 @@ func Switch(d *caddyfile.Dispenser, field string) (bool, error) {
 	return arg == "on", None(d, field)
 }
 
-// Several reads a field that takes one argument or more. What it takes is said in
-// the error.
+// Several reads a field that takes one argument or more. The error names them by what.
 func Several(d *caddyfile.Dispenser, field, what string) ([]string, error) {
 	values := d.RemainingArgs()
 	if len(values) == 0 {
@@ -132,7 +131,7 @@ func ParseDuration(d *caddyfile.Dispenser, field string) (Duration, error) {
 	return Duration(wait), nil
 }
 
-// notDuration says why an argument is not a duration above 0.
+// notDuration returns the reason why an argument is not a duration above 0.
 func notDuration(arg string) string {
 	if _, err := strconv.Atoi(arg); err == nil && strings.Trim(arg, "-0") != "" {
 		return telegram.Quote(arg) + " has no unit; write a duration such as 5s, or off"

@@ -21,7 +21,7 @@ const (
 	errTooLong  = Error("Request Entity Too Large: too many parameters")
 )
 
-// ReadError words what went wrong while an answer was read.
+// ReadError returns the error of reading an answer, in the words of getWebhookInfo.
 func ReadError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

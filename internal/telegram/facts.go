@@ -1,12 +1,12 @@
-// Package telegram is what Telegram is, as a webhook and its gate meet it: its names,
-// limits and addresses, the bytes that it sends, and how it takes the answer.
+// Package telegram holds the facts of Telegram for a webhook and its gate: names, limits and
+// addresses, the bytes that Telegram sends, and its rules for the answer.
 //
 //   - facts.go: names, limits and addresses
-//   - upload.go: which certificate can be uploaded
-//   - request.go, conn.go: how an update is sent
-//   - answer.go, body.go, call.go, errors.go: how the answer is read
-//   - outcome.go: what becomes of an update
-//   - update.go, retries.go: the types of update, in which order updates are sent, and how often
+//   - upload.go: certificates that can be uploaded
+//   - request.go, conn.go: the request with an update
+//   - answer.go, body.go, call.go, errors.go: the answer, as Telegram reads it
+//   - outcome.go: the outcome for the update
+//   - update.go, retries.go: types of update, their order, and retries
 //   - sample.go: an update to try a webhook with
 //
 // Requests are written and answers read without net/http's client, which would add

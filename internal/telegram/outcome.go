@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// schedule is when Telegram tries again without a Retry-After.
+// schedule describes Telegram's retries without a Retry-After.
 const schedule = "at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every one to two minutes, until it expires"
 
-// Outcome returns what becomes of the update, in a sentence for people. It may repeat parts
+// Outcome describes the outcome for the update, in a sentence for people. It may repeat parts
 // of the answer, unescaped.
 func (a *Answer) Outcome() string {
 	if a.Delivered() {
@@ -49,7 +49,7 @@ func (a *Answer) LastError() string {
 	return fmt.Sprintf("Wrong response from the webhook: %d %s", a.Status, a.Reason)
 }
 
-// cause is why the answer is not taken as a delivery.
+// cause returns the reason why the answer does not confirm the update.
 func (a *Answer) cause() string {
 	switch {
 	case errors.Is(a.Err, ErrClosed):

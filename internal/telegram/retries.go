@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// maxPause is from where on the pauses do not grow: the pause is a random time
-// between this and twice as much.
+// maxPause bounds the growth of the pauses: from then on, the pause is a random time between
+// maxPause and twice as much.
 const maxPause = time.Minute
 
 // Retries are the failed tries to deliver one update. The zero value is none.

@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// updateType is what decides about the delivery of a type of update. Its paths begin at
+// updateType holds the delivery rules for a type of update. Its paths begin at
 // the type's own object; an edit_date there comes before the date.
 type updateType struct {
 	queue  string        // the id that its updates are delivered in order for; "" for none
@@ -58,7 +58,7 @@ func IsKnownType(name string) bool {
 // Expiry returns how long Telegram tries to deliver an update of a type.
 func Expiry(name string) time.Duration { return cmp.Or(updateTypes[name].expiry, 24*time.Hour) }
 
-// Update is what decides about the delivery of an update.
+// Update holds the parts of an update that decide about its delivery.
 type Update struct {
 	ID    int64
 	Type  string    // the key beside update_id, "" for none
@@ -66,8 +66,8 @@ type Update struct {
 	Date  time.Time // its own date, zero if Telegram does not go by it
 }
 
-// ParseUpdate finds out what decides about an update's delivery. What is not an
-// update has no id and a queue of its own.
+// ParseUpdate parses an update. A body that is not an update has no id and a queue of its
+// own.
 func ParseUpdate(body []byte) (u Update) {
 	if !json.Valid(body) {
 		return u
@@ -91,8 +91,8 @@ func ParseUpdate(body []byte) (u Update) {
 	return u
 }
 
-// Since returns from when on an update's age counts that has arrived at that time. A
-// date in the future is that of another clock.
+// Since returns the time from which the age of an update counts that arrived at that time. A
+// date in the future comes from another clock.
 func (u Update) Since(arrival time.Time) time.Time {
 	if !u.Date.IsZero() && u.Date.Before(arrival) {
 		return u.Date

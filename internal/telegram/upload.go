@@ -40,7 +40,7 @@ func ParseUpload(content []byte) (uploaded []*x509.Certificate, store *x509.Cert
 	return uploaded, store, nil
 }
 
-// VerifyChain checks what a host serves, its leaf first, as Telegram does: against a trust
+// VerifyChain checks the chain that a host serves, leaf first, as Telegram does: against a trust
 // store, which is the system's if it is nil, or that of the uploaded certificates. The host
 // is compared as after an upload, unless it is empty.
 func VerifyChain(store *x509.CertPool, chain []*x509.Certificate, host string, uploaded ...*x509.Certificate) error {

@@ -52,6 +52,7 @@ func faults() map[string]fault {
 		}},
 		"checked only when present": {site: site{https: checkedWhenPresent}, want: map[string]string{"no secret": "fail answered with 200", "paths": ""}},
 		"410 on mismatch":           {site: site{https: refusing(410)}, want: map[string]string{"no secret": "fail refused with 410", "wrong secret": "fail refused with 410"}},
+		"503 without secrets":       {site: site{https: refusing(503)}, want: map[string]string{"no secret": "warn answered with 503", "wrong secret": "warn answered with 503, as by a gate that has no secret yet"}},
 		"500 on mismatch":           {site: site{https: refusing(500)}, want: map[string]string{"no secret": "warn answered with 500", "wrong secret": "warn answered with 500"}},
 		"500 on every path": {site: site{https: onOtherPaths(answering(500, ""), refusing(500))}, want: map[string]string{
 			"no secret": "warn answered with 500", "wrong secret": "warn answered with 500",

@@ -18,6 +18,8 @@ func (a *audit) judgeRefusal(answer *telegram.Answer) Finding {
 		return fail(fmt.Sprintf("answered with %d, as if it were genuine", status), remedy)
 	case status == 410:
 		return fail("refused with 410, which removes the webhook when Telegram gets it for 23 hours", remedy)
+	case status == 503:
+		return warn("answered with 503, as by a gate that has no secret yet, or whose storage is away", "see the registration; if it is in order, "+remedy)
 	case 400 <= status && status < 500:
 		return pass(fmt.Sprintf("refused with %d", status))
 	default:

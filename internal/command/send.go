@@ -63,6 +63,9 @@ func runSend(cmd *cobra.Command, args []string) error {
 	}
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
+	if s := webhook.State; !slices.Contains([]string{status.Registered, status.Polling, status.Standby, status.Unmanaged}, s) {
+		printRow(table, "webhook", line(s)+", so Telegram may not send to it: see status")
+	}
 	return printSent(cmd, table, boundedlog.Printable{}, sent)
 }
 

@@ -18,9 +18,6 @@ import (
 
 func init() { caddy.RegisterModule(AdminAPI{}) }
 
-// AnswerTimeout is how long a caller waits for an answer.
-const AnswerTimeout = time.Minute
-
 // AdminAPI is the module's part of Caddy's admin API:
 //
 //	GET    /telegram_webhook/                 all webhooks; with ?all=true also bots that have only records in storage
@@ -51,13 +48,41 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 // Routes satisfies caddy.AdminRouter.
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "GET " + status.Endpoint + "{$}", Handler: caddy.AdminHandlerFunc(list)},
+		{Pattern: "GET " + status.Endpoint + "{$}", Handler: answer(list)},
 		{Pattern: "GET " + status.Endpoint + status.ReadyName, Handler: caddy.AdminHandlerFunc(ready)},
-		{Pattern: "GET " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(get)},
-		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: caddy.AdminHandlerFunc(remove)},
-		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: caddy.AdminHandlerFunc(register)},
-		{Pattern: "POST " + status.Endpoint + "{name}/send", Handler: caddy.AdminHandlerFunc(send)},
-		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: change((*Webhook).Rotate)},
+		{Pattern: "GET " + status.Endpoint + "{name}", Handler: answer(about(get))},
+		{Pattern: "DELETE " + status.Endpoint + "{name}", Handler: answer(remove)},
+		{Pattern: "POST " + status.Endpoint + "{name}/register", Handler: answer(about(register))},
+		{Pattern: "POST " + status.Endpoint + "{name}/send", Handler: answer(about(send))},
+		{Pattern: "POST " + status.Endpoint + "{name}/rotate", Handler: answer(about(rotate))},
+	}
+}
+
+// answerTimeout is how long a caller waits for an answer.
+const answerTimeout = time.Minute
+
+// apiError is the error of a request that cannot be carried out, with the status of the answer.
+// Other errors are those of Telegram or storage.
+type apiError struct {
+	status int
+	error
+}
+
+// answer answers with the result of a function, as JSON.
+func answer(do func(ctx context.Context, r *http.Request) (any, error)) caddy.AdminHandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)
+		defer cancel()
+		result, err := do(ctx, r)
+		if err != nil {
+			code := http.StatusBadGateway
+			if refused, ok := errors.AsType[apiError](err); ok {
+				code = refused.status
+			}
+			return caddy.APIError{HTTPStatus: code, Err: err}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		return json.NewEncoder(w).Encode(result)
 	}
 }
 
@@ -70,79 +95,6 @@ func current() []*Webhook {
 	return app.(*App).sorted()
 }
 
-func list(w http.ResponseWriter, r *http.Request) error {
-	all := []status.Webhook{}
-	for _, webhook := range current() {
-		all = append(all, webhook.Status())
-	}
-	if r.URL.Query().Get("all") != "true" {
-		return writeJSON(w, all)
-	}
-	orphans, err := findOrphans(r.Context())
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: err}
-	}
-	for _, o := range orphans {
-		all = append(all, o.status())
-	}
-	return writeJSON(w, all)
-}
-
-func get(w http.ResponseWriter, r *http.Request) error {
-	webhook, err := find(r)
-	if err != nil {
-		return err
-	}
-	s := webhook.Status()
-	if r.URL.Query().Get("audit") == "true" {
-		s.AuditMark = process.audit.current()
-	}
-	return writeJSON(w, s)
-}
-
-func register(w http.ResponseWriter, r *http.Request) (err error) {
-	drop := false
-	if value := r.URL.Query().Get("drop_pending_updates"); value != "" {
-		if drop, err = strconv.ParseBool(value); err != nil {
-			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
-		}
-	}
-	return change(func(w *Webhook, ctx context.Context) error { return w.Register(ctx, drop) })(w, r)
-}
-
-func remove(w http.ResponseWriter, r *http.Request) error {
-	_, err := find(r)
-	if err == nil {
-		return change((*Webhook).Delete)(w, r)
-	}
-	orphans, listing := findOrphans(r.Context())
-	if listing != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadGateway, Err: listing}
-	}
-	for _, o := range orphans {
-		if o.name == r.PathValue("name") {
-			return removeOrphan(w, r, o)
-		}
-	}
-	return err
-}
-
-func send(w http.ResponseWriter, r *http.Request) error {
-	webhook, err := find(r)
-	if err != nil {
-		return err
-	}
-	update, err := io.ReadAll(http.MaxBytesReader(w, r.Body, telegram.MaxUpdate))
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("reading the update: %w", err)}
-	}
-	sent, err := webhook.Send(update)
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
-	}
-	return writeJSON(w, sent)
-}
-
 // find returns the webhook that the request names. If two have that name, it returns the
 // later one.
 func find(r *http.Request) (found *Webhook, err error) {
@@ -153,37 +105,76 @@ func find(r *http.Request) (found *Webhook, err error) {
 		}
 	}
 	if found == nil {
-		return nil, caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("no webhook has the name %q", name)}
+		return nil, apiError{http.StatusNotFound, fmt.Errorf("no webhook has the name %q", name)}
 	}
 	return found, nil
 }
 
-// impossible is the error of a command that does not apply to a webhook of this kind.
-type impossible struct{ error }
+func list(ctx context.Context, r *http.Request) (any, error) {
+	all := []status.Webhook{}
+	for _, webhook := range current() {
+		all = append(all, webhook.Status())
+	}
+	if r.URL.Query().Get("all") != "true" {
+		return all, nil
+	}
+	orphans, err := findOrphans(ctx)
+	for _, o := range orphans {
+		all = append(all, o.status())
+	}
+	return all, err
+}
 
-// change runs a command for a webhook, and answers with its new state.
-func change(do func(w *Webhook, ctx context.Context) error) caddy.AdminHandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
+// about finds the webhook of a request.
+func about(do func(ctx context.Context, w *Webhook, r *http.Request) (any, error)) func(context.Context, *http.Request) (any, error) {
+	return func(ctx context.Context, r *http.Request) (any, error) {
 		webhook, err := find(r)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), AnswerTimeout)
-		defer cancel()
-		if err := do(webhook, ctx); err != nil {
-			code := http.StatusBadGateway
-			if _, ok := errors.AsType[impossible](err); ok {
-				code = http.StatusConflict
-			}
-			return caddy.APIError{HTTPStatus: code, Err: err}
-		}
-		return writeJSON(w, webhook.Status())
+		return do(ctx, webhook, r)
 	}
 }
 
-func writeJSON(w http.ResponseWriter, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(v)
+func get(_ context.Context, w *Webhook, r *http.Request) (any, error) {
+	s := w.Status()
+	if r.URL.Query().Get("audit") == "true" {
+		s.AuditMark = process.audit.current()
+	}
+	return s, nil
+}
+
+func register(ctx context.Context, w *Webhook, r *http.Request) (result any, err error) {
+	drop := false
+	if value := r.URL.Query().Get("drop_pending_updates"); value != "" {
+		if drop, err = strconv.ParseBool(value); err != nil {
+			return nil, apiError{http.StatusBadRequest, fmt.Errorf("drop_pending_updates: %q is neither true nor false", value)}
+		}
+	}
+	err = w.Register(ctx, drop)
+	return w.Status(), err
+}
+
+func rotate(ctx context.Context, w *Webhook, _ *http.Request) (any, error) {
+	err := w.Rotate(ctx)
+	return w.Status(), err
+}
+
+func remove(ctx context.Context, r *http.Request) (any, error) {
+	w, err := find(r)
+	if err != nil {
+		return removeOrphan(ctx, r.PathValue("name"), err)
+	}
+	err = w.Delete(ctx)
+	return w.Status(), err
+}
+
+func send(_ context.Context, w *Webhook, r *http.Request) (any, error) {
+	update, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, telegram.MaxUpdate))
+	if err != nil {
+		return nil, apiError{http.StatusBadRequest, fmt.Errorf("reading the update: %w", err)}
+	}
+	return w.Send(update)
 }
 
 // Interface guards

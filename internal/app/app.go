@@ -4,15 +4,12 @@
 //   - app.go: the app, and its life
 //   - claims.go: names, bots and addresses, which webhooks cannot share
 //   - webhook.go: one webhook
-//   - updates.go: the updates that it remembers
-//   - deliveries.go: the updates that its bot is working on
-//   - registration.go: its answers to its registrar
-//   - status.go: its state, for the operator
-//   - ready.go: whether this node can judge requests
-//   - orders.go: commands of the operator
-//   - orphans.go: bots that have left the configuration
+//   - address.go, trial.go: its public address, and whether that leads to it
+//   - updates.go: its updates: remembered, under way, or refused by the bot
+//   - registration.go: what it tells its registrar or its poller
+//   - status.go: its state, and whether this node is ready
+//   - orders.go: commands of the operator, also for bots that have left the configuration
 //   - adminapi.go: the endpoints of Caddy's admin API
-//   - audit.go: requests of an audit
 //   - process.go: everything that outlives a configuration
 package app
 

@@ -14,6 +14,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
@@ -86,7 +87,7 @@ func start(t *testing.T, node string, api standin, module certmagic.Storage) *We
 	t.Cleanup(w.stop)
 	time.Sleep(time.Second)
 	synctest.Wait()
-	if state := w.registrar.Load().Status().State; state != registrar.Registered {
+	if state := w.registrar.Load().Status().State; state != status.Registered {
 		t.Fatalf("%s is %s", node, state)
 	}
 	return w
@@ -233,7 +234,7 @@ func TestTwoInstallations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newTelegram(t)
 		both := []*Webhook{start(t, "a", api, storagetest.NewMemory()), start(t, "b", api, storagetest.NewMemory())}
-		states := make(map[registrar.State]int)
+		states := make(map[string]int)
 		for range 10 * 12 { // an update every five seconds, for ten minutes
 			for _, w := range both {
 				if !w.Secrets.Match(api.secret()) {
@@ -246,11 +247,11 @@ func TestTwoInstallations(t *testing.T) {
 		for _, w := range both {
 			s := w.registrar.Load().Status()
 			states[s.State]++
-			if s.State == registrar.Contested && !strings.Contains(s.Remedy, "share Caddy's storage, or give both the same secret") {
+			if s.State == status.Contested && !strings.Contains(s.Remedy, "share Caddy's storage, or give both the same secret") {
 				t.Errorf("the remedy is %q", s.Remedy)
 			}
 		}
-		if states[registrar.Contested] == 0 {
+		if states[status.Contested] == 0 {
 			t.Errorf("after ten minutes they are %v, want one of them contested", states)
 		}
 		if _, sets := api.calls(); sets > 2+2*3 {

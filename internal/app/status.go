@@ -2,21 +2,25 @@ package app
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-telegram/telegramwebhook/internal/certificate"
-	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // advice has the advice for each state.
 var advice = map[string]string{
-	status.Unmanaged:             "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
-	string(registrar.Pending):    "Wait a moment, and look again.",
-	string(registrar.Superseded): "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
-	string(registrar.Deleted):    "Register it again when updates are to come.",
+	status.Unmanaged:  "Register the webhook with the first of the configured secrets as secret_token, or set bot_token to have that done.",
+	status.Pending:    "Wait a moment, and look again.",
+	status.Superseded: "During a rolling change do nothing; otherwise give all nodes the same configuration, or register again here.",
+	status.Deleted:    "Register it again when updates are to come.",
 }
 
 // Status returns the state of the webhook for a person.
@@ -65,48 +69,35 @@ func (w *Webhook) findFault(s status.Webhook) (detail, advice string) {
 
 // state returns the state from memory alone, as the metrics need it.
 func (w *Webhook) state() status.Webhook {
-	s := status.Webhook{
-		Name: w.Name(), State: status.Unmanaged,
-		Secret: w.secretStatus(), Requests: w.Metrics().Counts(w.settings.Results), Ready: w.isReady(),
+	s, leader := status.Webhook{State: status.Unmanaged}, ""
+	if running := w.registrar.Load(); running != nil {
+		r := running.Status()
+		s, leader = r.Webhook, r.Leader
+		s.Advice = sentence(r.Remedy)
+		if s.State == status.Deleted || s.State == status.Superseded { // what Telegram has is not this webhook's
+			s.Telegram = nil
+		}
 	}
+	if w.polls() {
+		w.addPolling(&s)
+	}
+	kept := w.Secrets.Status()
+	s.Secret = status.Secret{Source: kept.Source, Made: kept.Made, Due: kept.Due, Weak: kept.Weak}
+	s.Name, s.Requests, s.Ready = w.Name(), w.Metrics().Counts(w.settings.Results), w.isReady()
 	for _, g := range w.gates {
 		if wrapper := w.app.Wrapper(g.server); wrapper != nil {
 			s.Listener = wrapper.Status()
 		}
 	}
 	if r := w.settings.Registration; r != nil {
-		s.IPAddress = r.Parameters.IPAddress
-	}
-	if w.settings.Registration != nil {
 		health := process.storage.Status()
+		s.IPAddress = r.Parameters.IPAddress
 		s.Storage = &status.Storage{
 			Module: strings.TrimPrefix(fmt.Sprintf("%T", w.ctx.Storage()), "*"),
-			ReadAt: health.ReadAt, WrittenAt: health.WrittenAt, AwaySince: health.AwaySince,
+			ReadAt: health.ReadAt, WrittenAt: health.WrittenAt, AwaySince: health.AwaySince, Leader: leader,
 		}
-	}
-	if running := w.registrar.Load(); running != nil {
-		addRegistration(&s, running.Status())
-	}
-	if w.polls() {
-		w.addPolling(&s)
 	}
 	return s
-}
-
-// addRegistration adds the state of the registrar.
-func addRegistration(s *status.Webhook, r registrar.Status) {
-	s.State, s.Since, s.Detail, s.Advice = string(r.State), r.Since, r.Detail, sentence(r.Remedy)
-	if r.URL != "" {
-		s.URL, s.RegisteredAt, s.RegisteredBy = r.URL, r.RegisteredAt, r.RegisteredBy
-	}
-	s.Storage.Leader = r.Leader
-	if !r.InfoAt.IsZero() && r.State != registrar.Deleted && r.State != registrar.Superseded {
-		s.Telegram = &status.Telegram{
-			At: r.InfoAt, URL: r.Info.URL, IPAddress: r.Info.IPAddress, Pending: r.Info.PendingUpdateCount,
-			LastError: r.Info.LastErrorMessage, LastErrorAt: r.Info.LastErrorDate,
-			MaxConnections: r.Info.MaxConnections, Certificate: r.Info.HasCustomCertificate,
-		}
-	}
 }
 
 // sentence makes one of a remedy.
@@ -117,7 +108,52 @@ func sentence(remedy string) string {
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
-func (w *Webhook) secretStatus() status.Secret {
-	s := w.Secrets.Status()
-	return status.Secret{Source: s.Source, Made: s.Made, Due: s.Due, Weak: s.Weak}
+// isReady reports whether the webhook can judge requests, whoever holds the registration.
+// Where updates are fetched, every request is refused; a webhook that was deleted has no
+// secret, and gets no updates.
+func (w *Webhook) isReady() bool {
+	if w.polls() {
+		return w.location.Load() != nil
+	}
+	running := w.registrar.Load()
+	return w.Secrets.Known() || running != nil && running.Status().State == status.Deleted
+}
+
+// readTimeout is how long a probe waits for storage.
+const readTimeout = 2 * time.Second
+
+// ready answers a probe. A node that has just started, or that another node has superseded,
+// may not have read its secrets. ready reads them, since a load balancer sends no request,
+// which would do that, to a node that is not ready. The answer is no error of the admin API, which
+// would log every probe.
+func ready(w http.ResponseWriter, r *http.Request) error {
+	answer := status.Ready{Error: findUnready(r.Context())}
+	answer.Ready = answer.Error == ""
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	return json.NewEncoder(w).Encode(answer)
+}
+
+// findUnready says why this node is not ready; empty if it is.
+func findUnready(ctx context.Context) string {
+	if caddy.ActiveContext().Context == nil {
+		return "no configuration is active: Caddy starts or shuts down"
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	var names []string
+	for _, webhook := range current() {
+		if !webhook.isReady() {
+			webhook.Secrets.Refresh(ctx)
+		}
+		if !webhook.isReady() {
+			names = append(names, webhook.Name())
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "not ready: " + strings.Join(names, ", ")
 }

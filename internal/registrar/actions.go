@@ -15,7 +15,7 @@ import (
 // renewSecret takes the next step of a due rotation, and gets the secret to register.
 func (a *attempt) renewSecret(ctx context.Context) error {
 	var registered func(string) bool
-	if a.rec.Secret != "" || a.status.Info.URL != "" && a.facts&asked != 0 {
+	if a.rec.Secret != "" || a.facts&asked != 0 && a.status.Telegram.URL != "" {
 		registered = func(value string) bool { return a.secretFingerprintOf(value) == a.rec.Secret }
 	}
 	a.want.Secret, a.secretErr = a.Secrets.Advance(ctx, a.order.Kind == OrderRotate, registered)
@@ -82,14 +82,20 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	}
 	rec := &a.rec
 	a.hasAsked = true
-	a.status.deliveryError = rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate)
-	a.status.setInfo(info, rec)
+	a.status.deliveryError = within(info.LastErrorDate, time.Hour) && (rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate))
+	a.takeAnswer(info)
 	rec.markChecked(a.Node, a.Interval)
 	a.add(asked, true)
 	a.add(changed, !rec.unchanged(info, a.want))
 	a.add(repairedOften, rec.repairedOften(a.Interval))
 	a.add(suspected, a.refusedByGate(info) && !within(rec.RegisteredAt, suspicionInterval))
 	return nil
+}
+
+// takeAnswer records Telegram's answer, for this node and all others.
+func (a *attempt) takeAnswer(info botapi.WebhookInfo) {
+	a.rec.Told, a.rec.ToldAt = &info, time.Now()
+	a.status.setTelegram(info, a.rec.ToldAt)
 }
 
 // forbiddenPeriod is longer than Telegram's pause before it sends an update again.
@@ -128,7 +134,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 		if refusal, ok := errors.AsType[*botapi.Error](err); ok {
 			a.status.Result = strconv.Itoa(refusal.Code)
 			if refusal.Code == http.StatusBadRequest { // Telegram erases the webhook before it looks at the arguments
-				a.status.Info = botapi.WebhookInfo{PendingUpdateCount: a.status.Info.PendingUpdateCount}
+				a.status.setTelegram(botapi.WebhookInfo{PendingUpdateCount: a.status.Telegram.Pending}, a.status.Telegram.At)
 			}
 		}
 		if a.want.Secret != a.Secrets.Current() {
@@ -136,17 +142,21 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 		}
 		return err
 	}
-	a.status.Result, a.status.Info.URL = "ok", a.want.URL
-	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
+	a.status.Result = "ok"
+	a.ownFingerprint, a.reportedLoss = a.status.fingerprint, ""
 	rec := &a.rec
-	rec.Fingerprint, rec.Secret, rec.URL = a.fingerprint, a.secretFingerprint, a.want.URL
+	rec.Fingerprint, rec.Secret, rec.URL = a.status.fingerprint, a.secretFingerprint, a.want.URL
 	rec.Revision, rec.RegisteredAt, rec.RegisteredBy = rec.Revision+1, time.Now(), a.Node.Process
 	rec.Seen, rec.Contested, rec.Deleted = nil, "", false
 	rec.markChecked(a.Node, a.Interval)
-	if info, err := a.API.GetWebhookInfo(ctx); err == nil && info.URL == a.want.URL {
+	info, err := a.API.GetWebhookInfo(ctx)
+	if err == nil && info.URL == a.want.URL {
 		rec.see(info)
-		a.status.setInfo(info, rec)
+	} else {
+		info = *rec.Told
+		info.URL = a.want.URL
 	}
+	a.takeAnswer(info)
 	return a.saveRecord(ctx, *rec)
 }
 
@@ -175,7 +185,7 @@ func (a *attempt) leaveContested(ctx context.Context) error {
 
 // noticeLoss returns the webhook that another program has set. Each is news only once.
 func (a *attempt) noticeLoss() (found string) {
-	found = cmp.Or(a.status.Info.URL, "no webhook at all")
+	found = cmp.Or(a.status.Telegram.URL, "no webhook at all")
 	if a.facts&changed == 0 {
 		found = sameAddress
 	}
@@ -191,7 +201,7 @@ const sameAddress = "the same address with another secret"
 // keep records that Telegram has the wanted webhook.
 func (a *attempt) keep(ctx context.Context) error {
 	a.reportedLoss, a.rec.Contested = "", ""
-	a.rec.see(a.status.Info)
+	a.rec.see(*a.rec.Told)
 	return a.saveRecord(ctx, a.rec)
 }
 
@@ -206,9 +216,9 @@ func (a *attempt) deleteWebhook(ctx context.Context) error {
 		a.status.undeleted = true
 		return err
 	}
-	a.ownFingerprint, a.reportedLoss = a.fingerprint, ""
+	a.ownFingerprint, a.reportedLoss = a.status.fingerprint, ""
 	a.rec.Revision++
-	a.rec.Fingerprint, a.rec.Deleted, a.rec.URL, a.rec.Seen = a.fingerprint, true, "", nil
+	a.rec.Fingerprint, a.rec.Deleted, a.rec.URL, a.rec.Seen = a.status.fingerprint, true, "", nil
 	a.rec.markChecked(a.Node, a.Interval)
 	return cmp.Or(a.saveRecord(ctx, a.rec), a.forgetSecrets(ctx))
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // run makes attempts until the context ends.
@@ -17,22 +18,21 @@ func (r *Registrar) run(ctx context.Context) {
 	defer close(r.done)
 	select {
 	case <-r.Begin:
-		if rest := r.takeOver(); rest != nil {
-			r.sleep(ctx, rest)
+		if until := r.takeOver(); !until.IsZero() {
+			r.rest(ctx, until)
 		}
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
-		r.setRest(nil)
 		r.takeOrders()
 		wait, ok := r.tryOnce(ctx)
 		switch state := r.Status().State; {
 		case !ok:
 			r.pause(ctx, wait, nil) // Telegram asked for the pause, or an error did
-		case state == Pending:
+		case state == status.Pending:
 			r.hasTurn = r.awaitTurn(ctx)
-		case state == Registered && wait > 0:
-			r.sleep(ctx, &rest{r.ownFingerprint, time.Now().Add(wait)})
+		case state == status.Registered && wait > 0:
+			r.rest(ctx, time.Now().Add(wait))
 		default:
 			r.pause(ctx, wait, r.wakeup)
 		}
@@ -40,36 +40,40 @@ func (r *Registrar) run(ctx context.Context) {
 }
 
 // takeOver makes r the leader: the registrar of the older configuration makes no more calls,
-// even before it is stopped. If that one rests and had the same configuration, r continues
-// the rest: a reload without a change uses neither storage nor Telegram.
-func (r *Registrar) takeOver() *rest {
+// even before it is stopped. If that one rests and had the same configuration, takeOver returns
+// the end of the rest: a reload without a change uses neither storage nor Telegram.
+func (r *Registrar) takeOver() (until time.Time) {
 	before := r.Memory.leader.Swap(r)
 	want, err := r.webhook.Wanted()
 	if before == nil || err != nil {
-		return nil
+		return until
 	}
 	before.mu.Lock()
-	rest, status := before.rest, before.status
+	until, now := before.restsUntil, before.status
 	before.mu.Unlock()
-	if rest == nil || rest.fingerprint != fingerprint(r.MACKey, want) || before.Interval != r.Interval {
-		return nil
+	if until.IsZero() || now.fingerprint != fingerprint(r.MACKey, want) || before.Interval != r.Interval {
+		return time.Time{}
 	}
-	r.hasAsked, r.ownFingerprint = true, rest.fingerprint
-	status.news = news{}
-	r.report(status)
-	return rest
+	r.hasAsked, r.ownFingerprint = true, now.fingerprint
+	now.news = news{}
+	r.report(now)
+	return until
 }
 
-// sleep waits between attempts. The next configuration can continue the rest.
-func (r *Registrar) sleep(ctx context.Context, rest *rest) {
-	r.setRest(rest)
-	r.pause(ctx, max(time.Until(rest.until), time.Millisecond), r.wakeup)
+// rest waits between two attempts, while the webhook is registered. The next configuration can
+// continue it.
+func (r *Registrar) rest(ctx context.Context, until time.Time) {
+	r.setRest(until)
+	r.pause(ctx, max(time.Until(until), time.Millisecond), r.wakeup)
+	if ctx.Err() == nil {
+		r.setRest(time.Time{})
+	}
 }
 
-func (r *Registrar) setRest(rest *rest) {
+func (r *Registrar) setRest(until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rest = rest
+	r.restsUntil = until
 }
 
 // pause waits, with 0 for ever, until the registrar is woken or gets an order, or the
@@ -99,32 +103,32 @@ func (r *Registrar) pause(ctx context.Context, wait time.Duration, wakeup <-chan
 func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // for the lock, storage and Telegram together
 	defer cancel()
-	status, err := r.attempt(ctx)
+	now, err := r.attempt(ctx)
 	ended := errors.Is(ctx.Err(), context.Canceled) || r.Memory.leader.Load() != r
 	switch {
-	case ended && (err != nil || status.Result == ""):
-		if err != nil || status.State != Deleted {
+	case ended && (err != nil || now.Result == ""):
+		if err != nil || now.State != status.Deleted {
 			err = errStopped
 		}
-		r.setStatus(Status{State: Superseded, Detail: "a newer configuration of this process has taken over"})
+		r.setStatus(Status{Webhook: status.Webhook{State: status.Superseded, Detail: "a newer configuration of this process has taken over"}})
 		wait, ok = botapi.Jitter(r.Interval), true
-	case status.undeleted:
+	case now.undeleted:
 		r.Logger.Error("webhook not deleted", zap.Error(err))
 		wait = r.retryAfter(err)
 	case err != nil:
-		status.State, status.Detail = Failing, err.Error()
-		status.Remedy, _ = Remedy(err)
-		r.report(status)
+		now.State, now.Detail = status.Failing, err.Error()
+		now.Remedy, _ = Remedy(err)
+		r.report(now)
 		wait = r.retryAfter(err)
 	default:
-		r.report(status)
+		r.report(now)
 		r.backoff = 0
 		wait, ok = botapi.Jitter(r.Interval), true
-		if step := time.Until(status.nextStep); !status.nextStep.IsZero() && (wait == 0 || step < wait) {
+		if step := time.Until(now.nextStep); !now.nextStep.IsZero() && (wait == 0 || step < wait) {
 			wait = max(step, time.Millisecond)
 		}
 	}
-	r.answerOrders(err, status.State)
+	r.answerOrders(err, now.State)
 	return wait, ok
 }
 
@@ -132,7 +136,6 @@ func (r *Registrar) tryOnce(ctx context.Context) (wait time.Duration, ok bool) {
 type attempt struct {
 	*Registrar
 	want              botapi.Webhook
-	fingerprint       string // of the configuration, without a kept secret
 	secretFingerprint string
 	secretErr         error // of storage; the registration goes on with the secret in memory
 	rec               record
@@ -142,7 +145,7 @@ type attempt struct {
 
 // attempt walks through the table under the bot's lock, after a fresh look at the
 // record. A panic, in a storage module or here, ends the attempt and not the server.
-func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
+func (r *Registrar) attempt(ctx context.Context) (outcome Status, err error) {
 	a := &attempt{Registrar: r, status: r.Status()}
 	a.status.Detail, a.status.Remedy, a.status.news = "", "", news{}
 	defer func() {
@@ -153,36 +156,32 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 		if err != nil && a.facts&suspected != 0 && a.status.Result != "ok" {
 			r.suspicious.Store(true)
 		}
-		status = a.status
+		outcome = a.status
 	}()
 	if a.want, err = a.webhook.Wanted(); err != nil {
-		return status, configurationError{err}
+		return outcome, configurationError{err}
 	}
-	a.fingerprint = fingerprint(a.MACKey, a.want)
+	a.status.fingerprint = fingerprint(a.MACKey, a.want)
 	unlock, err := a.lock(ctx)
 	if err != nil {
-		return status, err
+		return outcome, err
 	}
 	defer unlock()
 	if a.rec, err = a.loadRecord(ctx); err != nil {
-		return status, err
+		return outcome, err
 	}
-	defer func() {
-		a.status.URL, a.status.RegisteredBy, a.status.RegisteredAt = a.rec.URL, a.rec.RegisteredBy, a.rec.RegisteredAt
-		a.status.Leader = a.rec.Process
-	}()
+	defer func() { a.status.describe(&a.rec) }()
 	a.gatherFacts()
-	for state := State(""); state == ""; {
+	for state := ""; state == ""; {
 		row := next(a.facts)
 		if row.action != nil {
 			if err := row.action(a, ctx); err != nil {
 				a.recordFailure(ctx, err)
-				return status, err
+				return outcome, err
 			}
 		}
 		if state = row.state; state != "" {
-			a.status.reason = row.reason
-			a.status.enter(state, &a.rec)
+			a.status.enter(row, &a.rec)
 		}
 	}
 	if a.facts&secretKnown != 0 { // Telegram has the secret now, which may end a rotation
@@ -194,7 +193,7 @@ func (r *Registrar) attempt(ctx context.Context) (status Status, err error) {
 		}
 		a.status.nextStep = a.Secrets.Status().NextStep
 	}
-	return status, cmp.Or(err, a.secretErr)
+	return outcome, cmp.Or(err, a.secretErr)
 }
 
 func (a *attempt) add(some facts, hold bool) {
@@ -206,10 +205,10 @@ func (a *attempt) add(some facts, hold bool) {
 // gatherFacts gathers the facts that are known before Telegram is asked.
 func (a *attempt) gatherFacts() {
 	rec := &a.rec
-	if rec.Told != nil && rec.ToldAt.After(a.status.InfoAt) {
-		a.status.Info, a.status.InfoAt = *rec.Told, rec.ToldAt // another node has asked
+	if t := a.status.Telegram; rec.Told != nil && (t == nil || rec.ToldAt.After(t.At)) {
+		a.status.setTelegram(*rec.Told, rec.ToldAt) // another node has asked
 	}
-	isOurs := rec.Fingerprint == a.fingerprint
+	isOurs := rec.Fingerprint == a.status.fingerprint
 	a.add(replaced, a.Memory.leader.Load() != a.Registrar)
 	a.add(deleteOrdered, a.order.Kind == OrderDelete)
 	a.add(registerOrdered, a.order.Kind == OrderRegister)
@@ -225,6 +224,6 @@ func (a *attempt) gatherFacts() {
 	a.hasTurn = false
 	a.Memory.Alone.Store(!slices.ContainsFunc(rec.Nodes, func(p participant) bool { return p.Node != a.Node.Name }))
 	if isOurs {
-		a.ownFingerprint = a.fingerprint
+		a.ownFingerprint = a.status.fingerprint
 	}
 }

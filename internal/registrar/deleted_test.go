@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -18,10 +19,10 @@ func TestNotDeleted(t *testing.T) {
 		if err := n.CarryOut(context.Background(), Order{Kind: OrderDelete}); err == nil {
 			t.Error("no error")
 		}
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		api.failWith(nil)
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 1, "after a webhook that was not deleted")
 		if deleted, failed := n.logged("webhook not deleted"), n.logged("webhook not registered"); deleted != 1 || failed != 0 {
 			t.Errorf("told %d times that it was not deleted, and %d times that it is not registered", deleted, failed)
@@ -41,7 +42,7 @@ func TestDeletedByAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		settle(2 * interval)
-		a.want(t, Superseded)
+		a.want(t, status.Superseded)
 		if got, want := a.Status().Detail, "node "+b.Node.Process+" with another configuration has deleted the webhook on demand"; got != want {
 			t.Errorf("says %q, want %q", got, want)
 		}
@@ -67,7 +68,7 @@ func TestDeleteTakesTheSecrets(t *testing.T) {
 			t.Errorf("in storage: %v, want that it was deleted and no more", keys)
 		}
 		for _, g := range []*gate{a, b} {
-			if g.want(t, Deleted); g.kept.Current() != "" || g.judge(t.Context(), first) == 200 {
+			if g.want(t, status.Deleted); g.kept.Current() != "" || g.judge(t.Context(), first) == 200 {
 				t.Errorf("%s still knows a secret", g.Node.Name)
 			}
 		}

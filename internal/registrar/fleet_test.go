@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // TestFleet starts three nodes on one storage at once.
@@ -28,7 +30,7 @@ func TestFleet(t *testing.T) {
 		}
 		wantCalls(t, api, 2, "after a rolling change")
 		for _, n := range nodes {
-			n.want(t, Registered)
+			n.want(t, status.Registered)
 		}
 	})
 }
@@ -41,8 +43,8 @@ func TestOldNodeStandsDown(t *testing.T) {
 		changed.Secret = "another_0123456789"
 		n := old.beside(t, "b", changed)
 		settle(3 * interval)
-		old.want(t, Superseded)
-		n.want(t, Registered)
+		old.want(t, status.Superseded)
+		n.want(t, status.Registered)
 		old.Suspect()
 		settle(interval)
 		wantCalls(t, api, 2, "the old node has called")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // actionName returns the name of an action's method.
@@ -26,26 +28,26 @@ func TestTable(t *testing.T) {
 		when   string
 		facts  facts
 		action string
-		state  State
+		state  string
 	}{
-		{"a newer configuration of this process leads", replaced | deleteOrdered | registerOrdered, "nothing", Superseded},
-		{"a person deletes it", deleteOrdered | superseded, "deleteWebhook", Deleted},
-		{"a person has deleted it", ours | deleted | suspected, "forgetSecrets", Deleted},
-		{"another node has a newer configuration", superseded | deleted, "nothing", Superseded},
-		{"Telegram takes no new bots now", newBot, "nothing", Pending},
+		{"a newer configuration of this process leads", replaced | deleteOrdered | registerOrdered, "nothing", status.Superseded},
+		{"a person deletes it", deleteOrdered | superseded, "deleteWebhook", status.Deleted},
+		{"a person has deleted it", ours | deleted | suspected, "forgetSecrets", status.Deleted},
+		{"another node has a newer configuration", superseded | deleted, "nothing", status.Superseded},
+		{"Telegram takes no new bots now", newBot, "nothing", status.Pending},
 		{"there is no record", unrecorded, "getWebhookInfo", ""},
 		{"the secret is not known yet", ours | askedLately, "renewSecret", ""},
-		{"another node has found it contested", ours | sameSecret | secretKnown | askedLately | contested, "nothing", Contested},
-		{"another node has found it in order", ours | sameSecret | secretKnown | askedLately, "nothing", Registered},
+		{"another node has found it contested", ours | sameSecret | secretKnown | askedLately | contested, "nothing", status.Contested},
+		{"another node has found it in order", ours | sameSecret | secretKnown | askedLately, "nothing", status.Registered},
 		{"Telegram was not asked yet", ours | sameSecret | secretKnown | askedLately | suspected, "getWebhookInfo", ""},
-		{"a person registers it", fresh | registerOrdered | deleted | askedLately, "setWebhook", Registered},
-		{"a new configuration", sameSecret | secretKnown | asked | changed | repairedOften, "setWebhook", Registered},
-		{"somebody else has changed it too often, whatever the secret", ours | secretKnown | asked | changed | repairedOften | suspected, "leaveContested", Contested},
-		{"updates are refused too often", fresh | suspected | repairedOften, "leaveContested", Contested},
-		{"a new secret", ours | secretKnown | asked | changed, "replaceSecret", Registered},
-		{"somebody else has changed it", fresh | changed, "repair", Registered},
-		{"the secret may be out of step", fresh | suspected, "repair", Registered},
-		{"all is as it was", fresh | contested, "keep", Registered},
+		{"a person registers it", fresh | registerOrdered | deleted | askedLately, "setWebhook", status.Registered},
+		{"a new configuration", sameSecret | secretKnown | asked | changed | repairedOften, "setWebhook", status.Registered},
+		{"somebody else has changed it too often, whatever the secret", ours | secretKnown | asked | changed | repairedOften | suspected, "leaveContested", status.Contested},
+		{"updates are refused too often", fresh | suspected | repairedOften, "leaveContested", status.Contested},
+		{"a new secret", ours | secretKnown | asked | changed, "replaceSecret", status.Registered},
+		{"somebody else has changed it", fresh | changed, "repair", status.Registered},
+		{"the secret may be out of step", fresh | suspected, "repair", status.Registered},
+		{"all is as it was", fresh | contested, "keep", status.Registered},
 	}
 	if len(rows) != len(table) {
 		t.Fatalf("%d rows are tested, want all %d", len(rows), len(table))

@@ -155,7 +155,7 @@ func fleet(t *testing.T) (api *telegram, nodes []*node) {
 	return api, nodes
 }
 
-func (n *node) want(t *testing.T, state State) {
+func (n *node) want(t *testing.T, state string) {
 	t.Helper()
 	if got := n.Status(); got.State != state {
 		t.Errorf("%s is %s (%s), want %s", n.Node.Process, got.State, got.Detail, state)

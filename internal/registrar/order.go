@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // Order is an order of a person. It ends any wait of the registrar, and holds against
@@ -90,9 +92,9 @@ func (r *Registrar) takeOrders() {
 
 // answerOrders answers the orders of the attempt. A rotation takes further attempts until
 // Telegram has the new secret or an attempt fails.
-func (r *Registrar) answerOrders(err error, state State) {
+func (r *Registrar) answerOrders(err error, state string) {
 	answered := r.orderers
-	if err != nil || state != Registered || !r.Secrets.Status().Rotating {
+	if err != nil || state != status.Registered || !r.Secrets.Status().Rotating {
 		answered, r.rotations = append(answered, r.rotations...), nil
 	}
 	for _, o := range answered {

@@ -18,17 +18,11 @@ import (
 
 // Orphan is a bot that has records in storage, and no webhook in the configuration.
 type Orphan struct {
-	Key          string // of the records in storage
-	URL          string // that was last registered; empty if unknown
-	RegisteredAt time.Time
-	RegisteredBy string
-	CheckedAt    time.Time // when a node last compared with Telegram
-	CheckedBy    string
-	Deleted      bool // Telegram has no webhook: a person has deleted it
+	Key    string // of the records in storage
+	record        // of the last registration; empty if it cannot be read
 }
 
-// FindOrphans returns the bots that have records in storage and are not configured. For a
-// damaged record, or one of a newer version, only the key is known.
+// FindOrphans returns the bots that have records in storage and are not configured.
 func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (orphans []Orphan, err error) {
 	keys, err := s.Module.List(ctx, strings.TrimSuffix(botapi.KeyPrefix, "/"), true)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -53,10 +47,7 @@ func FindOrphans(ctx context.Context, s *storage.Storage, configured []string) (
 		if json.Unmarshal(content, &rec) != nil || rec.Version > recordVersion {
 			rec = record{}
 		}
-		orphans = append(orphans, Orphan{
-			Key: key, URL: rec.URL, RegisteredAt: rec.RegisteredAt, RegisteredBy: rec.RegisteredBy,
-			CheckedAt: rec.CheckedAt, CheckedBy: rec.Process, Deleted: rec.Deleted,
-		})
+		orphans = append(orphans, Orphan{key, rec})
 	}
 	return orphans, nil
 }
@@ -66,7 +57,7 @@ const recently = 15 * time.Minute
 
 // UsedElsewhere reports whether another node may have the bot in its configuration.
 func (o Orphan) UsedElsewhere() bool {
-	return within(o.CheckedAt, recently) && !strings.HasPrefix(o.CheckedBy, ThisNode().Name+"-")
+	return within(o.CheckedAt, recently) && !strings.HasPrefix(o.Process, ThisNode().Name+"-")
 }
 
 // Remove removes the records from storage, under the bot's lock.

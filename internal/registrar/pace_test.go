@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -99,9 +100,9 @@ func (c *crowd) want(registered int, when string) {
 	got := 0
 	for _, r := range c.running {
 		switch s := r.Status(); {
-		case s.State == Registered:
+		case s.State == status.Registered:
 			got++
-		case s.State != Pending || !strings.HasPrefix(s.Detail, "waiting for a turn"):
+		case s.State != status.Pending || !strings.HasPrefix(s.Detail, "waiting for a turn"):
 			c.t.Errorf("%s: one is %s: %s", when, s.State, s.Detail)
 		}
 	}
@@ -195,7 +196,7 @@ func TestNoNeedToWait(t *testing.T) {
 				c.start()
 				settle(0)
 				for _, r := range c.running {
-					if r.Status().State == Pending {
+					if r.Status().State == status.Pending {
 						call(r)
 						break
 					}
@@ -241,11 +242,11 @@ func TestPauseOfAll(t *testing.T) {
 		api.failWith(refusal(http.StatusTooManyRequests, "Too Many Requests: retry after 600", `,"parameters":{"retry_after":600}`))
 		a.Suspect()
 		settle(time.Second)
-		a.want(t, Failing)
+		a.want(t, status.Failing)
 		calls := len(api.Calls(""))
 		b.Suspect()
 		settle(9 * time.Minute)
-		b.want(t, Failing)
+		b.want(t, status.Failing)
 		if err := b.CarryOut(t.Context(), Order{Kind: OrderRegister}); err == nil {
 			t.Error("an order is carried out all the same")
 		}
@@ -254,8 +255,8 @@ func TestPauseOfAll(t *testing.T) {
 		}
 		api.failWith(nil)
 		settle(2 * time.Minute)
-		a.want(t, Registered)
-		b.want(t, Registered)
+		a.want(t, status.Registered)
+		b.want(t, status.Registered)
 	})
 }
 
@@ -281,8 +282,8 @@ func TestReloadOfMany(t *testing.T) {
 			t.Errorf("%d uses of storage for 20 reloads", n)
 		}
 		for _, r := range c.running {
-			if s := r.Status(); s.Info.URL != wanted.URL {
-				t.Errorf("what Telegram has is forgotten over a reload: %+v", s.Info)
+			if s := r.Status(); s.Telegram.URL != wanted.URL {
+				t.Errorf("what Telegram has is forgotten over a reload: %+v", s.Telegram)
 			}
 		}
 		settle(2*interval + 2*time.Minute) // registered more than a minute ago, to be suspected below
@@ -298,7 +299,7 @@ func TestReloadOfMany(t *testing.T) {
 		c.stop(c.start())
 		settle(time.Second)
 		for _, r := range c.running {
-			if s := r.Status(); s.State != Failing {
+			if s := r.Status(); s.State != status.Failing {
 				t.Errorf("after a reload it is %s, though Telegram does not know it any more", s.State)
 			}
 		}

@@ -1,15 +1,14 @@
 // Package registrar keeps a bot's webhook registered with Telegram: once for all nodes that
 // share a storage, and again after another program has changed it.
 //
-//   - machine.go: the state machine, as a table
+//   - machine.go: the state machine, as a table, and which configuration owns the webhook
 //   - registrar.go: the registrar, its start and end
 //   - attempt.go, actions.go: one walk through the table, and the table's actions
-//   - ownership.go: which configuration owns the webhook
 //   - order.go: orders of a person
 //   - pace.go: Telegram's limits for many bots
 //   - record.go, store.go: the record in storage
 //   - orphan.go: records of bots that are no longer configured
-//   - report.go, errors.go: status, log, events and remedies
+//   - report.go: status, log, events and remedies
 package registrar
 
 import (
@@ -24,6 +23,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 )
 
@@ -101,13 +101,10 @@ type Registrar struct {
 
 	mu     sync.Mutex
 	status Status
-	rest   *rest // nil while there is something to do
-}
 
-// rest is the time between attempts, when the webhook is registered.
-type rest struct {
-	fingerprint string    // of the configuration
-	until       time.Time // zero for ever
+	// restsUntil is the end of the pause between two attempts, zero unless the webhook is
+	// registered and there is nothing to do.
+	restsUntil time.Time
 }
 
 // Start starts a registrar in the background. When it begins, it takes over from the older
@@ -124,7 +121,7 @@ func Start(config Config, webhook Webhook) *Registrar {
 		suspicion: rate.Sometimes{Interval: suspicionInterval},
 		orders:    make(chan *placedOrder),
 		wakeup:    make(chan struct{}, 1),
-		status:    Status{State: Pending, Since: time.Now()},
+		status:    Status{Webhook: status.Webhook{State: status.Pending, Since: time.Now()}},
 	}
 	r.RecordForbidden()
 	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })

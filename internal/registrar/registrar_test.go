@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -17,10 +18,10 @@ import (
 func TestNothingToDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, n := alone(t, time.Second)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		for range 99 {
 			n = n.again(t, wanted)
-			n.want(t, Registered)
+			n.want(t, status.Registered)
 		}
 		wantCalls(t, api, 1, "after 100 starts")
 		if _, dropped := api.Calls("setWebhook")[0].Params["drop_pending_updates"]; dropped {
@@ -45,7 +46,7 @@ func TestChangedFields(t *testing.T) {
 				change(&want)
 				for range 3 {
 					n = n.again(t, want)
-					n.want(t, Registered)
+					n.want(t, status.Registered)
 				}
 				wantCalls(t, api, 2, "after the change")
 				params := api.Calls("setWebhook")[1].Params
@@ -90,7 +91,7 @@ func TestErrors(t *testing.T) {
 				api.failWith(tc.fault)
 				n := run(t, "a", api, storagetest.NewMemory(), wanted)
 				settle(tc.least)
-				n.want(t, Failing)
+				n.want(t, status.Failing)
 				if asked := api.comparisons(); asked != 1 {
 					t.Errorf("%d calls within %s, want 1", asked, tc.least)
 				}
@@ -110,7 +111,7 @@ func TestErrors(t *testing.T) {
 				}
 				api.failWith(nil)
 				settle(tc.most)
-				n.want(t, Registered)
+				n.want(t, status.Registered)
 				if w := api.registered(); w.URL != wanted.URL || w.Secret != wanted.Secret {
 					t.Errorf("Telegram has %q", w.URL)
 				}
@@ -125,7 +126,7 @@ func TestUnknownBot(t *testing.T) {
 		api := newTelegram(t, "987654321:test_token_for_loopback_only_0000000")
 		n := run(t, "a", api, storagetest.NewMemory(), wanted)
 		settle(time.Hour)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		if calls := len(api.Calls("")); calls > 8 {
 			t.Errorf("%d calls in an hour for a token that is wrong", calls)
 		}
@@ -148,8 +149,8 @@ func TestReplacedInProcess(t *testing.T) {
 				t.Errorf("the older configuration has registered %s", url)
 			}
 		}
-		old.want(t, Superseded)
-		n.want(t, Registered)
+		old.want(t, status.Superseded)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -174,8 +175,8 @@ func TestErased(t *testing.T) {
 			})
 			changed := start(t, n.Config, api, newer)
 			settle(10 * time.Second)
-			changed.want(t, Failing)
-			if got := changed.Status().Info.URL; got != want {
+			changed.want(t, status.Failing)
+			if got := changed.Status().Telegram.URL; got != want {
 				t.Errorf("%s: Telegram is said to have %q, want %q", description, got, want)
 			}
 		})

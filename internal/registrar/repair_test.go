@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -32,7 +33,7 @@ func TestRepair(t *testing.T) {
 				}
 				settle(interval * 6 / 5)
 				wantCalls(t, api, 2, "after an interval")
-				n.want(t, Registered)
+				n.want(t, status.Registered)
 				if events := n.emitted(); events != "[registered lost registered]" {
 					t.Errorf("events: %s", events)
 				}
@@ -59,14 +60,14 @@ func TestContested(t *testing.T) {
 		if repairs := api.calls() - 1; repairs > 3 {
 			t.Errorf("%d repairs in 10 minutes, want at most 3", repairs)
 		}
-		n.want(t, Contested)
+		n.want(t, status.Contested)
 		contested := n.logs.FilterMessage("webhook contested").All()
 		if len(contested) != 1 || contested[0].ContextMap()["found"] != "https://other.example.com/" {
 			t.Errorf("in the log: %v, want it once and with the other's url", contested)
 		}
 		// Left alone, it is taken back.
 		settle(20 * time.Minute)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -84,7 +85,7 @@ func TestContestedUnhurried(t *testing.T) {
 		fight(maxRepairs * interval * 6 / 5)
 		wantCalls(t, api, 1+maxRepairs, "after three intervals")
 		fight(interval * 6 / 5)
-		n.want(t, Contested)
+		n.want(t, status.Contested)
 		// For as long it is left to the other, and said once.
 		fight(interval * 3 / 2)
 		wantCalls(t, api, 1+maxRepairs, "while it is contested")
@@ -93,7 +94,7 @@ func TestContestedUnhurried(t *testing.T) {
 		}
 		// The other has given up: it is taken back when the window is over.
 		settle(4 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 2+maxRepairs, "after the fight")
 	})
 }
@@ -137,7 +138,7 @@ func TestContestedFleet(t *testing.T) {
 		}
 		contested := 0
 		for _, n := range nodes {
-			n.want(t, Contested)
+			n.want(t, status.Contested)
 			for _, entry := range n.logs.FilterMessage("webhook contested").All() {
 				contested++
 				if found := entry.ContextMap()["found"]; found != "no webhook at all" {

@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,35 +9,17 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/secret"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// State is how a registration stands.
-type State string
-
-const (
-	Pending    State = "pending"    // no attempt has ended yet
-	Registered State = "registered" // Telegram has what is wanted
-	Failing    State = "failing"    // the last attempt failed; it is tried again
-	Contested  State = "contested"  // another installation registers the same bot
-	Superseded State = "superseded" // another configuration has taken over
-	Deleted    State = "deleted"    // deleted by a person, until a person registers the webhook again
-)
-
-// Status is what is known of a registration.
+// Status is what is known of a registration: its part of the webhook's state, and what that leaves out.
 type Status struct {
-	State  State
-	Since  time.Time
-	Detail string             // the problem; empty for none
-	Remedy string             // of the problem
-	Info   botapi.WebhookInfo // Telegram's last answer to getWebhookInfo
-	InfoAt time.Time          // the time of that answer
+	status.Webhook
+	Remedy string // for the problem in Detail
+	Leader string // the process that last compared with Telegram
 
-	// The registration as all nodes know it.
-	URL          string
-	RegisteredBy string
-	RegisteredAt time.Time
-	Leader       string // the process that last compared with Telegram
-
+	fingerprint string // of the configuration, without a kept secret
 	news
 }
 
@@ -53,75 +36,89 @@ type news struct {
 	nextStep      time.Time // of a rotation; zero for none
 }
 
-// setInfo records Telegram's answer, for this node and all others.
-func (s *Status) setInfo(info botapi.WebhookInfo, rec *record) {
-	s.Info, s.InfoAt = info, time.Now()
-	rec.Told, rec.ToldAt = &info, s.InfoAt
+// setTelegram takes over an answer to getWebhookInfo.
+func (s *Status) setTelegram(info botapi.WebhookInfo, at time.Time) {
+	s.Telegram = &status.Telegram{
+		At: at, URL: info.URL, IPAddress: info.IPAddress, Pending: info.PendingUpdateCount,
+		LastError: info.LastErrorMessage, LastErrorAt: info.LastErrorDate,
+		MaxConnections: info.MaxConnections, Certificate: info.HasCustomCertificate,
+	}
 }
 
-// enter sets the state and its description.
-func (s *Status) enter(state State, rec *record) {
-	s.State = state
+// enter enters the state of a row, and describes it.
+func (s *Status) enter(row row, rec *record) {
+	s.State, s.reason = row.state, row.reason
 	switch {
-	case state == Pending:
+	case s.State == status.Pending:
 		s.Detail = "waiting for a turn: Telegram limits how many new bots one address may call for"
-	case state == Contested:
+	case s.State == status.Contested:
 		s.found, s.Remedy = rec.Contested, lossRemedy(rec.Contested)
 		s.Detail = "another installation registers this bot with " + s.found
-	case state == Superseded && rec.Deleted:
+	case s.State == status.Superseded && rec.Deleted:
 		s.Detail = fmt.Sprintf("node %s with another configuration has deleted the webhook on demand", rec.Process)
-	case state == Superseded:
+	case s.State == status.Superseded:
 		s.Detail = fmt.Sprintf("node %s has registered another configuration, with %s", rec.Process, rec.URL)
 	}
 }
 
-// setStatus sets the status and returns the one before.
-func (r *Registrar) setStatus(status Status) (previous Status) {
+// describe takes over the registration as all nodes know it.
+func (s *Status) describe(rec *record) {
+	s.Leader, s.URL, s.RegisteredBy, s.RegisteredAt = rec.Process, rec.URL, rec.RegisteredBy, rec.RegisteredAt
+	if rec.URL == "" {
+		s.RegisteredBy, s.RegisteredAt = "", time.Time{}
+	}
+}
+
+func (r *Registrar) setStatus(now Status) (previous Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	previous = r.status
-	status.Since = time.Now()
-	if previous.State == status.State {
-		status.Since = previous.Since
+	now.Since = time.Now()
+	if previous.State == now.State {
+		now.Since = previous.Since
 	}
-	r.status = status
+	r.status = now
 	return previous
 }
 
 // report sets the status, and logs and emits what is new.
-func (r *Registrar) report(status Status) {
-	previous := r.setStatus(status)
-	r.webhook.Observe(status)
-	r.reportDelivery(previous.Info, status)
-	if status.lost != "" {
-		r.Logger.Warn("webhook lost", zap.String("url", status.URL), zap.String("found", status.lost), zap.String("remedy", lossRemedy(status.lost)))
-		r.webhook.Emit("lost", map[string]any{"url": status.URL, "found": status.lost})
+func (r *Registrar) report(now Status) {
+	previous := r.setStatus(now)
+	r.webhook.Observe(now)
+	if t := now.Telegram; now.deliveryError {
+		r.Logger.Warn("updates not delivered by Telegram",
+			zap.String("last_error", t.LastError), zap.Time("last_error_at", t.LastErrorAt), zap.Int("pending", t.Pending))
+		r.webhook.Emit("delivery_failing", map[string]any{"last_error": t.LastError, "pending": t.Pending})
 	}
-	if status.Result == "ok" {
-		r.Logger.Info("webhook registered", zap.String("url", status.URL), zap.String("reason", status.reason))
-		r.webhook.Emit("registered", map[string]any{"url": status.URL})
+	if now.lost != "" {
+		r.Logger.Warn("webhook lost", zap.String("url", now.URL), zap.String("found", now.lost), zap.String("remedy", lossRemedy(now.lost)))
+		r.webhook.Emit("lost", map[string]any{"url": now.URL, "found": now.lost})
 	}
-	if status.Rotation == "ok" {
+	if now.Result == "ok" {
+		r.Logger.Info("webhook registered", zap.String("url", now.URL), zap.String("reason", now.reason))
+		r.webhook.Emit("registered", map[string]any{"url": now.URL})
+	}
+	if now.Rotation == "ok" {
 		r.webhook.Emit("rotated", map[string]any{})
 	}
-	if status.State != Failing {
+	if now.State != status.Failing {
 		r.reportedError = boundedlog.Repeated{}
+	} else if r.reportedError.IsNew(now.Detail, now.Remedy) {
+		r.Logger.Error("webhook not registered", zap.String("error", now.Detail), zap.String("remedy", now.Remedy))
 	}
-	switch {
-	case status.State == Failing:
-		if r.reportedError.IsNew(status.Detail, status.Remedy) {
-			r.Logger.Error("webhook not registered", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
-		}
-	case status.State == previous.State || status.Result == "ok": // logged already, if at all
-	case status.State == Registered:
-		r.Logger.Info("webhook already registered", zap.String("url", status.URL))
-	case status.State == Contested:
-		r.Logger.Error("webhook contested", zap.String("found", status.found), zap.String("remedy", status.Remedy))
-		r.webhook.Emit("contested", map[string]any{"found": status.found})
-	case status.State == Deleted:
+	if now.State == previous.State || now.Result == "ok" { // logged already, if at all
+		return
+	}
+	switch now.State {
+	case status.Registered:
+		r.Logger.Info("webhook already registered", zap.String("url", now.URL))
+	case status.Contested:
+		r.Logger.Error("webhook contested", zap.String("found", now.found), zap.String("remedy", now.Remedy))
+		r.webhook.Emit("contested", map[string]any{"found": now.found})
+	case status.Deleted:
 		r.Logger.Warn("webhook deleted on demand", zap.String("remedy", `run "caddy telegram-webhook register" to restore it`))
-	case status.State == Superseded:
-		r.Logger.Warn("webhook superseded", zap.String("detail", status.Detail))
+	case status.Superseded:
+		r.Logger.Warn("webhook superseded", zap.String("detail", now.Detail))
 	}
 }
 
@@ -134,15 +131,34 @@ func lossRemedy(found string) string {
 		"if the token has leaked, revoke it with @BotFather"
 }
 
-// reportDelivery logs a delivery error that is newer than the previous answer.
-func (r *Registrar) reportDelivery(previous botapi.WebhookInfo, status Status) {
-	now := status.Info
-	if !status.deliveryError || !now.LastErrorDate.After(previous.LastErrorDate) || !within(now.LastErrorDate, time.Hour) {
-		return
+var (
+	errStopped = errors.New("the configuration was stopped or replaced; the call may have been carried out")
+
+	// errNewer leaves the registration to the nodes that understand the record.
+	errNewer = errors.New("in storage was written by a newer version of telegram_webhook, whose nodes keep the registration")
+)
+
+// configurationError is an error that only a change of the configuration resolves.
+type configurationError struct{ error }
+
+func (e configurationError) Unwrap() error { return e.error }
+
+// Remedy returns the remedy for an error, and whether the error lasts until a person acts.
+func Remedy(err error) (remedy string, lasting bool) {
+	_, misconfigured := errors.AsType[configurationError](err)
+	switch {
+	case errors.Is(err, errStopped):
+		return "look at the status, and repeat the command if needed", false
+	case misconfigured:
+		return "correct the configuration and reload", true
+	case errors.Is(err, errNewer), errors.Is(err, secret.ErrNewer):
+		return "update this node; after a downgrade of all nodes, delete the record from storage", false
 	}
-	r.Logger.Warn("updates not delivered by Telegram",
-		zap.String("last_error", now.LastErrorMessage),
-		zap.Time("last_error_at", now.LastErrorDate),
-		zap.Int("pending", now.PendingUpdateCount))
-	r.webhook.Emit("delivery_failing", map[string]any{"last_error": now.LastErrorMessage, "pending": now.PendingUpdateCount})
+	return botapi.Remedy(err)
+}
+
+// retryAfter returns how long to wait after an error.
+func (r *Registrar) retryAfter(err error) time.Duration {
+	_, lasting := Remedy(err)
+	return r.backoff.After(err, lasting)
 }

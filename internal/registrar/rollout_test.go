@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 // rollOut brings a fleet to where node b has the newer configuration already,
@@ -24,8 +25,8 @@ func rollOut(t *testing.T) (api *telegram, a, b *node) {
 	api, a = alone(t, time.Second)
 	b = a.beside(t, "b", wanted).again(t, newer)
 	settle(2 * interval)
-	a.want(t, Superseded)
-	b.want(t, Registered)
+	a.want(t, status.Superseded)
+	b.want(t, status.Registered)
 	wantCalls(t, api, 2, "while the change is rolled out")
 	return api, a, b
 }
@@ -36,16 +37,16 @@ func TestRestartInRollOut(t *testing.T) {
 		api, a, b := rollOut(t)
 		for range 3 {
 			a = a.again(t, wanted)
-			a.want(t, Superseded)
+			a.want(t, status.Superseded)
 		}
 		a.Suspect()
 		settle(3 * interval)
-		a.want(t, Superseded)
-		b.want(t, Registered)
+		a.want(t, status.Superseded)
+		b.want(t, status.Registered)
 		wantCalls(t, api, 2, "after the old node was restarted")
 
 		a = a.again(t, newer)
-		a.want(t, Registered)
+		a.want(t, status.Registered)
 		wantCalls(t, api, 2, "after it has got the newer configuration")
 	})
 }
@@ -60,12 +61,12 @@ func TestRollBack(t *testing.T) {
 					a = a.again(t, newer)
 				}
 				b = b.again(t, wanted)
-				b.want(t, Registered)
+				b.want(t, status.Registered)
 				if before {
 					a = a.again(t, wanted)
 				}
 				settle(2 * interval)
-				a.want(t, Registered)
+				a.want(t, status.Registered)
 				wantCalls(t, api, 3, "after the roll-back")
 				if url := api.registered().URL; url != wanted.URL {
 					t.Errorf("Telegram has %s", url)
@@ -82,9 +83,9 @@ func TestNewerNodesGone(t *testing.T) {
 		api, a, b := rollOut(t)
 		b.Stop()
 		a = a.again(t, wanted)
-		a.want(t, Superseded)
+		a.want(t, status.Superseded)
 		settle(4 * interval)
-		a.want(t, Registered)
+		a.want(t, status.Registered)
 		wantCalls(t, api, 3, "after the newer nodes have been gone for a while")
 	})
 }
@@ -98,13 +99,13 @@ func TestNodeThatStays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api, a, b := rollOut(t)
 				settle(10 * interval)
-				a.want(t, Superseded)
+				a.want(t, status.Superseded)
 				api.failWith(away)
 				settle(10 * interval) // failing nodes give signs too
-				a.want(t, Superseded)
+				a.want(t, status.Superseded)
 				api.failWith(nil)
 				settle(2 * interval)
-				b.want(t, Registered)
+				b.want(t, status.Registered)
 				wantCalls(t, api, 2, "while the newer node lives")
 				b.Stop()
 				settle(time.Second)
@@ -112,9 +113,9 @@ func TestNodeThatStays(t *testing.T) {
 					lose(t, a.Storage.Module)
 				}
 				settle(interval / 2)
-				a.want(t, Superseded)
+				a.want(t, status.Superseded)
 				settle(7 * interval / 2)
-				a.want(t, Registered)
+				a.want(t, status.Registered)
 				wantCalls(t, api, 3, "after the newer node is gone")
 				if a.logged("webhook taken over from inactive nodes") != 1 {
 					t.Error("not logged once")
@@ -132,7 +133,7 @@ func TestRenewed(t *testing.T) {
 		withCertificate(t, &renewed)
 		n.wanted.Store(&renewed)
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 2, "after the certificate was renewed")
 		if got := api.Calls("setWebhook")[1].Files["certificate"]; string(got) != strings.TrimSpace(string(renewed.Certificate)) {
 			t.Error("Telegram has the old certificate")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -32,7 +33,7 @@ func TestBrokenOff(t *testing.T) {
 				api.slow(0)
 				next := run(t, "a", api, storage, wanted)
 				settle(grace + time.Second)
-				next.want(t, Registered)
+				next.want(t, status.Registered)
 				wantCalls(t, api, tc.calls, "after the reload")
 				if n.logged("webhook not registered") > 0 {
 					t.Error("what was broken off was reported as an error")
@@ -125,7 +126,7 @@ func TestBegin(t *testing.T) {
 			if becomesActive {
 				close(begin)
 				settle(time.Second)
-				if n.Memory.leader.Load() != other.Registrar || other.Status().State != Registered {
+				if n.Memory.leader.Load() != other.Registrar || other.Status().State != status.Registered {
 					t.Errorf("when it is active: %+v", other.Status())
 				}
 			}

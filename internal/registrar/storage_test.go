@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
@@ -71,10 +72,10 @@ func TestStorage(t *testing.T) {
 		wantCalls(t, api, 3, "after the record was damaged")
 		storage.Set(storagetest.Failing(errors.New("read-only"), "load", "store"))
 		settle(2 * interval)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		storage.Set(nil)
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 3, "after the storage was away")
 	})
 }
@@ -83,11 +84,11 @@ func TestStorage(t *testing.T) {
 func TestFullStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, storage, n := onFaulty(t, 10*interval, storagetest.Failing(errors.New("no space left"), "store"))
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		wantCalls(t, api, 1, "while nothing can be written")
 		storage.Set(nil)
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 1, "after it could be written")
 	})
 }
@@ -101,13 +102,13 @@ func TestPanic(t *testing.T) {
 			}
 			return storagetest.Fault{}
 		})
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		if text := fmt.Sprint(n.logs.All()); !strings.Contains(text, "panic in the registrar") || strings.Contains(text, wanted.Secret) {
 			t.Errorf("in the log, want the panic without the secret: %s", text)
 		}
 		storage.Set(nil)
 		settle(5 * time.Second)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -120,7 +121,7 @@ func TestDeadLock(t *testing.T) {
 		}
 		n := run(t, "a", newTelegram(t), storage, wanted)
 		settle(lockTimeout + time.Second)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -137,7 +138,7 @@ func TestClockJump(t *testing.T) {
 		put(t, storage, string(content))
 		n := run(t, "a", api, storage, wanted)
 		settle(time.Second)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		if api.comparisons() == 0 || api.registered().URL != wanted.URL {
 			t.Error("a record from the future was believed")
 		}
@@ -170,7 +171,7 @@ func TestNewerVersion(t *testing.T) {
 		put(t, storage, content)
 		n := run(t, "a", api, storage, wanted)
 		settle(time.Hour)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		wantCalls(t, api, 0, "with a record of a newer version")
 		if got, err := storage.Load(t.Context(), recordKey); string(got) != content {
 			t.Errorf("the record was overwritten with %s (%v)", got, err)
@@ -181,7 +182,7 @@ func TestNewerVersion(t *testing.T) {
 		}
 		lose(t, storage)
 		settle(botapi.MaxBackoff * 6 / 5)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -195,7 +196,7 @@ func TestOlderRecord(t *testing.T) {
 		wantCalls(t, api, 2, "after a new configuration")
 		put(t, storage, string(older))
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 2, "after the older record came back")
 		if content, _ := storage.Load(t.Context(), recordKey); !strings.Contains(string(content), newer.URL) {
 			t.Error("the newer record was not stored again")

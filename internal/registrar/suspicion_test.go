@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -29,7 +30,7 @@ func TestSuspicion(t *testing.T) {
 		wantCalls(t, api, 3, "after two minutes")
 		flood(8)
 		wantCalls(t, api, 4, "after ten minutes")
-		n.want(t, Contested)
+		n.want(t, status.Contested)
 		contested := n.logs.FilterMessage("webhook contested").All()
 		if len(contested) != 1 || contested[0].ContextMap()["found"] != sameAddress || !strings.Contains(fmt.Sprint(contested[0].ContextMap()["remedy"]), "share Caddy's storage") {
 			t.Errorf("in the log: %v, want it once, with what to share", contested)
@@ -39,7 +40,7 @@ func TestSuspicion(t *testing.T) {
 			t.Errorf("the last registration was made for the reason %q", why)
 		}
 		settle(20 * time.Minute)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 	})
 }
 
@@ -99,9 +100,9 @@ func TestSuspicionOutlastsError(t *testing.T) {
 		})
 		n.Suspect()
 		settle(time.Second / 2)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		settle(time.Minute)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		wantCalls(t, api, 3, "after an error in between")
 	})
 }

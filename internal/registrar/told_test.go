@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
@@ -25,10 +26,10 @@ func TestAsConfigured(t *testing.T) {
 		}
 		api.failWith(refusal(500, "Internal Server Error", ""))
 		settle(2 * interval)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		api.failWith(nil)
 		settle(2 * interval)
-		n.want(t, Registered)
+		n.want(t, status.Registered)
 		if n.logged(message) != 2 {
 			t.Errorf("told %d times after a fault has passed, want once more", n.logged(message))
 		}
@@ -52,8 +53,8 @@ func TestToldToAll(t *testing.T) {
 			api.meet("Connection refused", time.Now())
 			settle(interval * 12 / 5)
 			for _, n := range nodes {
-				if s := n.Status(); s.Info.PendingUpdateCount != round || time.Since(s.InfoAt) > interval*12/5 {
-					t.Errorf("round %d: %s has heard of %d updates, %s ago", round, n.Node.Name, s.Info.PendingUpdateCount, time.Since(s.InfoAt))
+				if s := n.Status(); s.Telegram.Pending != round || time.Since(s.Telegram.At) > interval*12/5 {
+					t.Errorf("round %d: %s has heard of %d updates, %s ago", round, n.Node.Name, s.Telegram.Pending, time.Since(s.Telegram.At))
 				}
 			}
 			told := 0
@@ -120,8 +121,8 @@ func TestKnownInfo(t *testing.T) {
 		settle(time.Second)
 		api.failWith(away)
 		settle(2 * interval)
-		n.want(t, Failing)
-		if got := n.Status().Info.PendingUpdateCount; got != 7 {
+		n.want(t, status.Failing)
+		if got := n.Status().Telegram.Pending; got != 7 {
 			t.Errorf("%d updates pending, want the 7 that Telegram last told", got)
 		}
 	})

@@ -30,6 +30,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/listener"
 	"github.com/caddy-telegram/telegramwebhook/internal/metrics"
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
+	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -145,8 +146,10 @@ func (a *App) stopWebhooks() {
 // its end, and releases the state that they share with other configurations.
 func (a *App) Cleanup() error {
 	a.stopWebhooks()
+	ctx, cancel := context.WithTimeout(context.Background(), registrar.StopTimeout) // for all together
+	defer cancel()
 	for _, w := range a.webhooks {
-		w.release()
+		w.release(ctx)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -158,8 +159,8 @@ func (w *Webhook) use(key string) *bot {
 	return useBot(key)
 }
 
-func (w *Webhook) release() {
-	w.registrar.Load().Wait()
+func (w *Webhook) release(ctx context.Context) {
+	w.registrar.Load().Wait(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, key := range w.held {

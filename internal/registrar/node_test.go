@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -115,7 +116,7 @@ func start(t *testing.T, config Config, api *telegram, want botapi.Webhook) *nod
 	n := &node{hook: new(hook), api: api, logs: logs}
 	n.wanted.Store(&want)
 	n.Registrar = Start(config, n.hook)
-	t.Cleanup(func() { n.Stop(); n.Wait() })
+	t.Cleanup(func() { n.Stop(); n.Wait(context.Background()) })
 	return n
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
@@ -30,28 +29,24 @@ const (
 // placedOrder is an order whose caller waits for the answer.
 type placedOrder struct {
 	Order
-	closed atomic.Bool // carried out or withdrawn, whichever came first
+	caller context.Context // an order whose caller has gone is not carried out
 	answer chan error
 }
 
 // CarryOut places an order and returns its result. A rotation has ended when Telegram has
 // the new secret.
 func (r *Registrar) CarryOut(ctx context.Context, order Order) error {
-	o := &placedOrder{Order: order, answer: make(chan error, 1)}
+	o := &placedOrder{order, ctx, make(chan error, 1)}
 	for orders := r.orders; ; orders = nil {
 		select {
 		case orders <- o:
-			continue
 		case err := <-o.answer:
 			return err
 		case <-r.stopped:
 			return errStopped
 		case <-ctx.Done():
+			return errors.New("no answer yet; an attempt that has begun goes on, see the status")
 		}
-		if o.closed.CompareAndSwap(false, true) {
-			return errors.New("the attempt under way takes too long; repeat the command")
-		}
-		return errors.New("no answer yet; the attempt goes on, see the status")
 	}
 }
 
@@ -74,13 +69,14 @@ func (r *Registrar) takeOrders() {
 			more = false
 		}
 	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(o *placedOrder) bool { return o.caller.Err() != nil })
 	r.order, r.orderers = Order{}, nil
-	for len(r.waiting) > 0 && len(r.orderers) == 0 {
-		first := r.waiting[0]
+	if len(r.waiting) > 0 {
+		r.order = r.waiting[0].Order
 		r.waiting = slices.DeleteFunc(r.waiting, func(o *placedOrder) bool {
-			same := o.Order == first.Order
-			if same && o.closed.CompareAndSwap(false, true) {
-				r.order, r.orderers = o.Order, append(r.orderers, o)
+			same := o.Order == r.order
+			if same {
+				r.orderers = append(r.orderers, o)
 			}
 			return same
 		})

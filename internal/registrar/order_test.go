@@ -148,7 +148,7 @@ func TestStopWhileOrdersWait(t *testing.T) {
 					t.Errorf("got %v, want %v", err, errStopped)
 				}
 			}
-			n.Wait()
+			n.Wait(t.Context())
 			if took := time.Since(before); took > 0 {
 				t.Errorf("it took %s", took)
 			}

@@ -75,7 +75,6 @@ type Registrar struct {
 	cancel  context.CancelFunc
 	stopped <-chan struct{} // closed by Stop
 	done    chan struct{}   // closed when the last attempt has ended
-	late    chan struct{}   // closed when stopTimeout has passed after Stop
 
 	orders     chan *placedOrder
 	wakeup     chan struct{} // filled to begin an attempt, unless the registrar waits after an error
@@ -117,14 +116,12 @@ func Start(config Config, webhook Webhook) *Registrar {
 		cancel:    cancel,
 		stopped:   ctx.Done(),
 		done:      make(chan struct{}),
-		late:      make(chan struct{}),
 		suspicion: rate.Sometimes{Interval: suspicionInterval},
 		orders:    make(chan *placedOrder),
 		wakeup:    make(chan struct{}, 1),
 		status:    Status{Webhook: status.Webhook{State: status.Pending, Since: time.Now()}},
 	}
 	r.RecordForbidden()
-	context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, func() { close(r.late) }) })
 	go r.run(ctx)
 	return r
 }
@@ -136,17 +133,16 @@ func (r *Registrar) Stop() {
 	}
 }
 
-// stopTimeout is a little longer than a call may take after Stop, so that the lock is
+// StopTimeout is a little longer than a call may take after Stop, so that the lock is
 // released and no other node waits until it is stale.
-const stopTimeout = grace + time.Second
+const StopTimeout = grace + time.Second
 
-// Wait waits after Stop for the end of the last attempt, at most until stopTimeout after
-// Stop, so that many registrars together take no longer than one.
-func (r *Registrar) Wait() {
+// Wait waits after Stop for the end of the last attempt, or until the context ends.
+func (r *Registrar) Wait(ctx context.Context) {
 	if r != nil {
 		select {
 		case <-r.done:
-		case <-r.late:
+		case <-ctx.Done():
 		}
 	}
 }

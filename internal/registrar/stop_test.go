@@ -57,7 +57,7 @@ func TestStop(t *testing.T) {
 		synctest.Wait()
 		before := time.Now()
 		waiting.Stop()
-		waiting.Wait()
+		waiting.Wait(t.Context())
 		if took := time.Since(before); took > 0 {
 			t.Errorf("one that waits for the lock took %s to stop", took)
 		}
@@ -68,10 +68,12 @@ func TestStop(t *testing.T) {
 		before = time.Now()
 		one.Stop()
 		another.Stop()
-		one.Wait()
-		another.Wait()
-		if took := time.Since(before); took != stopTimeout {
-			t.Errorf("two that hang took %s to stop, want %s", took, stopTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), StopTimeout)
+		defer cancel()
+		one.Wait(ctx)
+		another.Wait(ctx)
+		if took := time.Since(before); took != StopTimeout {
+			t.Errorf("two that hang took %s to stop, want %s", took, StopTimeout)
 		}
 		close(hang.until)
 	})
@@ -131,7 +133,7 @@ func TestBegin(t *testing.T) {
 				}
 			}
 			other.Stop()
-			other.Wait()
+			other.Wait(t.Context())
 		}
 	})
 }

@@ -72,7 +72,7 @@ func Of(ctx caddy.Context) (*App, error) {
 
 // Provision sets up the app.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.active, a.wrappers, a.claims = ctx, make(chan struct{}), make(map[*caddyhttp.Server]*listener.Wrapper), newClaims()
+	a.ctx, a.active, a.wrappers = ctx, make(chan struct{}), make(map[*caddyhttp.Server]*listener.Wrapper)
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("getting events app: %w", err)

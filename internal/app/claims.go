@@ -11,26 +11,19 @@ import (
 )
 
 // claims records which webhook of a configuration has a name, a bot or an address.
-type claims struct {
-	mu      *sync.Mutex // a first update may come while the webhooks start
-	holders map[string]*Webhook
-}
-
-func newClaims() claims { return claims{new(sync.Mutex), make(map[string]*Webhook)} }
+type claims struct{ holders sync.Map }
 
 // claim records a claim, and returns the webhook that has made it before, if there is one.
-func (c claims) claim(what string, w *Webhook) (other *Webhook) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if other := c.holders[what]; other != nil && other != w {
-		return other
+func (c *claims) claim(what string, w *Webhook) (other *Webhook) {
+	holder, _ := c.holders.LoadOrStore(what, w)
+	if holder == w {
+		return nil
 	}
-	c.holders[what] = w
-	return nil
+	return holder.(*Webhook)
 }
 
 // claimName gives a webhook its name.
-func (c claims) claimName(name string, w *Webhook) error {
+func (c *claims) claimName(name string, w *Webhook) error {
 	if c.claim("name "+name, w) != nil {
 		return fmt.Errorf("name: %q is that of another telegram_webhook in this configuration; give each a name of its own", name)
 	}
@@ -38,7 +31,7 @@ func (c claims) claimName(name string, w *Webhook) error {
 }
 
 // claimBot gives a webhook its bot.
-func (c claims) claimBot(w *Webhook) error {
+func (c *claims) claimBot(w *Webhook) error {
 	if other := c.claim("bot "+w.settings.Registration.Account.Key(), w); other != nil {
 		return fmt.Errorf("bot_token: is that of another telegram_webhook in this configuration (%s); a bot has one webhook, and a webhook one bot", other)
 	}
@@ -46,7 +39,7 @@ func (c claims) claimBot(w *Webhook) error {
 }
 
 // claimAddress gives a webhook its address.
-func (c claims) claimAddress(address string, w *Webhook) error {
+func (c *claims) claimAddress(address string, w *Webhook) error {
 	if other := c.claim("address "+site.Canonical(address), w); other != nil {
 		return fmt.Errorf("url: %s is that of another telegram_webhook in this configuration already (%s); give bot %s a site or a path of its own",
 			address, other, w.BotID())

@@ -9,7 +9,7 @@ import (
 // TestClaims has webhooks start while others get their first updates, and two that
 // want the same.
 func TestClaims(t *testing.T) {
-	c := newClaims()
+	c := new(claims)
 	var claiming sync.WaitGroup
 	for i := range 8 {
 		claiming.Go(func() {

@@ -15,7 +15,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
-	telegramupdate "github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
 // A result is the verdict on a request.
@@ -147,7 +146,7 @@ func (h *Handler) verifyForm(r *http.Request) result {
 	switch {
 	case r.Method != http.MethodPost:
 		return wrongMethod
-	case !telegramupdate.IsJSON(r.Header["Content-Type"]):
+	case !deliver.IsJSON(r.Header["Content-Type"]):
 		return wrongType
 	case r.ContentLength > h.answers.MaxBody:
 		return tooLarge
@@ -164,14 +163,14 @@ func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 	if !known.Known() && !h.Poll || len(secrets) == 1 && known.Match(secrets[0]) {
 		return false
 	}
-	return len(secrets) > 0 || r.Method == http.MethodPost && telegramupdate.IsJSON(r.Header["Content-Type"])
+	return len(secrets) > 0 || r.Method == http.MethodPost && deliver.IsJSON(r.Header["Content-Type"])
 }
 
 // refuse answers with a bare status, the same 403 for every reason that keeps a
 // stranger out. Caddy's error path would cost more and say more.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why result, secrets []string) {
 	skipAccessLog(r)
-	telegramupdate.ProvideEmpty(r)
+	deliver.ClearPlaceholders(r)
 	if results[why].penalized && h.listener.Refused(r, h.isForgery(r, secrets)) {
 		w.Header().Set("Connection", "close") // the wrapper accepts no new one for a while
 	}
@@ -220,7 +219,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, next caddyhttp
 	default:
 		r.Header[telegram.SecretHeader] = secrets
 	}
-	update := telegramupdate.Provide(r, h.webhook.Name(), h.webhook.BotID(), h.answers.MaxBody)
+	update := deliver.ReadUpdate(r, h.webhook.Name(), h.webhook.BotID(), h.answers.MaxBody)
 	if update == nil { // its length was not announced
 		h.refuse(w, r, tooLarge, secrets)
 		return

@@ -398,7 +398,7 @@ func TestPlaceholdersDocumented(t *testing.T) {
 	for _, r := range rows(section(t, "reference.md", "Placeholders")) {
 		documented = append(documented, strings.TrimSuffix(strings.TrimPrefix(r.names[0], "{http.telegram_webhook."), "}"))
 	}
-	compare(t, "placeholders", documented, casesOf(t, "../internal/update/placeholder.go", "provide"))
+	compare(t, "placeholders", documented, casesOf(t, "../internal/deliver/placeholder.go", "provide"))
 }
 
 // TestStatusesDocumented compares the table of refusals with the one in verify.go.

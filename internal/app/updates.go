@@ -14,7 +14,6 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/deliver"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
-	"github.com/caddy-telegram/telegramwebhook/internal/update"
 )
 
 // rememberUpdates prepares the memory of the updates that the bot has taken, which the
@@ -50,7 +49,7 @@ func (w *Webhook) findTable() *deliver.Table {
 
 // Once returns the dedupe entry of an update: nil without dedupe, without an update_id, or for
 // an update that is not to be remembered.
-func (w *Webhook) Once(read func() update.Update, remember bool) *deliver.Once {
+func (w *Webhook) Once(read func() telegram.Update, remember bool) *deliver.Once {
 	if w.updates == nil || !remember {
 		return nil
 	}

@@ -2,6 +2,7 @@
 // the bot cannot answer, the package answers in its place, so that Telegram keeps every
 // update in its queue until the bot has taken it.
 //
+//   - placeholder.go: the update, read ahead, and the placeholders {http.telegram_webhook.*}
 //   - deliver.go: the outcome of a delivery
 //   - rules.go: the settings
 //   - writer.go: the bot's answer on its way to Telegram

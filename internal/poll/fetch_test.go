@@ -253,7 +253,7 @@ func TestConflict(t *testing.T) {
 		for time.Now().Before(end) {
 			status, updates := query(n.api, offset, 5)
 			for _, body := range updates {
-				offset = int(telegram.ParseUpdate(body).ID) + 1
+				offset = int(telegram.ParseUpdate(string(body)).ID) + 1
 			}
 			if status == http.StatusConflict {
 				time.Sleep(10 * time.Second)

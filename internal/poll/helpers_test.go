@@ -60,7 +60,7 @@ func failing(status int, header ...string) *telegram.Answer {
 }
 
 func (b *bot) Deliver(body []byte) *telegram.Answer {
-	u := telegram.ParseUpdate(body)
+	u := telegram.ParseUpdate(string(body))
 	b.mu.Lock()
 	try := b.tries[u.ID]
 	b.tries[u.ID]++

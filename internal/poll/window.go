@@ -40,7 +40,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	p.status.FetchedAt = now
 	last, returned := int64(0), make(map[int64]bool, len(fetched))
 	for _, body := range fetched {
-		u := telegram.ParseUpdate(body)
+		u := telegram.ParseUpdate(string(body))
 		last, returned[u.ID] = u.ID, true
 		known := slices.ContainsFunc(p.window, func(w *update) bool { return w.ID == u.ID })
 		if !known && len(p.window) < maxWindow {

@@ -3,6 +3,7 @@ package telegram
 import (
 	"cmp"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -58,29 +59,57 @@ func IsKnownType(name string) bool {
 // Expiry returns how long Telegram tries to deliver an update of a type.
 func Expiry(name string) time.Duration { return cmp.Or(updateTypes[name].expiry, 24*time.Hour) }
 
-// Update holds the parts of an update that decide about its delivery.
+// Update holds the parts of an update that decide about its delivery, and its placeholders. An
+// absent id is 0, which Telegram never uses.
 type Update struct {
-	ID    int64
-	Type  string    // the key beside update_id, "" for none
-	Queue int64     // updates of one queue are delivered one after the other, those of 0 alone
-	Date  time.Time // its own date, zero if Telegram does not go by it
+	ID int64 // update_id
+
+	// Type is the key beside update_id that holds an object, such as "message". It may be
+	// newer than this code, or any text of any length.
+	Type string
+
+	Chat, User int64     // the chat of the update, and the user who caused it
+	Queue      int64     // updates of one queue are delivered one after the other, those of 0 alone
+	Date       time.Time // its own date, zero if Telegram does not go by it
 }
 
-// ParseUpdate parses an update. A body that is not an update has no id and a queue of its
-// own.
-func ParseUpdate(body []byte) (u Update) {
-	if !json.Valid(body) {
+// chatPaths and userPaths are the paths below the type of an update at which Telegram
+// puts the chat and the user. They work for all types, future ones too.
+var (
+	chatPaths = []string{
+		"chat.id",
+		"user_chat_id",    // business_connection
+		"message.chat.id", // callback_query
+	}
+	userPaths = []string{
+		"from.id",
+		"user.id",
+		"boost.source.user.id", // chat_boost
+		"source.user.id",       // removed_chat_boost
+	}
+)
+
+// ParseUpdate parses the body of an update. It returns the zero Update for a body that is not
+// one JSON object. An id of another type counts as absent, since Telegram may change the
+// type of a field; so does a number that is not a 64-bit integer.
+func ParseUpdate(body string) (u Update) {
+	if !json.Valid([]byte(body)) {
+		return u
+	}
+	root := gjson.Parse(body)
+	if !root.IsObject() {
 		return u
 	}
 	var content gjson.Result
-	gjson.ParseBytes(body).ForEach(func(key, value gjson.Result) bool {
+	root.ForEach(func(key, value gjson.Result) bool {
 		if key.Str == "update_id" {
-			u.ID = value.Int()
-		} else if u.Type == "" {
+			u.ID = parseID(value)
+		} else if value.IsObject() {
 			u.Type, content = key.Str, value
 		}
 		return true
 	})
+	u.Chat, u.User = firstID(content, chatPaths), firstID(content, userPaths)
 	t := updateTypes[u.Type]
 	if id := content.Get(t.queue).Int(); id != 0 {
 		u.Queue = id + t.queues<<33
@@ -89,6 +118,28 @@ func ParseUpdate(body []byte) (u Update) {
 		u.Date = time.Unix(date, 0)
 	}
 	return u
+}
+
+// firstID returns the id at the first path that has one.
+func firstID(object gjson.Result, paths []string) int64 {
+	for _, path := range paths {
+		if id := parseID(object.Get(path)); id != 0 {
+			return id
+		}
+	}
+	return 0
+}
+
+// parseID returns the value if it is a 64-bit integer, and 0 otherwise.
+func parseID(value gjson.Result) int64 {
+	if value.Type != gjson.Number {
+		return 0
+	}
+	id, err := strconv.ParseInt(value.Raw, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 // Since returns the time from which the age of an update counts that arrived at that time. A

@@ -1,4 +1,4 @@
-package update
+package deliver
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -75,7 +76,7 @@ func TestBodyThatBreaksOff(t *testing.T) {
 	if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("and then %v", err)
 	}
-	if u := update(); u != (Update{}) {
+	if u := update(); u != (telegram.Update{}) {
 		t.Errorf("got %+v, want no update", u)
 	}
 }
@@ -85,7 +86,7 @@ func TestBodyThatBreaksOff(t *testing.T) {
 func TestParsedOnce(t *testing.T) {
 	const content = `{"update_id":1,"mess\u0061ge":{}}` // to read the escape takes an allocation
 	const runs = 10
-	var updates []func() Update
+	var updates []func() telegram.Update
 	for range runs + 1 { // AllocsPerRun has one more
 		r := &http.Request{Body: io.NopCloser(strings.NewReader(content)), ContentLength: int64(len(content))}
 		updates = append(updates, read(r, longest))

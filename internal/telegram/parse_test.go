@@ -1,4 +1,4 @@
-package update
+package telegram_test
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -18,7 +19,19 @@ const (
 	none           int64 = 0
 )
 
-func TestParseEveryType(t *testing.T) {
+// fields are those that the placeholders show.
+type fields struct {
+	ID         int64
+	Type       string
+	Chat, User int64
+}
+
+func parse(body string) fields {
+	u := telegram.ParseUpdate(body)
+	return fields{u.ID, u.Type, u.Chat, u.User}
+}
+
+func TestUpdatesOfEveryType(t *testing.T) {
 	types := map[string]struct{ chat, user int64 }{
 		"message":                    {zoe, zoe},
 		"edited_message":             {group, ravi},
@@ -55,52 +68,52 @@ func TestParseEveryType(t *testing.T) {
 	seen := make(map[int64]bool)
 	for name, in := range types {
 		body := string(samples[name])
-		u := Parse(body)
+		u := parse(body)
 		if u.ID/100 != 4719617 && u.ID/100 != 4719618 || seen[u.ID] {
 			t.Errorf("%s: got the update_id %d", name, u.ID)
 		}
 		seen[u.ID] = true
-		if want := (Update{u.ID, name, in.chat, in.user}); u != want {
+		if want := (fields{u.ID, name, in.chat, in.user}); u != want {
 			t.Errorf("%s: got %+v, want %+v", name, u, want)
 		}
 		for n := range len(body) {
-			if u := Parse(body[:n]); u != (Update{}) {
+			if u := parse(body[:n]); u != (fields{}) {
 				t.Fatalf("%s cut off after %d bytes: got %+v, want no update", name, n, u)
 			}
 		}
 	}
 }
 
-func message(chat, user int64) Update { return Update{1, "message", chat, user} }
+func message(chat, user int64) fields { return fields{1, "message", chat, user} }
 
 // bodies holds JSON, and the update in it.
 var bodies = map[string]struct {
 	body string
-	want Update
+	want fields
 }{
 	// Parts that an update may lack.
-	"only an id":                   {`{"update_id":1}`, Update{ID: 1}},
-	"no id":                        {`{"message":{"chat":{"id":2},"from":{"id":3}}}`, Update{Type: "message", Chat: 2, User: 3}},
-	"nothing":                      {`{}`, Update{}},
+	"only an id":                   {`{"update_id":1}`, fields{ID: 1}},
+	"no id":                        {`{"message":{"chat":{"id":2},"from":{"id":3}}}`, fields{Type: "message", Chat: 2, User: 3}},
+	"nothing":                      {`{}`, fields{}},
 	"a message without a sender":   {`{"update_id":1,"message":{"sender_chat":{"id":9},"chat":{"id":2}}}`, message(2, none)},
-	"a button of an inline result": {`{"update_id":1,"callback_query":{"from":{"id":3},"inline_message_id":"x"}}`, Update{1, "callback_query", none, 3}},
-	"a reaction of a chat":         {`{"update_id":1,"message_reaction":{"chat":{"id":2},"actor_chat":{"id":9}}}`, Update{1, "message_reaction", 2, none}},
-	"a vote of a chat":             {`{"update_id":1,"poll_answer":{"voter_chat":{"id":9}}}`, Update{1, "poll_answer", none, none}},
-	"a boost of nobody":            {`{"update_id":1,"chat_boost":{"chat":{"id":2},"boost":{"source":{"source":"giveaway"}}}}`, Update{1, "chat_boost", 2, none}},
+	"a button of an inline result": {`{"update_id":1,"callback_query":{"from":{"id":3},"inline_message_id":"x"}}`, fields{1, "callback_query", none, 3}},
+	"a reaction of a chat":         {`{"update_id":1,"message_reaction":{"chat":{"id":2},"actor_chat":{"id":9}}}`, fields{1, "message_reaction", 2, none}},
+	"a vote of a chat":             {`{"update_id":1,"poll_answer":{"voter_chat":{"id":9}}}`, fields{1, "poll_answer", none, none}},
+	"a boost of nobody":            {`{"update_id":1,"chat_boost":{"chat":{"id":2},"boost":{"source":{"source":"giveaway"}}}}`, fields{1, "chat_boost", 2, none}},
 
 	// Types to come.
-	"a new type":                  {`{"update_id":1,"new_type":{"chat":{"id":2},"from":{"id":3}}}`, Update{1, "new_type", 2, 3}},
-	"a new type with a user":      {`{"update_id":1,"new_type":{"user":{"id":3}}}`, Update{1, "new_type", none, 3}},
-	"a new type that is a list":   {`{"update_id":1,"new_type":[{"chat":{"id":2}}]}`, Update{ID: 1}},
-	"a new type that is a number": {`{"update_id":1,"new_type":7}`, Update{ID: 1}},
-	"a new type that is null":     {`{"update_id":1,"new_type":null}`, Update{ID: 1}},
+	"a new type":                  {`{"update_id":1,"new_type":{"chat":{"id":2},"from":{"id":3}}}`, fields{1, "new_type", 2, 3}},
+	"a new type with a user":      {`{"update_id":1,"new_type":{"user":{"id":3}}}`, fields{1, "new_type", none, 3}},
+	"a new type that is a list":   {`{"update_id":1,"new_type":[{"chat":{"id":2}}]}`, fields{ID: 1}},
+	"a new type that is a number": {`{"update_id":1,"new_type":7}`, fields{ID: 1}},
+	"a new type that is null":     {`{"update_id":1,"new_type":null}`, fields{ID: 1}},
 	"text beside a type":          {`{"update_id":1,"a":"x","message":{"chat":{"id":2}},"b":7,"c":null}`, message(2, none)},
-	"two types":                   {`{"message":{"chat":{"id":2}},"update_id":1,"poll":{"user":{"id":3}}}`, Update{1, "poll", none, 3}},
+	"two types":                   {`{"message":{"chat":{"id":2}},"update_id":1,"poll":{"user":{"id":3}}}`, fields{1, "poll", none, 3}},
 
 	// Any order, any form.
 	"the id last":           {`{"message":{"from":{"name":"x","id":3},"chat":{"type":"x","id":2}},"update_id":1}`, message(2, 3)},
-	"the other place first": {`{"x":{"user":{"id":9},"user_chat_id":9,"from":{"id":3},"chat":{"id":2}}}`, Update{none, "x", 2, 3}},
-	"the other place last":  {`{"x":{"chat":{"id":2},"from":{"id":3},"user_chat_id":9,"user":{"id":9}}}`, Update{none, "x", 2, 3}},
+	"the other place first": {`{"x":{"user":{"id":9},"user_chat_id":9,"from":{"id":3},"chat":{"id":2}}}`, fields{none, "x", 2, 3}},
+	"the other place last":  {`{"x":{"chat":{"id":2},"from":{"id":3},"user_chat_id":9,"user":{"id":9}}}`, fields{none, "x", 2, 3}},
 	"white space":           {" \r\n\t{ \"update_id\" : 1 ,\n\"message\" :\t{ \"chat\" : { \"id\" : 2 } , \"x\" : [ ] } } \n", message(2, none)},
 	"escapes in the keys":   {`{"update\u005fid":1,"mess\u0061ge":{"\u0063hat":{"i\u0064":2},"fro\u006D":{"id":3}}}`, message(2, 3)},
 
@@ -114,33 +127,33 @@ var bodies = map[string]struct {
 	"keys as values":    {`{"update_id":1,"message":{"text":"chat","x":"from","chat":{"title":"id","id":2}}}`, message(2, none)},
 
 	// Of equal keys beside each other in an update the last counts.
-	"two ids":             {`{"update_id":8,"update_id":1}`, Update{ID: 1}},
+	"two ids":             {`{"update_id":8,"update_id":1}`, fields{ID: 1}},
 	"the same type twice": {`{"message":{"chat":{"id":8}},"update_id":1,"messa\u0067e":{"from":{"id":3}}}`, message(none, 3)},
 
 	// Ids.
-	"the largest":             {`{"update_id":9223372036854775807}`, Update{ID: 1<<63 - 1}},
-	"the smallest":            {`{"update_id":-9223372036854775808}`, Update{ID: -1 << 63}},
-	"beyond float64":          {`{"update_id":9007199254740993}`, Update{ID: 9007199254740993}},
-	"too large":               {`{"update_id":9223372036854775808}`, Update{}},
-	"too small":               {`{"update_id":-9223372036854775809}`, Update{}},
-	"far too large":           {`{"update_id":1` + strings.Repeat("0", 1<<16) + `}`, Update{}},
-	"text":                    {`{"update_id":"1"}`, Update{}},
-	"a fraction":              {`{"update_id":1.0}`, Update{}},
-	"an exponent":             {`{"update_id":1e3}`, Update{}},
-	"true":                    {`{"update_id":true}`, Update{}},
-	"null":                    {`{"update_id":null}`, Update{}},
-	"a list":                  {`{"update_id":[1]}`, Update{}},
-	"an object":               {`{"update_id":{"id":1}}`, Update{}},
-	"a place of another kind": {`{"update_id":1,"new_type":{"message":"hi","source":7,"boost":[],"chat":{"id":2}}}`, Update{1, "new_type", 2, none}},
+	"the largest":             {`{"update_id":9223372036854775807}`, fields{ID: 1<<63 - 1}},
+	"the smallest":            {`{"update_id":-9223372036854775808}`, fields{ID: -1 << 63}},
+	"beyond float64":          {`{"update_id":9007199254740993}`, fields{ID: 9007199254740993}},
+	"too large":               {`{"update_id":9223372036854775808}`, fields{}},
+	"too small":               {`{"update_id":-9223372036854775809}`, fields{}},
+	"far too large":           {`{"update_id":1` + strings.Repeat("0", 1<<16) + `}`, fields{}},
+	"text":                    {`{"update_id":"1"}`, fields{}},
+	"a fraction":              {`{"update_id":1.0}`, fields{}},
+	"an exponent":             {`{"update_id":1e3}`, fields{}},
+	"true":                    {`{"update_id":true}`, fields{}},
+	"null":                    {`{"update_id":null}`, fields{}},
+	"a list":                  {`{"update_id":[1]}`, fields{}},
+	"an object":               {`{"update_id":{"id":1}}`, fields{}},
+	"a place of another kind": {`{"update_id":1,"new_type":{"message":"hi","source":7,"boost":[],"chat":{"id":2}}}`, fields{1, "new_type", 2, none}},
 	"a chat that is text":     {`{"update_id":1,"message":{"chat":"2","from":[3]}}`, message(none, none)},
 
 	// JSON that is no update.
-	"an array":      {`[{"update_id":1,"message":{"chat":{"id":2}}}]`, Update{}},
-	"a number":      {`1`, Update{}},
-	"a text":        {`"update_id"`, Update{}},
-	"null itself":   {`null`, Update{}},
-	"an empty key":  {`{"":{"chat":{"id":2}}}`, Update{Chat: 2}},
-	"invalid UTF-8": {"{\"update_id\":1,\"m\xff\":{\"\xffchat\":{\"id\":8},\"chat\":{\"title\":\"\xc3\",\"id\":2}}}", Update{1, "m\xff", 2, none}},
+	"an array":      {`[{"update_id":1,"message":{"chat":{"id":2}}}]`, fields{}},
+	"a number":      {`1`, fields{}},
+	"a text":        {`"update_id"`, fields{}},
+	"null itself":   {`null`, fields{}},
+	"an empty key":  {`{"":{"chat":{"id":2}}}`, fields{Chat: 2}},
+	"invalid UTF-8": {"{\"update_id\":1,\"m\xff\":{\"\xffchat\":{\"id\":8},\"chat\":{\"title\":\"\xc3\",\"id\":2}}}", fields{1, "m\xff", 2, none}},
 }
 
 // malformed holds bodies that are not JSON.
@@ -155,26 +168,26 @@ var malformed = []string{
 	`{"update_id":1,"message":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`,
 }
 
-func TestParse(t *testing.T) {
+func TestUpdatesOfAnyForm(t *testing.T) {
 	for name, tc := range bodies {
-		if got := Parse(tc.body); got != tc.want {
+		if got := parse(tc.body); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tc.want)
 		}
 	}
 	for _, body := range malformed {
-		if got := Parse(body); got != (Update{}) {
+		if got := parse(body); got != (fields{}) {
 			t.Errorf("%.100q: got %+v, want no update", body, got)
 		}
 	}
 	long := string(telegramtest.Message(1, group, strings.Repeat("a \"b\"\n", 100_000)))
-	if got := Parse(long); got != message(group, zoe) {
+	if got := parse(long); got != message(group, zoe) {
 		t.Errorf("%d bytes: got %+v", len(long), got)
 	}
 }
 
-// FuzzParse compares Parse with encoding/json. They agree on what JSON is and on
+// FuzzParseUpdate compares ParseUpdate with encoding/json. They agree on what JSON is and on
 // update_id; on the rest in JSON that has no key twice, as encoding/json writes it.
-func FuzzParse(f *testing.F) {
+func FuzzParseUpdate(f *testing.F) {
 	for _, body := range telegramtest.Updates() {
 		f.Add(body)
 	}
@@ -186,15 +199,15 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		body := string(content)
-		got := Parse(body)
+		got := parse(body)
 		object := decode(body)
 		if object == nil {
-			if got != (Update{}) {
+			if got != (fields{}) {
 				t.Errorf("%q: got %+v, want no update", body, got)
 			}
 			return
 		}
-		want := Update{ID: idAt(object, "update_id")}
+		want := fields{ID: idAt(object, "update_id")}
 		if got.ID != want.ID {
 			t.Errorf("%q: got the id %d, want %d", body, got.ID, want.ID)
 		}
@@ -210,7 +223,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Parse(string(written)); got != want {
+		if got := parse(string(written)); got != want {
 			t.Errorf("%q: got %+v, want %+v", written, got, want)
 		}
 	})
@@ -241,7 +254,7 @@ func idAt(value any, path ...string) int64 {
 	return id
 }
 
-func BenchmarkParse(b *testing.B) {
+func BenchmarkParseUpdate(b *testing.B) {
 	for name, text := range map[string]string{
 		"1KB":   "I can. Do the tomatoes need water too?",
 		"512KB": strings.Repeat("A long text.\n", 37_000),
@@ -251,7 +264,7 @@ func BenchmarkParse(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				Parse(body)
+				parse(body)
 			}
 		})
 	}

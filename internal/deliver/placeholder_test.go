@@ -1,4 +1,4 @@
-package update
+package deliver
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -24,7 +25,7 @@ func newRequest(body []byte) (*http.Request, *caddy.Replacer) {
 // replaces them.
 func provided(body []byte) (*http.Request, *caddy.Replacer) {
 	r, repl := newRequest(body)
-	Provide(r, "shop", "123456789", longest)
+	ReadUpdate(r, "shop", "123456789", longest)
 	return r, repl
 }
 
@@ -34,7 +35,7 @@ const all = "{http.telegram_webhook.update_id}|{http.telegram_webhook.update_typ
 func TestPlaceholders(t *testing.T) {
 	for kind, body := range telegramtest.Updates() {
 		t.Run(kind, func(t *testing.T) {
-			u := Parse(string(body))
+			u := telegram.ParseUpdate(string(body))
 			r, repl := provided(body)
 			want := strings.Join([]string{formatID(u.ID), kind, formatID(u.Chat), formatID(u.User)}, "|")
 			if got := repl.ReplaceAll(all, ""); got != want {
@@ -72,7 +73,7 @@ func TestNoUpdate(t *testing.T) {
 // TestRefused replaces every placeholder of a request that was refused by nothing.
 func TestRefused(t *testing.T) {
 	r, repl := newRequest(telegramtest.Updates()["message"])
-	ProvideEmpty(r)
+	ClearPlaceholders(r)
 	got, err := repl.ReplaceOrErr(all+"|{http.telegram_webhook.name}|{http.telegram_webhook.bot_id}", false, true)
 	if got != "|||||" || err != nil {
 		t.Errorf("got %q, %v", got, err)

@@ -1,7 +1,7 @@
 // Package soak has everything that may befall some Caddy processes happen at once,
 // for as long as it is told:
 //
-//	go test -race -v -timeout 30m -run TestSoak ./integration/soak -args -soak 10m
+//	go test -race -v -timeout 30m -run TestSoak ./soak -args -soak 10m
 //
 // Without -soak it only checks its own judgement.
 package soak
@@ -49,7 +49,7 @@ func runSoak(t *testing.T) {
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("repeat with: go test -race -run TestSoak ./integration/soak -args -soak %s -seed %d", *soakTime, seed)
+	t.Logf("repeat with: go test -race -run TestSoak ./soak -args -soak %s -seed %d", *soakTime, seed)
 	s := startSoak(t, seed)
 	s.live(s.warmUp)
 	before := s.settled()

@@ -221,7 +221,11 @@ func TestWaitEnds(t *testing.T) {
 // TestAtLeastOnce has everything fail at random, and restarts: each update is taken at
 // least once, in the order of its chat.
 func TestAtLeastOnce(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			chance := func(percent int) bool { return random.IntN(100) < percent }

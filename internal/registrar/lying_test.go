@@ -111,9 +111,14 @@ func TestStorageThatLies(t *testing.T) {
 	}
 }
 
-// lie has the fleet at work for two minutes, with a fault that begins and ends every 17 s.
+// lie has the fleet at work for two minutes, with a fault that begins and ends every 17 s; in
+// the short form for two of these.
 func lie(t *testing.T, replaced int, fault func(gates []*gate, begins bool)) {
 	const every = 6 * time.Second
+	seconds := 120
+	if testing.Short() {
+		seconds = 34
+	}
 	api, shared := newTelegram(t), storagetest.NewMemory()
 	var gates []*gate
 	for n := range 4 {
@@ -122,7 +127,7 @@ func lie(t *testing.T, replaced int, fault func(gates []*gate, begins bool)) {
 	settle(10 * time.Second)
 	answers, faults := tally{counts: make(map[int]int)}, 0
 	var updates sync.WaitGroup
-	for n := range 200 * 120 {
+	for n := range 200 * seconds {
 		switch phase := n % 3400; {
 		case phase == 1000:
 			faults++

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
-	"github.com/caddy-telegram/telegramwebhook/internal/secret"
 )
 
 func init() {
@@ -46,51 +45,39 @@ func configure(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(describeFlagError)
 	// Caddy's own template ends with the address of a page that does not have these commands.
 	cmd.SetHelpTemplate("{{.Long | trimTrailingWhitespaces}}\n\n{{.UsageString}}")
-	cmd.AddCommand(newStatus(), newRotate(), newRegister(), newDelete(), newSecret(), newSend(), newAudit())
+	for _, c := range []*cobra.Command{newStatus(), newRotate(), newRegister(), newDelete(), newSend(), newAudit()} {
+		c.Args = atMost(1, "more than one argument")
+		c.Flags().String("address", "", "The `address` of the running Caddy's admin API")
+		c.Flags().StringP("config", "c", "", "The configuration `file` that has the address, unless --address is given")
+		c.Flags().StringP("adapter", "a", "", "The `name` of the config adapter for --config")
+		cmd.AddCommand(c)
+	}
+	cmd.AddCommand(newSecret())
 }
 
 // atMost refuses more than n arguments, without repeating them: one may be a secret.
 func atMost(n int, problem string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) <= n {
-			return nil
+		if len(args) > n {
+			return usageError(cmd, problem)
 		}
-		return usageError(cmd, problem)
+		return nil
 	}
 }
-
-var atMostOne = atMost(1, "more than one argument")
 
 func usageError(cmd *cobra.Command, problem string) error {
 	return fmt.Errorf("%s; see %s --help", problem, cmd.CommandPath())
 }
 
+// describeFlagError replaces messages that repeat the argument, which may be a secret.
 func describeFlagError(cmd *cobra.Command, err error) error {
 	problem := err.Error()
 	if errors.Is(err, strconv.ErrSyntax) {
 		problem = "a flag that is on or off has no value but true and false"
-	} else if strings.HasPrefix(problem, "unknown shorthand") { // goes on with the argument, which may be a secret
+	} else if strings.HasPrefix(problem, "unknown shorthand") {
 		problem = "unknown flag of one letter"
 	}
 	return usageError(cmd, problem)
-}
-
-func newSecret() *cobra.Command {
-	return &cobra.Command{
-		Use:   "secret",
-		Short: "Prints a new, strong secret",
-		Long: `
-Prints a new secret, and stores it nowhere. Put it where Caddy can read it and others
-cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
-
-Exit status: 0 printed; 1 wrong usage.`,
-		Example: "  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)",
-		Args:    atMost(0, "an argument too many"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
-			return err
-		},
-	}
 }
 
 // exit ends a command with an exit status and without an error message.

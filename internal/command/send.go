@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,6 +23,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
+const updateFlag = "update"
+
 func newSend() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send [URL|NAME]",
@@ -36,12 +39,10 @@ sends the update inside the process: you need not know the secret.
 Exit status: 0 delivered; 1 wrong usage, or not sent; 2 not delivered.`,
 		Example: `  caddy telegram-webhook send
   caddy telegram-webhook send --update update.json http://localhost:8080/`,
-		Args: atMostOne,
 		RunE: runSend,
 	}
 	cmd.Flags().String(updateFlag, "", "The `file` with the update as JSON, - for standard input (default: a built-in message)")
 	addSecretFlags(cmd)
-	addAdminFlags(cmd)
 	return cmd
 }
 
@@ -49,7 +50,7 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 && strings.Contains(args[0], "://") {
 		return sendToURL(cmd, args)
 	}
-	webhook, api, err := findWebhook(cmd, args, false)
+	w, err := findWebhook(cmd, args, false)
 	if err != nil {
 		return err
 	}
@@ -57,14 +58,14 @@ func runSend(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	var sent status.Sent
-	if err := api.request(http.MethodPost, escapeName(webhook.Name)+"/send", bytes.NewReader(update), &sent); err != nil {
-		return fmt.Errorf("%s: %w", line(webhook.Name), err)
+	sent, err := request[status.Sent](cmd, http.MethodPost, escapeName(w.Name)+"/send", bytes.NewReader(update))
+	if err != nil {
+		return fmt.Errorf("%s: %w", line(w.Name), err)
 	}
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
-	if s := webhook.State; !slices.Contains([]string{status.Registered, status.Polling, status.Standby, status.Unmanaged}, s) {
-		printRow(table, "webhook", line(s)+", so Telegram may not send to it: see status")
+	if !w.Well() {
+		printRow(table, "webhook", line(w.State)+", so Telegram may not send to it: see status")
 	}
 	return printSent(cmd, table, boundedlog.Printable{}, sent)
 }
@@ -136,4 +137,26 @@ func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Prin
 		return err
 	}
 	return exit(cmd, 2)
+}
+
+// readUpdate returns the update of the file, or a built-in message.
+func readUpdate(cmd *cobra.Command) ([]byte, error) {
+	if !cmd.Flags().Changed(updateFlag) {
+		return telegram.SampleMessage(telegram.SampleID()), nil
+	}
+	update, err := readFile(cmd, updateFlag)
+	if err != nil {
+		return nil, err
+	}
+	// Only the update_id is checked: new types of update appear all the time.
+	var u struct {
+		ID *int64 `json:"update_id"`
+	}
+	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
+		return nil, fmt.Errorf("--%s: not an update, which is a JSON object with an update_id", updateFlag)
+	}
+	if len(update) > telegram.MaxUpdate {
+		return nil, fmt.Errorf("--%s: longer than %d bytes; Telegram drops such an update", updateFlag, telegram.MaxUpdate)
+	}
+	return update, nil
 }

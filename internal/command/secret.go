@@ -2,7 +2,6 @@ package command
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,15 +11,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/secret"
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 const (
 	secretEnv  = "TELEGRAM_WEBHOOK_SECRET"
 	secretFile = "secret-file"
-	updateFlag = "update"
 	stdin      = "-" // as the name of a file
 )
+
+func newSecret() *cobra.Command {
+	return &cobra.Command{
+		Use:   "secret",
+		Short: "Prints a new, strong secret",
+		Long: `
+Prints a new secret, and stores it nowhere. Put it where Caddy can read it and others
+cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
+
+Exit status: 0 printed; 1 wrong usage.`,
+		Example: "  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)",
+		Args:    atMost(0, "an argument too many"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
+			return err
+		},
+	}
+}
 
 func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().String(secretFile, "", "The `file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
@@ -43,28 +58,6 @@ func readSecret(cmd *cobra.Command) (string, error) {
 		return "", fmt.Errorf("%s: the secret %w", from, err)
 	}
 	return value, nil
-}
-
-// readUpdate returns the update of the file, or a built-in message.
-func readUpdate(cmd *cobra.Command) ([]byte, error) {
-	if !cmd.Flags().Changed(updateFlag) {
-		return telegram.SampleMessage(telegram.SampleID()), nil
-	}
-	update, err := readFile(cmd, updateFlag)
-	if err != nil {
-		return nil, err
-	}
-	// Only the update_id is checked: new types of update appear all the time.
-	var u struct {
-		ID *int64 `json:"update_id"`
-	}
-	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
-		return nil, fmt.Errorf("--%s: not an update, which is a JSON object with an update_id", updateFlag)
-	}
-	if len(update) > telegram.MaxUpdate {
-		return nil, fmt.Errorf("--%s: longer than %d bytes; Telegram drops such an update", updateFlag, telegram.MaxUpdate)
-	}
-	return update, nil
 }
 
 // readFile reads the file that a flag names, or standard input, without the last

@@ -53,7 +53,8 @@ type Options struct {
 	Dial telegram.Dial
 }
 
-// audit is one run of all checks, with the results that later checks use.
+// audit is one run of all checks, with the results that later checks use. Its Status is empty
+// if none was given.
 type audit struct {
 	Options
 	text     boundedlog.Printable
@@ -61,7 +62,7 @@ type audit struct {
 
 	addresses   []netip.Addr     // that accept connections
 	connected   bool             // a request can be sent
-	untrusted   error            // why the certificate is not to be trusted
+	untrusted   bool             // the certificate is bad
 	noSecret    *telegram.Answer // to an update without a secret
 	rightSecret *telegram.Answer // to an update with the secret; nil if none was sent
 	unknownPath *telegram.Answer // to an update for a path that does not exist
@@ -71,6 +72,9 @@ type audit struct {
 // for the redirect. No finding holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
 	a := &audit{Options: o, text: boundedlog.Without(o.Secret), findings: []Finding{}}
+	if o.Status == nil {
+		a.Status = new(status.Webhook)
+	}
 	if o.Target.Host != "" {
 		a.checkFromOutside(ctx)
 	}
@@ -97,7 +101,7 @@ func (a *audit) checkFromOutside(ctx context.Context) {
 	a.add("no secret", a.judgeRefusal(a.noSecret))
 	a.add("wrong secret", a.judgeRefusal(a.send(ctx, a.Target, rand.Text())))
 	// Nobody outside knows a kept secret.
-	if a.Secret != "" || a.Status == nil || a.Status.Secret.Source == "configured" {
+	if a.Secret != "" || a.Status.Secret.Source != "kept" {
 		a.add("right secret", a.checkRightSecret(ctx))
 	}
 	if a.noSecret.Err != nil {

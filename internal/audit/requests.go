@@ -101,8 +101,8 @@ func (a *audit) checkHSTS() Finding {
 	return warn(fmt.Sprintf("Strict-Transport-Security is %q, less than half a year", a.line(value)), "send Strict-Transport-Security: max-age=31536000 with every answer")
 }
 
-// checkPaths sends updates without a secret to other spellings of the path, and to a path
-// that does not exist. Some of them reach the bot where the gate guards one path beside an
+// checkPaths sends updates without a secret to a path that does not exist, and to other
+// spellings of the webhook's path. Some of them reach the bot where the gate guards one path beside an
 // unguarded way to the same bot.
 func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
@@ -115,9 +115,7 @@ func (a *audit) checkPaths(ctx context.Context) Finding {
 		sending.Go(func() { answers[i] = a.send(ctx, t, "") })
 	}
 	sending.Wait()
-	a.unknownPath = answers[0]
 	tried[0] = "any path"
-
 	found := make(map[Result][]string)
 	var silent []string
 	var err error // of a silent one
@@ -126,7 +124,7 @@ func (a *audit) checkPaths(ctx context.Context) Finding {
 			silent, err = append(silent, tried[i]), answer.Err
 			continue
 		}
-		result := a.judgePath(answer)
+		result := a.judgePath(answer, answers[0])
 		found[result] = append(found[result], fmt.Sprintf("%s (%d)", tried[i], answer.Status))
 	}
 	list := func(entries []string) string { return a.line(strings.Join(entries, ", ")) }
@@ -168,15 +166,15 @@ func variants(query string) (all []string) {
 // judgePath judges by the answer whether an update without the secret reached the bot: Fail if
 // it did, Warn if it may have. It compares the answer with those of the gate, of the bot if the
 // right secret was sent, and of a path that does not exist: a site may have a page on every path.
-func (a *audit) judgePath(answer *telegram.Answer) Result {
+func (a *audit) judgePath(answer, unknownPath *telegram.Answer) Result {
 	switch bot := a.rightSecret; {
 	case equal(answer, a.noSecret), 300 <= answer.Status && answer.Status < 400:
 		return Pass
-	case bot != nil && bot.Err == nil && equal(answer, bot) && (bot.Delivered() || !equal(bot, a.unknownPath)):
+	case bot != nil && bot.Err == nil && equal(answer, bot) && (bot.Delivered() || !equal(bot, unknownPath)):
 		return Fail
 	case 400 <= answer.Status && answer.Status < 500:
 		return Pass
-	case a.unknownPath.Err == nil && !equal(answer, a.unknownPath):
+	case unknownPath.Err == nil && !equal(answer, unknownPath):
 		return Fail
 	case bot != nil && bot.Delivered() && answer.Delivered() && !similar(answer, bot):
 		return Pass

@@ -47,14 +47,14 @@ Exit status: 0 delivered; 1 wrong usage, or not sent; 2 not delivered.`,
 }
 
 func runSend(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 && strings.Contains(args[0], "://") {
-		return sendToURL(cmd, args)
-	}
-	w, err := findWebhook(cmd, args, false)
+	update, err := readUpdate(cmd)
 	if err != nil {
 		return err
 	}
-	update, err := readUpdate(cmd)
+	if len(args) == 1 && strings.Contains(args[0], "://") {
+		return sendToURL(cmd, args[0], update)
+	}
+	w, err := findWebhook(cmd, args, false)
 	if err != nil {
 		return err
 	}
@@ -70,8 +70,8 @@ func runSend(cmd *cobra.Command, args []string) error {
 	return printSent(cmd, table, boundedlog.Printable{}, sent)
 }
 
-func sendToURL(cmd *cobra.Command, args []string) error {
-	target, err := telegram.ParseTarget(args[0])
+func sendToURL(cmd *cobra.Command, url string, update []byte) error {
+	target, err := telegram.ParseTarget(url)
 	if err != nil {
 		return err
 	}
@@ -79,10 +79,6 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 		return errors.New("--secret-file and --update cannot both read standard input")
 	}
 	secret, err := readSecret(cmd)
-	if err != nil {
-		return err
-	}
-	update, err := readUpdate(cmd)
 	if err != nil {
 		return err
 	}
@@ -113,7 +109,7 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 		sent = "none; give it in " + secretEnv + " or with --secret-file, or give the webhook's name in place of the url"
 	}
 	printRow(table, "secret", sent)
-	return printSent(cmd, table, text, status.SentTo(args[0], answer))
+	return printSent(cmd, table, text, status.SentTo(url, answer))
 }
 
 // printSent prints the answer and how Telegram takes it. The exit status tells whether the

@@ -36,8 +36,7 @@ type Finding struct {
 	Remedy string `json:"remedy,omitempty"` // empty on a pass
 }
 
-// Options say which webhook is audited, and how. The checks from outside need Target, those
-// from inside need Status.
+// Options say which webhook is audited, and how. The checks from outside need Target, those from inside need Status.
 type Options struct {
 	Target   telegram.Target // the webhook's url
 	Secret   string          // the webhook's secret; empty if it is not known
@@ -50,8 +49,7 @@ type Options struct {
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// audit is one run of all checks, with the results that later checks use. Its Status is empty
-// if none was given.
+// audit is one run of all checks, with the results that later checks use. Its Status is empty if none was given.
 type audit struct {
 	Options
 	text     boundedlog.Printable
@@ -59,13 +57,13 @@ type audit struct {
 
 	addresses   []netip.Addr     // that accept connections
 	connected   bool             // a request can be sent
-	untrusted   bool             // the certificate is bad
+	trusted     bool             // the certificate is good
 	noSecret    *telegram.Answer // to an update without a secret
 	rightSecret *telegram.Answer // to an update with the secret; nil if none was sent
 }
 
-// Run audits a webhook. It connects to the url's host alone: to its port, and to port 80
-// for the redirect. No finding holds the secret.
+// Run audits a webhook. It connects to the url's host alone: to its port, and to port 80 for the redirect. No finding
+// holds the secret.
 func Run(ctx context.Context, o Options) []Finding {
 	a := &audit{Options: o, text: boundedlog.Without(o.Secret), findings: []Finding{}}
 	if o.Status == nil {
@@ -147,8 +145,7 @@ func (a *audit) checkRegistration() Finding {
 	return pass(fmt.Sprintf("registered %s by %s", ago(w.RegisteredAt), a.line(w.RegisteredBy)))
 }
 
-// checkLastError judges the error by its age and by the updates that wait, since it stays
-// after later successes.
+// checkLastError judges the error by its age and by the updates that wait, since it stays after later successes.
 func (a *audit) checkLastError() Finding {
 	const remedy = "check that Telegram reaches the webhook and that the bot answers 200 in time; `send` shows how Telegram takes the answer"
 	t := a.Status.Telegram

@@ -20,8 +20,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// checkAddress tries all of the host's addresses, since Telegram may use any of them, or
-// `ip_address` alone. The later checks use the first one that answers.
+// checkAddress tries all of the host's addresses, since Telegram may use any of them, or `ip_address` alone. The later
+// checks use the first one that answers.
 func (a *audit) checkAddress(ctx context.Context) Finding {
 	const maxAddresses = 6
 	records, err := a.Lookup(ctx, "ip4", a.Target.ServerName())
@@ -41,7 +41,7 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 	plain.TLS = false // an open port will do
 	var silent, remedy string
 	for _, ip := range tried {
-		conn, err := a.connect(ctx, ip, plain, nil)
+		conn, err := a.connect(ctx, ip, plain)
 		if err != nil {
 			silent = cmp.Or(silent, fmt.Sprintf("%s does not answer on port %d: %s", ip, a.Target.Port, a.line(err.Error())))
 			remedy = cmp.Or(remedy, remedyFor(err, "start the server, and open the port in firewall and router"))
@@ -74,9 +74,8 @@ func (a *audit) checkAddress(ctx context.Context) Finding {
 	return pass(seen)
 }
 
-// compareDNS returns how the address to which Telegram sends differs from the host's A records,
-// and what to do; nothing if they agree or Telegram's address is not known. `ip_address` fixes it
-// if that is valid.
+// compareDNS returns how the address to which Telegram sends differs from the host's A records, and what to do; nothing
+// if they agree or Telegram's address is not known. It is fixed if `ip_address` is set.
 func (a *audit) compareDNS(fixed netip.Addr, records []netip.Addr) (moved, advice string) {
 	used := fixed
 	if _, ok := a.Status.AtTelegram(); ok && !fixed.IsValid() {
@@ -104,7 +103,7 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 	}
 	var first *x509.Certificate // to expire
 	for _, ip := range a.addresses {
-		conn, err := a.connect(ctx, ip, a.Target, nil)
+		conn, err := a.connect(ctx, ip, a.Target)
 		if err != nil {
 			remedy := "serve https on this port, with a certificate for this host"
 			if _, err := netip.ParseAddr(a.Target.Host); err == nil {
@@ -116,7 +115,6 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 		a.connected = true
 		state := conn.(*tls.Conn).ConnectionState()
 		if err := a.verify(state); err != nil {
-			a.untrusted = true
 			f := fail(fmt.Sprintf("at %s: %s", ip, a.line(err.Error())), a.remedyForCertificate(err))
 			if a.Insecure {
 				f.Result = Warn
@@ -127,6 +125,7 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 			first = leaf
 		}
 	}
+	a.trusted = true
 	left := time.Until(first.NotAfter)
 	seen := fmt.Sprintf("trusted, for this host, %s left", boundedlog.Span(left))
 	if a.Status.Certificate != "" {
@@ -139,8 +138,8 @@ func (a *audit) checkCertificate(ctx context.Context) Finding {
 	return pass(seen)
 }
 
-// verify checks the server's certificate as Telegram does: against the uploaded certificate
-// if the configuration has one, which replaces the public authorities.
+// verify checks the server's certificate as Telegram does: against the uploaded certificate if the configuration has
+// one, which replaces the public authorities.
 func (a *audit) verify(state tls.ConnectionState) error {
 	chain, host := state.PeerCertificates, a.Target.ServerName()
 	if a.Status.Certificate == "" {
@@ -172,16 +171,18 @@ func remedyFor(err error, remedy string) string {
 	return remedy
 }
 
-// connect opens a connection to a port of the host, with TLS if the target has it. It takes
-// any certificate unless verify is given.
-func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target, verify func(tls.ConnectionState) error) (net.Conn, error) {
+// connect opens a connection to a port of the host, with TLS if the target has it. Once the certificate was found good,
+// it must stay so, or the secret may go to somebody else.
+func (a *audit) connect(ctx context.Context, ip netip.Addr, t telegram.Target) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // an answer may take longer
 	defer cancel()
 	var config *tls.Config
 	if t.TLS {
 		config = telegram.TLSConfig(t.ServerName())
-		config.InsecureSkipVerify = true
-		config.VerifyConnection = verify
+		config.InsecureSkipVerify = true // verify replaces the verification
+		if a.trusted && !a.Insecure {
+			config.VerifyConnection = a.verify
+		}
 	}
 	return telegram.Open(ctx, a.Dial, t.Address(ip.String()), config)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -23,7 +22,7 @@ func (a *audit) checkRedirect(ctx context.Context) Finding {
 	plain := a.Target
 	plain.TLS, plain.Port = false, 80
 	get := bytes.Replace(plain.Request("", nil), []byte("POST "), []byte("GET "), 1)
-	answer := a.exchange(ctx, plain, get, nil)
+	answer := a.exchange(ctx, plain, get)
 	switch status := answer.Status; {
 	case status == 0:
 		return pass("http is not served")
@@ -68,7 +67,7 @@ func (a *audit) checkRightSecret(ctx context.Context) Finding {
 	case a.Secret == "":
 		return warn("not sent: no secret was given", "give it in TELEGRAM_WEBHOOK_SECRET or with --secret-file")
 	case a.Insecure:
-	case a.untrusted:
+	case a.Target.TLS && !a.trusted:
 		return warn("not sent to a server with a bad certificate", "see \"certificate\", or send it anyway with --insecure")
 	case !a.Target.TLS && !telegram.IsReserved(a.addresses[0]):
 		return warn("not sent in clear over the internet", "use https, or send it anyway with --insecure")
@@ -101,9 +100,8 @@ func (a *audit) checkHSTS() Finding {
 	return warn(fmt.Sprintf("Strict-Transport-Security is %q, less than half a year", a.line(value)), "send Strict-Transport-Security: max-age=31536000 with every answer")
 }
 
-// checkPaths sends updates without a secret to a path that does not exist, and to other
-// spellings of the webhook's path. Some of them reach the bot where the gate guards one path beside an
-// unguarded way to the same bot.
+// checkPaths sends updates without a secret to a path that does not exist, and to other spellings of the webhook's
+// path. Some of them reach the bot where the gate guards one path beside an unguarded way to the same bot.
 func (a *audit) checkPaths(ctx context.Context) Finding {
 	tried := append([]string{"/" + rand.Text()}, variants(a.Target.Query)...)
 	answers := make([]*telegram.Answer, len(tried))
@@ -140,8 +138,7 @@ func (a *audit) checkPaths(ctx context.Context) Finding {
 	return pass(fmt.Sprintf("%d other spellings do not reach the bot", len(tried)-1))
 }
 
-// variants returns a path with its query in spellings that some servers take for
-// the same path, or route to the same bot.
+// variants returns a path with its query in spellings that some servers take for the same path, or route to the same bot.
 func variants(query string) (all []string) {
 	path, rest, hasQuery := strings.Cut(query, "?")
 	more := "?audit=1"
@@ -163,9 +160,9 @@ func variants(query string) (all []string) {
 	return append(all, query+more)
 }
 
-// judgePath judges by the answer whether an update without the secret reached the bot: Fail if
-// it did, Warn if it may have. It compares the answer with those of the gate, of the bot if the
-// right secret was sent, and of a path that does not exist: a site may have a page on every path.
+// judgePath judges by the answer whether an update without the secret reached the bot: Fail if it did, Warn if it may
+// have. It compares the answer with those of the gate, of the bot if the right secret was sent, and of a path that does
+// not exist: a site may have a page on every path.
 func (a *audit) judgePath(answer, unknownPath *telegram.Answer) Result {
 	switch bot := a.rightSecret; {
 	case equal(answer, a.noSecret), 300 <= answer.Status && answer.Status < 400:
@@ -190,26 +187,21 @@ func similar(x, y *telegram.Answer) bool {
 	return x.Status == y.Status && x.Header.Get("Content-Type") == y.Header.Get("Content-Type")
 }
 
-// send sends an update that has an id and nothing else, so that a bot ignores it. An empty
-// secret is not sent. The right one is sent only if the certificate is trusted, which may
-// have changed since it was checked.
+// send sends an update that has an id and nothing else, so that a bot ignores it. An empty secret is not sent.
 func (a *audit) send(ctx context.Context, t telegram.Target, secret string) *telegram.Answer {
 	request := t.Request(secret, fmt.Appendf(nil, `{"update_id":%d}`, telegram.SampleID()))
 	if mark := a.Status.AuditMark; mark != "" {
 		request = bytes.Replace(request, []byte("\r\n\r\n"), []byte("\r\n"+status.AuditHeader+": "+mark+"\r\n\r\n"), 1)
 	}
-	if secret != "" && secret == a.Secret && !a.Insecure {
-		return a.exchange(ctx, t, request, a.verify)
-	}
-	return a.exchange(ctx, t, request, nil)
+	return a.exchange(ctx, t, request)
 }
 
 // exchange makes a request on a connection of its own.
-func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte, verify func(tls.ConnectionState) error) *telegram.Answer {
+func (a *audit) exchange(ctx context.Context, t telegram.Target, request []byte) *telegram.Answer {
 	if len(request) == 0 {
 		return &telegram.Answer{Err: fmt.Errorf("the url is too long: request line and headers have more than %d bytes, and Telegram sends no such request", telegram.MaxHead)}
 	}
-	conn, err := a.connect(ctx, a.addresses[0], t, verify)
+	conn, err := a.connect(ctx, a.addresses[0], t)
 	if err != nil {
 		return &telegram.Answer{Err: err}
 	}

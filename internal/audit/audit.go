@@ -124,18 +124,16 @@ func (a *audit) checkRegistration() Finding {
 	w, problem := a.Status, a.line(a.Status.Problem())
 	has, ok := w.AtTelegram()
 	switch {
-	case problem != "" && w.Well():
+	case w.State == status.Pending, w.State == status.Superseded, problem != "" && w.Well():
 		return warn(problem, w.Advice)
+	case problem != "":
+		return fail(problem, w.Advice)
 	case w.State == status.Polling:
 		return pass(fmt.Sprintf("none: the updates are fetched, last %s, and %d wait", ago(w.Polling.FetchedAt), w.Polling.Waiting))
 	case w.State == status.Standby:
 		return pass("none: another node fetches the updates")
 	case w.State == status.Unmanaged:
 		return pass("nothing registers the webhook here: there is no bot_token; Telegram was not asked")
-	case w.State == status.Pending, w.State == status.Superseded:
-		return warn(problem, w.Advice)
-	case problem != "":
-		return fail(problem, w.Advice)
 	case has != "" && !ok:
 		return fail(fmt.Sprintf("Telegram has %s, asked %s", a.line(has), ago(w.Telegram.At)),
 			"find who else uses this bot token; `register` takes the webhook back")

@@ -18,9 +18,8 @@ import (
 
 var errNoWebhook = errors.New("the running configuration has no telegram_webhook")
 
-// findWebhooks returns the webhooks with the given name or url, or all of the running
-// configuration; with orphans also the bots that have only records in storage. The name may
-// be a secret in the wrong place, so it is neither sent nor shown.
+// findWebhooks returns the webhooks with the given name or url, or all of the running configuration; with orphans also
+// the bots that have only records in storage. The name may be a secret in the wrong place, so it is neither sent nor shown.
 func findWebhooks(cmd *cobra.Command, args []string, orphans bool) (found []status.Webhook, err error) {
 	query := ""
 	if orphans {
@@ -71,8 +70,7 @@ func names(webhooks []status.Webhook) string {
 	return strings.Join(names, ", ")
 }
 
-// escapeName escapes a webhook's name for a path. A dot is escaped too, since "." and ".."
-// are names.
+// escapeName escapes a webhook's name for a path. A dot is escaped too, since "." and ".." are names.
 func escapeName(name string) string { return strings.ReplaceAll(url.PathEscape(name), ".", "%2E") }
 
 // request makes a request to the running Caddy's admin API and returns the answer.

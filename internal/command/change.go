@@ -106,8 +106,7 @@ func confirm(cmd *cobra.Command, question string) bool {
 	return err == nil && (answer == "y" || answer == "yes")
 }
 
-// runChange runs a command that changes one webhook. The function makes the change and
-// returns what was done.
+// runChange runs a command that changes one webhook. The function makes the change and returns what was done.
 func runChange(change func(*cobra.Command, status.Webhook) (string, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		w, err := findWebhook(cmd, args, cmd.Name() == "delete" && len(args) == 1)

@@ -117,7 +117,6 @@ func printJSON(w io.Writer, v any) error {
 const (
 	secretEnv  = "TELEGRAM_WEBHOOK_SECRET"
 	secretFile = "secret-file"
-	stdin      = "-" // as the name of a file
 )
 
 func newSecret() *cobra.Command {
@@ -161,10 +160,10 @@ func readSecret(cmd *cobra.Command) (string, error) {
 	return value, nil
 }
 
-// readFile reads the file that a flag names, or standard input, without the last
-// line end. Its errors omit the name, which may be a secret in the wrong place.
+// readFile reads the file that a flag names, or standard input, without the last line end. Its errors omit the name,
+// which may be a secret in the wrong place.
 func readFile(cmd *cobra.Command, flag string) (content []byte, err error) {
-	if name := cmd.Flag(flag).Value.String(); name == stdin {
+	if name := cmd.Flag(flag).Value.String(); name == "-" {
 		content, err = io.ReadAll(cmd.InOrStdin())
 	} else {
 		content, err = os.ReadFile(name)

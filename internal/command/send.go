@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -75,9 +74,6 @@ func sendToURL(cmd *cobra.Command, url string, update []byte) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Flag(secretFile).Value.String() == stdin && cmd.Flag(updateFlag).Value.String() == stdin {
-		return errors.New("--secret-file and --update cannot both read standard input")
-	}
 	secret, err := readSecret(cmd)
 	if err != nil {
 		return err
@@ -112,8 +108,7 @@ func sendToURL(cmd *cobra.Command, url string, update []byte) error {
 	return printSent(cmd, table, text, status.SentTo(url, answer))
 }
 
-// printSent prints the answer and how Telegram takes it. The exit status tells whether the
-// update is delivered.
+// printSent prints the answer and how Telegram takes it. The exit status tells whether the update is delivered.
 func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, sent status.Sent) error {
 	if sent.Status != 0 {
 		reason := cmp.Or(sent.Reason, http.StatusText(sent.Status))

@@ -197,8 +197,8 @@ func describeSecret(s status.Secret) string {
 	return text
 }
 
-// describeCounts returns the sum and the reasons: "12 (10 no_secret, 2 wrong_secret)". The
-// trials of an audit are no refusals.
+// describeCounts returns the sum and the reasons: "12 (10 no_secret, 2 wrong_secret)". The trials of an audit are no
+// refusals.
 func describeCounts(counts map[string]uint64) string {
 	var listed []string
 	total := uint64(0)

@@ -85,8 +85,13 @@ func deleteWebhook(cmd *cobra.Command, w status.Webhook) (string, error) {
 	if w.State == status.Orphaned {
 		question = "Remove the records of " + line(w.Name) + " from storage"
 	}
-	if !isSet(cmd, "yes") && !confirm(cmd, question) {
-		return "", errors.New("nothing was deleted; answer y, or give --yes")
+	if !isSet(cmd, "yes") {
+		fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")
+		var answer string
+		_, err := fmt.Fscanln(cmd.InOrStdin(), &answer)
+		if answer = strings.ToLower(answer); err != nil || answer != "y" && answer != "yes" {
+			return "", errors.New("nothing was deleted; answer y, or give --yes")
+		}
 	}
 	w, err := request[status.Webhook](cmd, http.MethodDelete, escapeName(w.Name), nil)
 	switch {
@@ -96,14 +101,6 @@ func deleteWebhook(cmd *cobra.Command, w status.Webhook) (string, error) {
 		return "deleted; updates are fetched", err
 	}
 	return "deleted; `register` restores it", err
-}
-
-func confirm(cmd *cobra.Command, question string) bool {
-	fmt.Fprint(cmd.ErrOrStderr(), question+"? [y/N] ")
-	var answer string
-	_, err := fmt.Fscanln(cmd.InOrStdin(), &answer)
-	answer = strings.ToLower(answer)
-	return err == nil && (answer == "y" || answer == "yes")
 }
 
 // runChange runs a command that changes one webhook. The function makes the change and returns what was done.

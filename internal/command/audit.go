@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/audit"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -30,12 +31,10 @@ running Caddy does not count them as refusals. A kept secret need not be given.
 Exit status: 0 all checks pass; 1 wrong usage or no such webhook; 2 warnings; 3 failures.`,
 		Example: `  caddy telegram-webhook audit
   TELEGRAM_WEBHOOK_SECRET=... caddy telegram-webhook audit https://bot.example.com/telegram`,
-		Args: atMostOne,
 		RunE: runAudit,
 	}
 	cmd.Flags().Bool("json", false, "Print the findings as JSON")
 	addSecretFlags(cmd)
-	addAdminFlags(cmd)
 	return cmd
 }
 
@@ -45,24 +44,23 @@ func runAudit(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	url := strings.Join(args, "")
-	w, api, err := findWebhook(cmd, args, false)
+	w, err := findWebhook(cmd, args, false)
 	if err == nil {
-		w, err = api.requestWebhook(http.MethodGet, w.Name, "?audit=true")
+		w, err = request[status.Webhook](cmd, http.MethodGet, escapeName(w.Name)+"?audit=true", nil)
+	}
+	if err == nil {
+		options.Status = &w
 	}
 	switch {
-	case err == nil:
-		options.Status = &w
-		if url == "" || url == w.Name {
-			url = cmp.Or(w.URL, w.Address)
-		}
-	case !strings.Contains(url, "://"):
+	case err != nil && !strings.Contains(url, "://"):
 		return err
-	default:
+	case err != nil:
 		fmt.Fprintf(cmd.ErrOrStderr(), "No checks from inside: %v\n", err)
-	}
-	if options.Status != nil && w.Polling != nil {
+	case w.Polling != nil:
 		url = "" // every request from outside is refused
 		fmt.Fprintln(cmd.ErrOrStderr(), "No checks from outside: the updates of this bot are fetched, and no address is registered.")
+	case url == "" || url == w.Name:
+		url = cmp.Or(w.URL, w.Address)
 	}
 	if url != "" {
 		if options.Target, err = telegram.ParseTarget(url); err != nil {

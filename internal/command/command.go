@@ -2,10 +2,13 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -35,62 +38,48 @@ or from --secret-file (- is standard input). It is never an argument, where othe
 users of the machine could see it, and only the command secret prints one.
 
 Exit status: 1 for wrong usage and for any error; the others are each command's own.`,
-		CobraFunc: configure,
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.Example = "  caddy telegram-webhook status"
+			cmd.Args = atMost(0, "no such command")
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			cmd.SetFlagErrorFunc(describeFlagError)
+			// Caddy's own template ends with the address of a page that does not have these commands.
+			cmd.SetHelpTemplate("{{.Long | trimTrailingWhitespaces}}\n\n{{.UsageString}}")
+			for _, c := range []*cobra.Command{newStatus(), newRotate(), newRegister(), newDelete(), newSend(), newAudit()} {
+				c.Args = atMost(1, "more than one argument")
+				c.Flags().String("address", "", "The `address` of the running Caddy's admin API")
+				c.Flags().StringP("config", "c", "", "The configuration `file` that has the address, unless --address is given")
+				c.Flags().StringP("adapter", "a", "", "The `name` of the config adapter for --config")
+				cmd.AddCommand(c)
+			}
+			cmd.AddCommand(newSecret())
+		},
 	})
-}
-
-func configure(cmd *cobra.Command) {
-	cmd.Example = "  caddy telegram-webhook status"
-	cmd.Args = atMost(0, "no such command")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	cmd.SetFlagErrorFunc(describeFlagError)
-	// Caddy's own template ends with the address of a page that does not have these commands.
-	cmd.SetHelpTemplate("{{.Long | trimTrailingWhitespaces}}\n\n{{.UsageString}}")
-	cmd.AddCommand(newStatus(), newRotate(), newRegister(), newDelete(), newSecret(), newSend(), newAudit())
 }
 
 // atMost refuses more than n arguments, without repeating them: one may be a secret.
 func atMost(n int, problem string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) <= n {
-			return nil
+		if len(args) > n {
+			return usageError(cmd, problem)
 		}
-		return usageError(cmd, problem)
+		return nil
 	}
 }
-
-var atMostOne = atMost(1, "more than one argument")
 
 func usageError(cmd *cobra.Command, problem string) error {
 	return fmt.Errorf("%s; see %s --help", problem, cmd.CommandPath())
 }
 
+// describeFlagError replaces messages that repeat the argument, which may be a secret.
 func describeFlagError(cmd *cobra.Command, err error) error {
 	problem := err.Error()
 	if errors.Is(err, strconv.ErrSyntax) {
 		problem = "a flag that is on or off has no value but true and false"
-	} else if strings.HasPrefix(problem, "unknown shorthand") { // goes on with the argument, which may be a secret
+	} else if strings.HasPrefix(problem, "unknown shorthand") {
 		problem = "unknown flag of one letter"
 	}
 	return usageError(cmd, problem)
-}
-
-func newSecret() *cobra.Command {
-	return &cobra.Command{
-		Use:   "secret",
-		Short: "Prints a new, strong secret",
-		Long: `
-Prints a new secret, and stores it nowhere. Put it where Caddy can read it and others
-cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
-
-Exit status: 0 printed; 1 wrong usage.`,
-		Example: "  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)",
-		Args:    atMost(0, "an argument too many"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
-			return err
-		},
-	}
 }
 
 // exit ends a command with an exit status and without an error message.
@@ -123,4 +112,67 @@ func printJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
+}
+
+const (
+	secretEnv  = "TELEGRAM_WEBHOOK_SECRET"
+	secretFile = "secret-file"
+)
+
+func newSecret() *cobra.Command {
+	return &cobra.Command{
+		Use:   "secret",
+		Short: "Prints a new, strong secret",
+		Long: `
+Prints a new secret, and stores it nowhere. Put it where Caddy can read it and others
+cannot: in a file for {file.PATH}, or in the environment for {env.NAME}.
+
+Exit status: 0 printed; 1 wrong usage.`,
+		Example: "  (umask 077; caddy telegram-webhook secret >/etc/caddy/telegram_secret)",
+		Args:    atMost(0, "an argument too many"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), secret.New())
+			return err
+		},
+	}
+}
+
+func addSecretFlags(cmd *cobra.Command) {
+	cmd.Flags().String(secretFile, "", "The `file` with the webhook's secret, - for standard input (default: the environment variable "+secretEnv+")")
+	cmd.Flags().Bool("insecure", false, "Accept any certificate; a server in between can then read the secret")
+}
+
+// readSecret returns the webhook's secret; empty if none is given.
+func readSecret(cmd *cobra.Command) (string, error) {
+	from, value := secretEnv, os.Getenv(secretEnv)
+	if cmd.Flags().Changed(secretFile) {
+		content, err := readFile(cmd, secretFile)
+		if err != nil {
+			return "", err
+		}
+		from, value = "--"+secretFile, string(content)
+	} else if value == "" {
+		return "", nil
+	}
+	if err := secret.Check(value); err != nil {
+		return "", fmt.Errorf("%s: the secret %w", from, err)
+	}
+	return value, nil
+}
+
+// readFile reads the file that a flag names, or standard input, without the last line end. Its errors omit the name,
+// which may be a secret in the wrong place.
+func readFile(cmd *cobra.Command, flag string) (content []byte, err error) {
+	if name := cmd.Flag(flag).Value.String(); name == "-" {
+		content, err = io.ReadAll(cmd.InOrStdin())
+	} else {
+		content, err = os.ReadFile(name)
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(content, []byte("\n")), []byte("\r")), nil
 }

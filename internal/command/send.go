@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -22,6 +22,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
+const updateFlag = "update"
+
 func newSend() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send [URL|NAME]",
@@ -36,52 +38,43 @@ sends the update inside the process: you need not know the secret.
 Exit status: 0 delivered; 1 wrong usage, or not sent; 2 not delivered.`,
 		Example: `  caddy telegram-webhook send
   caddy telegram-webhook send --update update.json http://localhost:8080/`,
-		Args: atMostOne,
 		RunE: runSend,
 	}
 	cmd.Flags().String(updateFlag, "", "The `file` with the update as JSON, - for standard input (default: a built-in message)")
 	addSecretFlags(cmd)
-	addAdminFlags(cmd)
 	return cmd
 }
 
 func runSend(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 && strings.Contains(args[0], "://") {
-		return sendToURL(cmd, args)
-	}
-	webhook, api, err := findWebhook(cmd, args, false)
-	if err != nil {
-		return err
-	}
 	update, err := readUpdate(cmd)
 	if err != nil {
 		return err
 	}
-	var sent status.Sent
-	if err := api.request(http.MethodPost, escapeName(webhook.Name)+"/send", bytes.NewReader(update), &sent); err != nil {
-		return fmt.Errorf("%s: %w", line(webhook.Name), err)
+	if len(args) == 1 && strings.Contains(args[0], "://") {
+		return sendToURL(cmd, args[0], update)
+	}
+	w, err := findWebhook(cmd, args, false)
+	if err != nil {
+		return err
+	}
+	sent, err := request[status.Sent](cmd, http.MethodPost, escapeName(w.Name)+"/send", bytes.NewReader(update))
+	if err != nil {
+		return fmt.Errorf("%s: %w", line(w.Name), err)
 	}
 	table := newTable(cmd.OutOrStdout())
 	printRow(table, "sent", fmt.Sprintf("%d bytes to %s, by the running Caddy", len(update), line(sent.URL)))
-	if s := webhook.State; !slices.Contains([]string{status.Registered, status.Polling, status.Standby, status.Unmanaged}, s) {
-		printRow(table, "webhook", line(s)+", so Telegram may not send to it: see status")
+	if !w.Well() {
+		printRow(table, "webhook", line(w.State)+", so Telegram may not send to it: see status")
 	}
 	return printSent(cmd, table, boundedlog.Printable{}, sent)
 }
 
-func sendToURL(cmd *cobra.Command, args []string) error {
-	target, err := telegram.ParseTarget(args[0])
+func sendToURL(cmd *cobra.Command, url string, update []byte) error {
+	target, err := telegram.ParseTarget(url)
 	if err != nil {
 		return err
-	}
-	if cmd.Flag(secretFile).Value.String() == stdin && cmd.Flag(updateFlag).Value.String() == stdin {
-		return errors.New("--secret-file and --update cannot both read standard input")
 	}
 	secret, err := readSecret(cmd)
-	if err != nil {
-		return err
-	}
-	update, err := readUpdate(cmd)
 	if err != nil {
 		return err
 	}
@@ -112,11 +105,10 @@ func sendToURL(cmd *cobra.Command, args []string) error {
 		sent = "none; give it in " + secretEnv + " or with --secret-file, or give the webhook's name in place of the url"
 	}
 	printRow(table, "secret", sent)
-	return printSent(cmd, table, text, status.SentTo(args[0], answer))
+	return printSent(cmd, table, text, status.SentTo(url, answer))
 }
 
-// printSent prints the answer and how Telegram takes it. The exit status tells whether the
-// update is delivered.
+// printSent prints the answer and how Telegram takes it. The exit status tells whether the update is delivered.
 func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Printable, sent status.Sent) error {
 	if sent.Status != 0 {
 		reason := cmp.Or(sent.Reason, http.StatusText(sent.Status))
@@ -136,4 +128,26 @@ func printSent(cmd *cobra.Command, table *tabwriter.Writer, text boundedlog.Prin
 		return err
 	}
 	return exit(cmd, 2)
+}
+
+// readUpdate returns the update of the file, or a built-in message.
+func readUpdate(cmd *cobra.Command) ([]byte, error) {
+	if !cmd.Flags().Changed(updateFlag) {
+		return telegram.SampleMessage(telegram.SampleID()), nil
+	}
+	update, err := readFile(cmd, updateFlag)
+	if err != nil {
+		return nil, err
+	}
+	// Only the update_id is checked: new types of update appear all the time.
+	var u struct {
+		ID *int64 `json:"update_id"`
+	}
+	if err := json.Unmarshal(update, &u); err != nil || u.ID == nil {
+		return nil, fmt.Errorf("--%s: not an update, which is a JSON object with an update_id", updateFlag)
+	}
+	if len(update) > telegram.MaxUpdate {
+		return nil, fmt.Errorf("--%s: longer than %d bytes; Telegram drops such an update", updateFlag, telegram.MaxUpdate)
+	}
+	return update, nil
 }

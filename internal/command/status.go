@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
@@ -32,13 +36,11 @@ With --ready: 0 ready; 1 not ready, or an error.`,
 		Example: `  caddy telegram-webhook status
   caddy telegram-webhook status --json 123456789
   caddy telegram-webhook status --ready`,
-		Args: atMostOne,
 		RunE: runStatus,
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin API: a list, or with NAME one object")
 	cmd.Flags().Bool("ready", false, "Show only whether this node can judge requests, for probes")
 	cmd.Flags().Bool("all", false, "Also show bots that have only records in storage")
-	addAdminFlags(cmd)
 	return cmd
 }
 
@@ -47,7 +49,7 @@ func runStatus(cmd *cobra.Command, args []string) error {
 		return runReady(cmd, args)
 	}
 	asJSON, out := isSet(cmd, "json"), cmd.OutOrStdout()
-	webhooks, _, err := findWebhooks(cmd, args, isSet(cmd, "all"))
+	webhooks, err := findWebhooks(cmd, args, isSet(cmd, "all"))
 	if err != nil && !(errors.Is(err, errNoWebhook) && asJSON && len(args) == 0) {
 		return err
 	}
@@ -74,14 +76,10 @@ func runReady(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 || isSet(cmd, "json") || isSet(cmd, "all") {
 		return usageError(cmd, "--ready is about all webhooks of this node, and takes no NAME, --json or --all")
 	}
-	api, err := findAdminAPI(cmd)
-	if err == nil {
-		err = api.request(http.MethodGet, status.ReadyName, nil, new(status.Ready))
-	}
-	if err != nil {
+	if _, err := request[status.Ready](cmd, http.MethodGet, status.ReadyName, nil); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), "ready")
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), "ready")
 	return err
 }
 
@@ -114,23 +112,30 @@ func printWebhooks(out io.Writer, webhooks []status.Webhook) error {
 func printWebhook(out io.Writer, w status.Webhook) error {
 	table := newTable(out)
 	printRow(table, "name", line(w.Name))
-	state := w.State
-	if !w.Since.IsZero() {
-		state += " for " + age(w.Since)
-	}
-	printRow(table, "state", state)
+	printRow(table, "state", w.State+age(" for %s", w.Since))
 	printRow(table, "detail", line(w.Detail))
 	printRow(table, "url", line(cmp.Or(w.URL, w.Address)))
 	if w.RegisteredBy != "" {
-		printRow(table, "registered", age(w.RegisteredAt)+" ago by "+line(w.RegisteredBy))
+		printRow(table, "registered", age("%s ago by ", w.RegisteredAt)+line(w.RegisteredBy))
 	}
 	if t := w.Telegram; t != nil {
-		printRow(table, "telegram", describeTelegram(w))
+		has, _ := w.AtTelegram()
+		has = "has " + line(has)
+		if t.IPAddress != "" {
+			has += ", sends to " + line(t.IPAddress)
+		}
+		if t.MaxConnections > 0 {
+			has += fmt.Sprintf(", %d connections", t.MaxConnections)
+		}
+		if t.Certificate {
+			has += ", an uploaded certificate"
+		}
+		printRow(table, "telegram", has+age(", asked %s ago", t.At))
 		printRow(table, "pending", strconv.Itoa(t.Pending))
 		printRow(table, "last error", describeLastError(*t))
 	}
 	if p := w.Polling; p != nil && !p.FetchedAt.IsZero() {
-		printRow(table, "fetched", age(p.FetchedAt)+" ago")
+		printRow(table, "fetched", age("%s ago", p.FetchedAt))
 		printRow(table, "waiting", strconv.Itoa(p.Waiting))
 	}
 	if w.State != status.Orphaned {
@@ -138,10 +143,73 @@ func printWebhook(out io.Writer, w status.Webhook) error {
 		printRow(table, "passed", strconv.FormatUint(w.Requests["passed"], 10))
 		printRow(table, "refused", describeCounts(w.Requests))
 	}
-	printRow(table, "storage", describeStorage(w.Storage))
+	if s := w.Storage; s != nil {
+		access := age(", away for %s", s.AwaySince)
+		if access == "" {
+			access = age(", read %s ago", s.ReadAt)
+		}
+		access += age(", written %s ago", s.WrittenAt)
+		if s.Leader != "" {
+			access += ", led by " + line(s.Leader)
+		}
+		printRow(table, "storage", line(s.Module)+access)
+	}
 	if w.Listener != nil {
 		printRow(table, "dropped", fmt.Sprintf("%s; barred now: %d", describeCounts(w.Listener.Dropped), w.Listener.Penalized))
 	}
 	printRow(table, "advice", w.Advice)
 	return table.Flush()
+}
+
+// age formats the time since at; empty if at is zero.
+func age(format string, at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(format, boundedlog.Span(time.Since(at)))
+}
+
+func describeLastError(t status.Telegram) string {
+	if t.LastError == "" {
+		return "none"
+	}
+	return line(t.LastError) + age(", %s ago", t.LastErrorAt)
+}
+
+// describeSecret returns the secret's source, age and next rotation.
+func describeSecret(s status.Secret) string {
+	text := cmp.Or(s.Source, "-")
+	if s.Weak {
+		text += ", weak"
+	}
+	text += age(", %s old", s.Made)
+	switch {
+	case s.Source != "kept":
+	case s.Made.IsZero():
+		text += ", none yet"
+	case s.Due.IsZero():
+		text += ", not rotated automatically"
+	case s.Overdue(time.Now()):
+		text += age(", overdue by %s", s.Due)
+	default:
+		text += ", next in " + boundedlog.Span(time.Until(s.Due))
+	}
+	return text
+}
+
+// describeCounts returns the sum and the reasons: "12 (10 no_secret, 2 wrong_secret)". The trials of an audit are no
+// refusals.
+func describeCounts(counts map[string]uint64) string {
+	var listed []string
+	total := uint64(0)
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[reason]; n > 0 && reason != "passed" && reason != "audit" {
+			listed = append(listed, fmt.Sprintf("%d %s", n, reason))
+			total += n
+		}
+	}
+	if total == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d (%s)", total, strings.Join(listed, ", "))
 }

@@ -12,36 +12,17 @@ const maxRetryAfter = time.Hour
 
 // answer is the answer of every method.
 type answer struct {
-	OK          bool   `json:"ok"`
-	Result      result `json:"result"`
-	ErrorCode   int    `json:"error_code"`
-	Description string `json:"description"`
+	OK          bool            `json:"ok"`
+	Result      json.RawMessage `json:"result"`
+	ErrorCode   int             `json:"error_code"`
+	Description string          `json:"description"`
 	Parameters  struct {
 		RetryAfter int64 `json:"retry_after"` // in seconds
 	} `json:"parameters"`
 }
 
-// result is the result of a method. valid reports whether a decoded one can be the
-// Bot API's.
-type result interface{ valid() bool }
-
-// updateList is the result of getUpdates: the updates as they are on the wire.
-type updateList []json.RawMessage
-
-func (l *updateList) valid() bool { return *l != nil }
-
-// confirmation is the result of setWebhook and deleteWebhook.
-type confirmation bool
-
-func (c *confirmation) valid() bool { return bool(*c) }
-
-// anything is the result of a method that a bot has asked for.
-type anything struct{ confirmation }
-
-func (a *anything) UnmarshalJSON([]byte) error {
-	a.confirmation = true
-	return nil
-}
+// isTrue accepts the result of setWebhook and deleteWebhook.
+func isTrue(result json.RawMessage) bool { return string(result) == "true" }
 
 // webhookInfo is the result of getWebhookInfo as it arrives: the own fields take
 // the place of the embedded ones.
@@ -51,10 +32,10 @@ type webhookInfo struct {
 	LastErrorDate int64   `json:"last_error_date"`
 }
 
-// valid requires the url. Without it, the answer of another server would pass for
+// decode requires the url. Without it, the answer of another server would pass for
 // that of a bot without a webhook, and the webhook would be registered again.
-func (i *webhookInfo) valid() bool {
-	return i.URL != nil && i.LastErrorDate >= 0 && i.LastErrorDate < 1<<36
+func (i *webhookInfo) decode(result json.RawMessage) bool {
+	return json.Unmarshal(result, i) == nil && i.URL != nil && i.LastErrorDate >= 0 && i.LastErrorDate < 1<<36
 }
 
 func (i *webhookInfo) public(r redactor) WebhookInfo {
@@ -70,21 +51,17 @@ func (i *webhookInfo) public(r redactor) WebhookInfo {
 	return info
 }
 
-// read reads the answer and decodes it. One that is too long is no JSON where it is cut.
-func read(response *http.Response, result result) error {
+// read reads an answer, which must have a result that accept takes. If it is none of the Bot API's,
+// the Error has no description: the body may hold the request. An answer that is too long is no
+// JSON where it is cut.
+func read(response *http.Response, accept func(result json.RawMessage) bool) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return err
 	}
-	return decode(response.StatusCode, body, result)
-}
-
-// decode decodes an answer's body. If it is none of the Bot API's, the Error has no description:
-// the body may hold the request.
-func decode(status int, body []byte, result result) error {
-	a := answer{Result: result}
-	err := json.Unmarshal(body, &a)
-	switch {
+	var a answer
+	err = json.Unmarshal(body, &a)
+	switch status := response.StatusCode; {
 	case err == nil && !a.OK && a.Description != "":
 		code := a.ErrorCode
 		if code < 100 || code > 599 { // it is a label in the metrics
@@ -92,7 +69,7 @@ func decode(status int, body []byte, result result) error {
 		}
 		wait := time.Duration(min(a.Parameters.RetryAfter, int64(maxRetryAfter/time.Second))) * time.Second
 		return &Error{Code: code, Description: a.Description, RetryAfter: max(0, wait)}
-	case err != nil || !a.OK || status/100 != 2 || !result.valid():
+	case err != nil || !a.OK || status/100 != 2 || !accept(a.Result):
 		return &Error{Code: status}
 	}
 	return nil

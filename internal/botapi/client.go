@@ -6,6 +6,7 @@ package botapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -90,8 +91,8 @@ func (c *call) encode() {
 	c.body, c.contentType = body.Bytes(), form.FormDataContentType()
 }
 
-// do makes a call and decodes the result.
-func (c *Client) do(ctx context.Context, call call, result result) error {
+// do makes a call, and has accept take the result.
+func (c *Client) do(ctx context.Context, call call, accept func(result json.RawMessage) bool) error {
 	within := timeout
 	if call.long {
 		within = longTimeout
@@ -109,7 +110,7 @@ func (c *Client) do(ctx context.Context, call call, result result) error {
 	answer, err := c.http.Do(request)
 	if err == nil {
 		defer answer.Body.Close()
-		err = read(answer, result)
+		err = read(answer, accept)
 	}
 	return c.explain(call, err)
 }

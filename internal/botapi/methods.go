@@ -3,7 +3,10 @@ package botapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,20 +50,60 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 	if pem := bytes.TrimSpace(w.Certificate); len(pem) > 0 {
 		parameters = append(parameters, parameter{certificateName, string(pem)})
 	}
-	return c.do(ctx, call{method: "setWebhook", parameters: parameters, secret: w.Secret}, new(confirmation))
+	return c.do(ctx, call{method: "setWebhook", parameters: parameters, secret: w.Secret}, isTrue)
 }
 
 // DeleteWebhook removes the webhook. Updates that have not been delivered wait
 // for the next one.
 func (c *Client) DeleteWebhook(ctx context.Context) error {
-	return c.do(ctx, call{method: "deleteWebhook"}, new(confirmation))
+	return c.do(ctx, call{method: "deleteWebhook"}, isTrue)
 }
 
 // GetWebhookInfo returns what is registered.
 func (c *Client) GetWebhookInfo(ctx context.Context) (WebhookInfo, error) {
 	var info webhookInfo
-	if err := c.do(ctx, call{method: "getWebhookInfo"}, &info); err != nil {
+	if err := c.do(ctx, call{method: "getWebhookInfo"}, info.decode); err != nil {
 		return WebhookInfo{}, err
 	}
 	return info.public(newRedactor(c.account, "")), nil
+}
+
+// Poll holds the parameters of getUpdates. All of them are always sent.
+type Poll struct {
+	Offset         int64         // confirms all updates before this one
+	Limit          int           // from 1 to 100
+	Timeout        time.Duration // how long Telegram waits for an update if there is none, at most LongPoll
+	AllowedUpdates []string      // empty for Telegram's default
+}
+
+// LongPoll is the longest that Telegram waits for an update.
+const LongPoll = 50 * time.Second
+
+// GetUpdates returns the earliest updates that have not been confirmed, each as it is on
+// the wire.
+func (c *Client) GetUpdates(ctx context.Context, p Poll) ([]json.RawMessage, error) {
+	var updates []json.RawMessage
+	err := c.do(ctx, call{method: "getUpdates", long: true, parameters: []parameter{
+		{"offset", strconv.FormatInt(p.Offset, 10)},
+		{"limit", strconv.Itoa(p.Limit)},
+		{"timeout", strconv.Itoa(int(p.Timeout.Seconds()))},
+		{"allowed_updates", typeList(p.AllowedUpdates)},
+	}}, func(result json.RawMessage) bool { return json.Unmarshal(result, &updates) == nil && updates != nil })
+	return updates, err
+}
+
+// typeList encodes types of updates, [] and not null for none.
+func typeList(types []string) string {
+	list, _ := json.Marshal(append([]string{}, types...))
+	return string(list)
+}
+
+// Run calls the method that a bot's answer asks for, with the answer's own body. The
+// method is what the bot wrote, and would otherwise become part of a URL.
+func (c *Client) Run(ctx context.Context, method, contentType string, body []byte) error {
+	const longest = 64 // characters, twice as many as the longest name has
+	if method == "" || len(method) > longest || strings.Trim(strings.ToLower(method), "abcdefghijklmnopqrstuvwxyz") != "" {
+		return errors.New("the method in the answer is not the name of one")
+	}
+	return c.do(ctx, call{method: method, long: true, body: body, contentType: contentType}, func(json.RawMessage) bool { return true })
 }

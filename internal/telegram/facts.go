@@ -3,11 +3,11 @@
 //
 //   - facts.go: names, limits and addresses
 //   - upload.go: certificates that can be uploaded
-//   - request.go, conn.go: the request with an update
-//   - answer.go, body.go, call.go, errors.go: the answer, as Telegram reads it
+//   - request.go: the request with an update
+//   - answer.go, body.go: the answer, as Telegram reads it
 //   - outcome.go: the outcome for the update
-//   - update.go, retries.go: types of update, their order, and retries
-//   - sample.go: an update to try a webhook with
+//   - update.go: types of update, their order, and an update to try a webhook with
+//   - retries.go: when a failed update is sent again
 //
 // Requests are written and answers read without net/http's client, which would add
 // headers, speak HTTP/2 and skip 1xx responses. Telegram does none of these.
@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,4 +81,21 @@ func IsReserved(addr netip.Addr) bool {
 // come several times a year.
 func IsUpdateType(name string) bool {
 	return name != "" && len(name) <= maxUpdateType && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// anyToken matches the form of a bot token, in a path or its escaped form.
+var anyToken = regexp.MustCompile(`(?i)[0-9]+(?::|%3a)[a-z0-9_-]{30,}`)
+
+// HideTokens returns s without anything that has the form of a bot token.
+func HideTokens(s string) string { return anyToken.ReplaceAllString(s, "[hidden]") }
+
+var secretForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
+
+// Quote quotes a wrong argument in an error, unless it may be a secret or a token
+// that stands in the wrong place.
+func Quote(arg string) string {
+	if anyToken.MatchString(arg) || secretForm.MatchString(arg) && strings.Trim(arg, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "the value"
+	}
+	return strconv.Quote(arg)
 }

@@ -151,7 +151,7 @@ func (a *attempt) setWebhook(ctx context.Context) error {
 	rec.markChecked(a.Node, a.Interval)
 	info, err := a.API.GetWebhookInfo(ctx)
 	if err == nil && info.URL == a.want.URL {
-		rec.see(info)
+		rec.Seen = &info
 	} else {
 		info = *rec.Told
 		info.URL = a.want.URL
@@ -201,7 +201,7 @@ const sameAddress = "the same address with another secret"
 // keep records that Telegram has the wanted webhook.
 func (a *attempt) keep(ctx context.Context) error {
 	a.reportedLoss, a.rec.Contested = "", ""
-	a.rec.see(*a.rec.Told)
+	a.rec.Seen = cmp.Or(a.rec.Seen, a.rec.Told)
 	return a.saveRecord(ctx, a.rec)
 }
 

@@ -36,7 +36,7 @@ type record struct {
 	// Seen is the answer to getWebhookInfo after the registration. Later answers are
 	// compared with it and not with the parameters, since Telegram leaves out the default
 	// list of types and drops unknown types.
-	Seen *seen `json:"seen,omitempty"`
+	Seen *botapi.WebhookInfo `json:"seen,omitempty"`
 
 	// Told is Telegram's last answer, at ToldAt, for the other nodes.
 	Told   *botapi.WebhookInfo `json:"told,omitempty"`
@@ -76,20 +76,6 @@ const maxNodes = 100
 type participant struct {
 	Node        string `json:"node"`
 	Fingerprint string `json:"fingerprint"`
-}
-
-// seen is the part of getWebhookInfo that only setWebhook changes.
-type seen struct {
-	AllowedUpdates       []string `json:"allowed_updates,omitempty"`
-	MaxConnections       int      `json:"max_connections"`
-	HasCustomCertificate bool     `json:"has_custom_certificate"`
-}
-
-// see keeps the first answer after a registration.
-func (rec *record) see(info botapi.WebhookInfo) {
-	if rec.Seen == nil {
-		rec.Seen = &seen{info.AllowedUpdates, info.MaxConnections, info.HasCustomCertificate}
-	}
 }
 
 // unchanged reports whether Telegram still has the registered webhook. The secret is not in

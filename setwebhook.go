@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -83,12 +84,6 @@ const (
 	minCheck     = 10 * time.Second
 )
 
-// isZero reports whether nothing of the registration is configured.
-func (g Registration) isZero() bool {
-	return g.BotToken == "" && !g.Poll && g.URL == "" && g.Certificate == "" && len(g.AllowedUpdates) == 0 && g.MaxConnections == 0 &&
-		g.IPAddress == "" && g.API == "" && !g.APITest && g.Check == 0
-}
-
 // resolve returns the registration with its placeholders replaced. The token's are
 // replaced where it is parsed.
 func (g Registration) resolve() (Registration, error) {
@@ -125,7 +120,7 @@ func (g Registration) check(local bool) error {
 // place, and the certificate, which has to fit the site's, are checked when the whole
 // configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
-	if h.Registration.isZero() {
+	if reflect.ValueOf(h.Registration).IsZero() {
 		return nil
 	}
 	if h.BotToken == "" {

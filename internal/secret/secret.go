@@ -1,14 +1,14 @@
 // Package secret makes, keeps, rotates and matches a webhook's secrets.
 //
-//   - secret.go: the form of a secret, new secrets, the options of a rotation
-//   - set.go: accepted secrets, compared in constant time
+//   - secret.go: the form of a secret, new secrets, the options of a rotation; accepted secrets, compared in constant time
 //   - source.go: the interface of both sources; configured secrets
-//   - kept.go, rotate.go, store.go, record.go: secrets made by the gate and kept in storage
+//   - kept.go, rotate.go, record.go: secrets made by the gate and kept in storage
 package secret
 
 import (
 	"cmp"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -101,4 +101,44 @@ func Rotation(rotate, grace time.Duration) (every, after time.Duration, err erro
 		return 0, 0, fmt.Errorf("the grace period of %s is longer than the %s after which the secret changes", after, every)
 	}
 	return every, min(after, every), nil
+}
+
+// Set holds the accepted secrets. It never changes, so requests use it without a lock.
+type Set struct{ accepted []padded }
+
+// padded is a secret padded with zeros to Telegram's longest, so that every comparison does
+// the same work.
+type padded struct {
+	value  [telegram.MaxSecret]byte
+	length int32
+	until  time.Time
+}
+
+// NewSet makes a set of secrets that Check has passed.
+func NewSet(accepted ...kept) *Set {
+	s := &Set{make([]padded, len(accepted))}
+	for i, a := range accepted {
+		s.accepted[i] = pad(a.Value)
+		s.accepted[i].until = a.Until
+	}
+	return s
+}
+
+func pad(value string) padded {
+	p := padded{length: int32(len(value))}
+	copy(p.value[:], value)
+	return p
+}
+
+// Match reports whether value is one of the accepted secrets. It takes the same time for all
+// wrong values, and allocates nothing.
+func (s *Set) Match(value string) bool {
+	got, match := pad(value), 0
+	for i := range s.accepted {
+		want := &s.accepted[i]
+		if want.until.IsZero() || time.Now().Before(want.until) {
+			match |= subtle.ConstantTimeCompare(want.value[:], got.value[:]) & subtle.ConstantTimeEq(want.length, got.length)
+		}
+	}
+	return match == 1
 }

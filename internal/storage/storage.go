@@ -2,8 +2,7 @@
 // differ: some report every error as "not found", some refuse a held lock at once instead of
 // waiting. This package checks such answers before it relies on them.
 //
-//   - storage.go: records, and whether they are lost
-//   - health.go: whether storage can be read
+//   - storage.go: records, whether they are lost, and whether storage can be read
 //   - lock.go: locks
 package storage
 
@@ -16,6 +15,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
@@ -81,7 +82,9 @@ func (s *Storage) Store(ctx context.Context, key string, content []byte) error {
 	if err := s.Module.Store(ctx, key, content); err != nil {
 		return fmt.Errorf("writing %s to storage: %w", key, err)
 	}
-	s.recordWrite()
+	s.Health.mu.Lock()
+	defer s.Health.mu.Unlock()
+	s.Health.status.WrittenAt = time.Now()
 	return nil
 }
 
@@ -100,4 +103,45 @@ func (s *Storage) Delete(ctx context.Context, prefix, name string) error {
 		}
 	}
 	return nil
+}
+
+// Health is the state of a process's storage. The zero value is that of an unused storage.
+type Health struct {
+	missed sync.Map // the names of the locks that were not obtained in time
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status describes storage.
+type Status struct {
+	ReadAt    time.Time // when a record was last read; zero for never
+	WrittenAt time.Time // when a record was last written; zero for never
+	AwaySince time.Time // since when no record can be read; zero if records can be read
+}
+
+// Status returns the status.
+func (h *Health) Status() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.status
+}
+
+// recordRead records the result of a reading. It logs the first failure, and the first
+// success after it.
+func (s *Storage) recordRead(err error) {
+	s.Health.mu.Lock()
+	defer s.Health.mu.Unlock()
+	now, status := time.Now(), &s.Health.status
+	switch {
+	case err == nil:
+		status.ReadAt = now
+		if !status.AwaySince.IsZero() {
+			s.Logger.Info("storage back", zap.Time("away_since", status.AwaySince))
+			status.AwaySince = time.Time{}
+		}
+	case status.AwaySince.IsZero():
+		status.AwaySince = now
+		s.Logger.Error("storage away", zap.Error(err), zap.Time("last_read", status.ReadAt))
+	}
 }

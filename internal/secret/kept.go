@@ -120,32 +120,30 @@ func (k *Kept) Refresh(ctx context.Context) (doubt bool) {
 	reading := m.reading
 	m.mu.Unlock()
 	if reading == nil {
-		return k.mayHaveRotated(false)
+		return k.mayHaveRotated()
 	}
 	defer m.waiting.Add(-1)
 	if m.waiting.Add(1) > maxWaiting {
-		return k.mayHaveRotated(true)
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, readWait)
-	defer cancel()
 	select {
 	case <-reading:
-		return k.mayHaveRotated(false)
+		return k.mayHaveRotated()
+	case <-time.After(readWait):
 	case <-ctx.Done():
-		return k.mayHaveRotated(true)
 	}
+	return true // without a reading, any node may have rotated, even one that this node has not met
 }
 
-// mayHaveRotated reports whether an unknown secret may be in force. Without a reading, any
-// node may have rotated, even one that this node has not met. Otherwise, other nodes may be
-// in the middle of a rotation.
-func (k *Kept) mayHaveRotated(unread bool) bool {
+// mayHaveRotated reports whether an unknown secret may be in force although storage was read:
+// other nodes may be in the middle of a rotation.
+func (k *Kept) mayHaveRotated() bool {
 	m := k.Memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, due := time.Now(), k.due(&m.record)
 	switch {
-	case unread, m.unsure, now.Before(m.record.DoubtUntil):
+	case m.unsure, now.Before(m.record.DoubtUntil):
 		return true
 	case k.Alone.Load():
 		return false

@@ -50,9 +50,8 @@ func (m *Memory) latest() record {
 	return m.record
 }
 
-// learn takes over a record that is later than the one in memory. If the node that made it
-// did not know the old one, Telegram may have an old secret: all of them stay accepted for the
-// grace period.
+// learn takes over a record that is later than the one in memory. If the node that made it did not know the old one,
+// Telegram may have an old secret: all of them stay accepted for the grace period.
 func (m *Memory) learn(rec record, grace time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,8 +81,7 @@ const (
 	readTimeout  = 10 * time.Second // of a reading
 	readWait     = 2 * time.Second  // of a request for a reading
 
-	// maxWaiting bounds the waiting requests: a flood of forgeries must not pile up behind
-	// slow storage.
+	// maxWaiting bounds the waiting requests: a flood of forgeries must not pile up behind slow storage.
 	maxWaiting = 200
 
 	// maxFollowUps bounds the readings during another node's rotation, which takes a few
@@ -176,8 +174,7 @@ func (k *Kept) read() {
 	}
 }
 
-// follow reads storage again until another node's rotation has ended, to learn when the old
-// secret's grace period ends.
+// follow reads storage again until another node's rotation has ended, to learn when the old secret's grace period ends.
 func (k *Kept) follow(times int) {
 	time.AfterFunc(2*settleTime, func() {
 		k.Refresh(context.Background())

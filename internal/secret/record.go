@@ -13,8 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// record is a bot's secrets in storage, the only place of their values besides the memory of
-// the nodes.
+// record is a bot's secrets in storage, the only place of their values besides the memory of the nodes.
 type record struct {
 	Version int `json:"version"`
 
@@ -22,8 +21,7 @@ type record struct {
 	// The revisions that follow keep the time.
 	Begun time.Time `json:"begun,omitzero"`
 
-	// Revision grows with every change. A process never goes back to an older revision,
-	// which storage may still return.
+	// Revision grows with every change. A process never goes back to an older revision, which storage may still return.
 	Revision int64 `json:"revision"`
 
 	Current  kept   `json:"current"`

@@ -19,8 +19,7 @@ import (
 //
 // Until step 3 the old secret stays accepted, whatever fails.
 //
-// A lost record is made again from memory. If no node knows which secret Telegram has, a
-// rotation begins at once.
+// A lost record is made again from memory. If no node knows which secret Telegram has, a rotation begins at once.
 
 // settleTime is the time between the first reading of the next secret and its registration.
 // It is longer than readInterval: a node that has just read storage because of a forgery must
@@ -30,9 +29,8 @@ const settleTime = 2 * time.Second
 // errUnsettled prevents the registration of a secret that Telegram may no longer have.
 var errUnsettled = errors.New("secrets lost, and the next one not returned by storage yet")
 
-// Advance satisfies Source. It also makes the first secret, and removes secrets that are no
-// longer accepted. If writing to storage fails, Advance returns the secret in memory and the
-// error.
+// Advance satisfies Source. It also makes the first secret, and removes secrets that are no longer accepted. If writing
+// to storage fails, Advance returns the secret in memory and the error.
 func (k *Kept) Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error) {
 	rec, err := k.latest(ctx)
 	if err != nil {

@@ -19,8 +19,7 @@ import (
 )
 
 const (
-	// StrongLen is the length of a random base64url secret that cannot be guessed: 22
-	// characters hold 128 bits.
+	// StrongLen is the length of a random base64url secret that cannot be guessed: 22 characters hold 128 bits.
 	StrongLen = 22
 
 	// minLen is the least length of a secret; a shorter value is taken for a mistake.
@@ -31,8 +30,7 @@ const (
 var ErrMissing = errors.New("is missing, and so is bot_token; without one every forged update would pass. " +
 	"With bot_token a secret is made, kept and registered; or make one with: caddy telegram-webhook secret")
 
-// Check checks value by Telegram's rules for a secret_token. The error never holds the value
-// or a part of it.
+// Check checks value by Telegram's rules for a secret_token. The error never holds the value or a part of it.
 func Check(value string) error {
 	switch {
 	case value == "":
@@ -106,8 +104,7 @@ func Rotation(rotate, grace time.Duration) (every, after time.Duration, err erro
 // Set holds the accepted secrets. It never changes, so requests use it without a lock.
 type Set struct{ accepted []padded }
 
-// padded is a secret padded with zeros to Telegram's longest, so that every comparison does
-// the same work.
+// padded is a secret padded with zeros to Telegram's longest, so that every comparison does the same work.
 type padded struct {
 	value  [telegram.MaxSecret]byte
 	length int32

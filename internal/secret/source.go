@@ -16,8 +16,7 @@ import (
 
 // Source provides a webhook's secrets.
 type Source interface {
-	// Match reports whether value is accepted now. It takes the same time for all wrong
-	// values, and allocates nothing.
+	// Match reports whether value is accepted now. It takes the same time for all wrong values, and allocates nothing.
 	Match(value string) bool
 
 	// Known reports whether the secrets are known. It takes no lock.
@@ -26,15 +25,13 @@ type Source interface {
 	// Current returns the secret that is registered; empty if the secrets are not known yet.
 	Current() string
 
-	// Refresh is called for each request with an unknown secret, forgeries included. Match
-	// may accept the secret afterwards. If not, doubt tells whether it may be in force all
-	// the same.
+	// Refresh is called for each request with an unknown secret, forgeries included. Match may accept the secret
+	// afterwards. If not, doubt tells whether it may be in force all the same.
 	Refresh(context.Context) (doubt bool)
 
-	// Advance begins a rotation if one is due or rotate is set, and returns the secret to
-	// register now. The function registered reports whether Telegram has a secret; it is nil
-	// if that is unknown.
-	// The caller of Advance, Registered and Forget holds the bot's lock.
+	// Advance begins a rotation if one is due or rotate is set, and returns the secret to register now. The function
+	// registered reports whether Telegram has a secret; it is nil if that is unknown. The caller of Advance, Registered
+	// and Forget holds the bot's lock.
 	Advance(ctx context.Context, rotate bool, registered func(value string) bool) (value string, err error)
 
 	// Registered is called after each attempt that leaves Telegram with a value. It reports
@@ -64,8 +61,7 @@ type Configured struct {
 	set    *Set
 }
 
-// NewConfigured resolves and checks the secrets of a field, at least one, and warns of weak
-// ones.
+// NewConfigured resolves and checks the secrets of a field, at least one, and warns of weak ones.
 func NewConfigured(field string, configured []string, logger *zap.Logger) (*Configured, error) {
 	values, accepted := make([]string, len(configured)), make([]kept, len(configured))
 	for i, c := range configured {
@@ -109,8 +105,7 @@ func (c *Configured) Status() Status {
 	return Status{Source: "configured", Weak: len(c.Current()) < StrongLen}
 }
 
-// nameable matches the placeholders that an error may quote. Other text in braces may be a
-// secret itself.
+// nameable matches the placeholders that an error may quote. Other text in braces may be a secret itself.
 var nameable = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
 
 // Literal reports whether a configured value holds no placeholder.
@@ -133,8 +128,7 @@ func CheckConfigured(configured string, check func(value string) error) error {
 	return nil
 }
 
-// Replace replaces the placeholders of a configured value. The error never holds
-// the value.
+// Replace replaces the placeholders of a configured value. The error never holds the value.
 func Replace(configured string) (string, error) {
 	if err := CheckConfigured(configured, nil); err != nil {
 		return "", err
@@ -164,8 +158,7 @@ func Resolve(configured string, check func(value string) error) (string, error) 
 	return value, err
 }
 
-// ResolveForwarded returns the secret for the bot: the configured value, or else the first
-// configured secret.
+// ResolveForwarded returns the secret for the bot: the configured value, or else the first configured secret.
 func ResolveForwarded(configured string, secrets Source) (string, error) {
 	if configured != "" {
 		return Resolve(configured, CheckForwarded)
@@ -176,8 +169,7 @@ func ResolveForwarded(configured string, secrets Source) (string, error) {
 	return "", errors.New("fetched updates have no secret to hand on; give it a value, or set secret")
 }
 
-// File is a configured value with the placeholder of a file, which Caddy reads only when the
-// configuration loads.
+// File is a configured value with the placeholder of a file, which Caddy reads only when the configuration loads.
 type File struct {
 	Placeholder string
 	configured  string

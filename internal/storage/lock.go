@@ -12,10 +12,9 @@ import (
 // retryLock is the mean pause before the next try for a lock that storage has refused at once.
 const retryLock = time.Second
 
-// Lock takes a lock, and returns a function that releases it. After the wait it returns
-// without the lock: the lock of a killed node may stay for ever. So two nodes can be in one
-// lock, which must cost no more than a call of Telegram. Until the lock is obtained again,
-// this is logged only once.
+// Lock takes a lock, and returns a function that releases it. After the wait it returns without the lock: the lock of a
+// killed node may stay for ever. So two nodes can be in one lock, which must cost no more than a call of Telegram.
+// Until the lock is obtained again, this is logged only once.
 //
 // A lock that is refused while storage can be read counts as held by another node.
 func (s *Storage) Lock(ctx context.Context, name string, wait time.Duration) (unlock func(context.Context), err error) {

@@ -44,8 +44,7 @@ func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 	return content, err
 }
 
-// Find reads a record; nil if it certainly does not exist. A record that is not found is read
-// again after Prove.
+// Find reads a record; nil if it certainly does not exist. A record that is not found is read again after Prove.
 func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
 	content, err := s.Load(ctx, key)
 	if content != nil || err != nil {
@@ -57,8 +56,7 @@ func (s *Storage) Find(ctx context.Context, key string) ([]byte, error) {
 	return s.Load(ctx, key)
 }
 
-// Prove proves that storage can be read: it writes a value of its own beside a record, and
-// reads it back.
+// Prove proves that storage can be read: it writes a value of its own beside a record, and reads it back.
 func (s *Storage) Prove(ctx context.Context, key string) error {
 	value := []byte(rand.Text())
 	probe := path.Join(path.Dir(key), "probe-"+string(value))
@@ -127,8 +125,7 @@ func (h *Health) Status() Status {
 	return h.status
 }
 
-// recordRead records the result of a reading. It logs the first failure, and the first
-// success after it.
+// recordRead records the result of a reading. It logs the first failure, and the first success after it.
 func (s *Storage) recordRead(err error) {
 	s.Health.mu.Lock()
 	defer s.Health.mu.Unlock()

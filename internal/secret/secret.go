@@ -115,22 +115,21 @@ type padded struct {
 func NewSet(accepted ...kept) *Set {
 	s := &Set{make([]padded, len(accepted))}
 	for i, a := range accepted {
-		s.accepted[i] = pad(a.Value)
-		s.accepted[i].until = a.Until
+		s.accepted[i] = pad(a)
 	}
 	return s
 }
 
-func pad(value string) padded {
-	p := padded{length: int32(len(value))}
-	copy(p.value[:], value)
+func pad(a kept) padded {
+	p := padded{length: int32(len(a.Value)), until: a.Until}
+	copy(p.value[:], a.Value)
 	return p
 }
 
 // Match reports whether value is one of the accepted secrets. It takes the same time for all
 // wrong values, and allocates nothing.
 func (s *Set) Match(value string) bool {
-	got, match := pad(value), 0
+	got, match := pad(kept{Value: value}), 0
 	for i := range s.accepted {
 		want := &s.accepted[i]
 		if want.until.IsZero() || time.Now().Before(want.until) {

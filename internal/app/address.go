@@ -129,7 +129,7 @@ func (a *App) serverOf(target telegram.Target, own *caddyhttp.Server) *caddyhttp
 	}
 	candidates = slices.DeleteFunc(candidates, func(server *caddyhttp.Server) bool { return !a.listens(server, target.Port) })
 	for _, server := range candidates {
-		if (site.Inside{Server: server, Target: target}).HasSite() {
+		if site.HasSite(server, target.ServerName()) {
 			return server
 		}
 	}

@@ -76,7 +76,7 @@ func (w *Webhook) tryAddress(found location) location {
 		return found // what is wrong keeps it from being registered
 	}
 	inside := w.inside(target)
-	if !inside.HasSite() {
+	if !site.HasSite(inside.Server, target.ServerName()) {
 		found.doubt = w.HidePath(fmt.Sprintf("no site of this Caddy has the host %s, so nobody knows here whether %s leads to this telegram_webhook", target.Host, target))
 		return found
 	}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -89,29 +88,4 @@ func (in Inside) request(ctx context.Context, update []byte) (*http.Request, err
 	}
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: in.Target.Port}
 	return r.WithContext(context.WithValue(ctx, http.LocalAddrContextKey, local)), nil
-}
-
-// HasSite reports whether the server has a route for the target's host.
-func (in Inside) HasSite() bool {
-	r := (&http.Request{Host: in.Target.ServerName()}).WithContext(context.WithValue(context.Background(), caddy.ReplacerCtxKey, caddy.NewReplacer()))
-	for _, route := range in.Server.Routes {
-		if len(route.MatcherSets) == 0 {
-			return true
-		}
-		for _, set := range route.MatcherSets {
-			if matchesHost(set, r) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func matchesHost(set caddyhttp.MatcherSet, r *http.Request) bool {
-	for _, m := range set {
-		if host, ok := m.(*caddyhttp.MatchHost); ok && !host.Match(r) {
-			return false
-		}
-	}
-	return true
 }

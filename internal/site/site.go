@@ -4,6 +4,8 @@ package site
 
 import (
 	"cmp"
+	"context"
+	"net/http"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -96,6 +98,27 @@ func walk(routes caddyhttp.RouteList, at Place, found func(Gate, Place)) (inFron
 		}
 	}
 	return inFront
+}
+
+// HasSite reports whether the server has a route for a host.
+func HasSite(server *caddyhttp.Server, host string) bool {
+	return slices.ContainsFunc(server.Routes, func(route caddyhttp.Route) bool { return Admits(route, ForHost(host)) })
+}
+
+// replacer is for the placeholders in host matchers; those of a request have no value.
+var replacer = context.WithValue(context.Background(), caddy.ReplacerCtxKey, caddy.NewReplacer())
+
+// ForHost returns a request for a host, for Admits.
+func ForHost(host string) *http.Request { return (&http.Request{Host: host}).WithContext(replacer) }
+
+// Admits reports whether the host matchers of a route let a request pass.
+func Admits(route caddyhttp.Route, r *http.Request) bool {
+	return len(route.MatcherSets) == 0 || slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
+		return !slices.ContainsFunc(set, func(m any) bool {
+			host, ok := m.(*caddyhttp.MatchHost)
+			return ok && !host.Match(r)
+		})
+	})
 }
 
 // narrow is the place behind a route's matchers: an inner host or path matcher

@@ -21,9 +21,8 @@ type location struct {
 	doubt   string // why updates may not arrive; empty if they do
 }
 
-// confirmAddress waits until the configuration is the active one and sends a request to
-// the webhook's address inside the process, once for each load. Then it closes confirmed:
-// only an address that leads here is registered.
+// confirmAddress waits until the configuration is the active one and sends a request to the webhook's address inside the
+// process, once for each load. Then it closes confirmed: only an address that leads here is registered.
 func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	select {
 	case <-w.app.active:
@@ -42,25 +41,21 @@ func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 		w.logger.Warn("webhook address leads elsewhere", w.NameField(), zap.Error(found.fault))
 	}
 	if found.doubt != "" {
-		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt),
-			zap.String("remedy", doubtRemedy))
+		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt), zap.String("remedy", doubtRemedy))
 	}
 	switch {
-	case !w.polls():
-		if w.bot != nil {
-			// The configuration before may have started it. What is under way would come
-			// again by the webhook.
-			w.bot.poller.Stop()
-			ctx, cancel := context.WithTimeout(w.ctx, telegram.Timeout)
-			w.bot.poller.Wait(ctx)
-			cancel()
-		}
-		close(confirmed)
-	case found.fault != nil:
+	case w.polls() && found.fault == nil:
+		w.startPolling()
+	case w.polls():
 		w.bot.poller.Stop()
 		w.logger.Error("updates not fetched", w.NameField(), zap.Error(found.fault), zap.String("remedy", "correct the configuration and reload"))
-	default:
-		w.startPolling()
+	case w.bot != nil:
+		// The configuration before may have started it. An update that it works on would come again by the webhook.
+		w.bot.poller.Stop()
+		ctx, cancel := context.WithTimeout(w.ctx, telegram.Timeout)
+		defer cancel()
+		w.bot.poller.Wait(ctx)
+		close(confirmed)
 	}
 }
 
@@ -84,33 +79,35 @@ func (w *Webhook) tryAddress(found location) location {
 	answer := inside.Send(mark, nil, trialTimeout)
 	other := w.app.webhookOf(mark.Reached())
 	if other == w && answer.Status == http.StatusNoContent {
-		if !w.polls() { // two servers of one port may each have a site of that host
-			if rival := w.app.claims.claim("confirmed address "+site.Canonical(found.address), w); rival != nil {
-				found.fault = errors.New(w.HidePath(fmt.Sprintf("url: %s is that of another telegram_webhook already (%s), on another server of the same port", target, rival)))
-			}
+		if w.polls() {
+			return found
+		}
+		// Two servers of one port may each have a site of that host.
+		if rival := w.app.claims.claim("confirmed address "+site.Canonical(found.address), w); rival != nil {
+			found.fault = errors.New(w.HidePath(fmt.Sprintf("url: %s is that of another telegram_webhook already (%s), on another server of the same port", target, rival)))
 		}
 		return found
 	}
-	problem := fmt.Sprintf("%s does not lead to this telegram_webhook: ", target)
-	lost := false
+	problem, certain := fmt.Sprintf("%s does not lead to this telegram_webhook: ", target), false
 	switch {
 	case other == w:
 		problem = fmt.Sprintf("this telegram_webhook would refuse an update for %s with status %d, since a handler before it changes the request", target, answer.Status)
 	case other != nil:
 		problem += "it leads to another one, " + other.Name()
+		certain = true
+	case answer.Delivered():
+		problem += fmt.Sprintf("something else answers with status %d, so that Telegram takes every update for delivered", answer.Status)
+		certain = true
 	case errors.Is(answer.Err, telegram.ErrReadTimeout):
 		problem += fmt.Sprintf("there was no answer within %s", trialTimeout)
 	case answer.Err != nil:
 		problem += "the connection was closed without an answer"
-	case answer.Delivered():
-		problem += fmt.Sprintf("something else answers with status %d, so that Telegram takes every update for delivered", answer.Status)
-		lost = true
 	default:
 		problem += fmt.Sprintf("something else answers with status %d", answer.Status)
 	}
 	problem = w.HidePath(problem)
 	// An address that is written out may lead here by way of another proxy.
-	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && (other == nil || other == w) && !lost {
+	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && !certain {
 		found.doubt = problem
 	} else {
 		found.fault = errors.New("url: " + problem + "; set url to the address that leads here, or see which handler comes first")

@@ -2,11 +2,15 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -16,71 +20,62 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// main returns the gate at which the webhook is registered, and its place: of several the one of the least rank.
+// A location is the address of the webhook, and whether updates arrive there.
+type location struct {
+	address string
+	fault   error  // why nothing can be registered
+	doubt   string // why updates may not arrive; empty if they do
+}
+
+// main returns the gate at which the webhook is registered, and its place: one that speaks HTTPS if there is one, on
+// https's own port if there are several.
 func (w *Webhook) main() (gate, site.Place) {
+	rank := func(g gate) (rank int) {
+		if len(g.server.TLSConnPolicies) == 0 {
+			rank += 2
+		}
+		if !w.app.listens(g.server, caddyhttp.DefaultHTTPSPort) {
+			rank++
+		}
+		return rank
+	}
 	g := slices.MinFunc(w.gates, func(x, y gate) int { // Caddy provisions servers in no order
-		return cmp.Or(cmp.Compare(w.rank(x), w.rank(y)), slices.Compare(x.server.Listen, y.server.Listen))
+		return cmp.Or(rank(x)-rank(y), slices.Compare(x.server.Listen, y.server.Listen))
 	})
 	return g, w.app.places()[g.Gate]
 }
 
-// rank is less for a gate that speaks HTTPS, and then for one on https's own port.
-func (w *Webhook) rank(g gate) (rank int) {
-	if len(g.server.TLSConnPolicies) == 0 {
-		rank += 2
-	}
-	if !w.app.listens(g.server, caddyhttp.DefaultHTTPSPort) {
-		rank++
-	}
-	return rank
-}
-
-// findAddress returns the webhook's address. The error quotes the routes, which may contain a token.
+// findAddress returns the webhook's public address. Where updates are fetched it is the one to which this process sends
+// them: the webhook's own host and path, or the path of url where several lead here.
 func (w *Webhook) findAddress() location {
-	find := w.findPublicAddress
-	if w.polls() {
-		find = w.findLocalAddress
+	g, place := w.main()
+	given := ""
+	if r := w.settings.Registration; r != nil {
+		given = r.URL
 	}
-	address, err := find()
-	if err != nil {
+	if w.polls() {
+		place.Hosts = []string{place.OneHost()}
+		if site.IsAddress(given) {
+			target, _ := telegram.ParseTarget(given)
+			given = target.Query
+		}
+		if _, err := site.URL(g.server, place, ""); err == nil {
+			given = ""
+		}
+	}
+	address, err := site.URL(g.server, place, given)
+	alsoHTTPS := func(other gate) bool { return other.Gate != g.Gate && len(other.server.TLSConnPolicies) > 0 }
+	switch {
+	case err != nil || w.polls() || w.settings.Registration == nil || site.IsAddress(given):
+	case len(g.server.TLSConnPolicies) == 0:
+		err = errors.New("this site does not speak HTTPS itself; set url to the webhook's whole public address")
+	case !w.app.listens(g.server, caddyhttp.DefaultHTTPSPort) && slices.ContainsFunc(w.gates, alsoHTTPS):
+		err = errors.New("this webhook is on several HTTPS servers; set url to its whole public address")
+	}
+	if err != nil { // it quotes the routes, which may contain a token
 		return location{fault: errors.New("url: " + w.HidePath(err.Error()))}
 	}
 	return location{address: address}
-}
-
-func (w *Webhook) findPublicAddress() (string, error) {
-	g, place := w.main()
-	r := w.settings.Registration
-	if r == nil {
-		return site.URL(g.server, place, "")
-	}
-	address, err := site.URL(g.server, place, r.URL)
-	switch {
-	case err != nil || site.IsAddress(r.URL):
-		return address, err
-	case len(g.server.TLSConnPolicies) == 0:
-		return "", errors.New("this site does not speak HTTPS itself; set url to the webhook's whole public address")
-	case slices.ContainsFunc(w.gates, func(other gate) bool { return other.Gate != g.Gate && w.rank(g) == 1 && w.rank(other) == 1 }):
-		return "", errors.New("this webhook is on several HTTPS servers; set url to its whole public address")
-	}
-	return address, nil
-}
-
-// findLocalAddress returns the address to which this process sends the updates that it has fetched: the webhook's own
-// host and path, or the path of url where several lead here.
-func (w *Webhook) findLocalAddress() (string, error) {
-	g, place := w.main()
-	place.Hosts = []string{place.OneHost()}
-	address, err := site.URL(g.server, place, "")
-	given := w.settings.Registration.URL
-	if err == nil || given == "" {
-		return address, err
-	}
-	if site.IsAddress(given) {
-		target, _ := telegram.ParseTarget(given)
-		given = target.Query
-	}
-	return site.URL(g.server, place, given)
 }
 
 // inside sends requests to an address of the webhook inside the process. They come from one of Telegram's addresses,
@@ -129,12 +124,115 @@ func (a *App) listens(server *caddyhttp.Server, port int) bool {
 	})
 }
 
-// warnOfPaths warns of a bot token in the webhook's path.
-func (w *Webhook) warnOfPaths() {
-	for _, g := range w.gates {
-		if paths := strings.Join(w.app.places()[g.Gate].Paths, " "); telegram.HideTokens(paths) != paths {
-			w.logger.Warn("bot token in the webhook's path", w.NameField(),
-				zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
+// warnOfPath warns of a bot token in the webhook's path.
+func (w *Webhook) warnOfPath() {
+	_, place := w.main()
+	if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
+		w.logger.Warn("bot token in the webhook's path", w.NameField(),
+			zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
+	}
+}
+
+// confirmAddress waits until the configuration is the active one and sends a request to the webhook's address inside the
+// process, once for each load. Then it closes confirmed: only an address that leads here is registered.
+func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
+	select {
+	case <-w.app.active:
+	case <-w.ctx.Done():
+		return
+	}
+	found := w.tryAddress(*w.location.Load())
+	if w.ctx.Err() != nil {
+		return
+	}
+	if w.polls() && found.doubt != "" { // an update that does not arrive here would be lost
+		found.fault, found.doubt = errors.New("url: "+found.doubt), ""
+	}
+	w.location.Store(&found)
+	if w.settings.Registration == nil && found.fault != nil && found.address != "" { // else the registrar tells
+		w.logger.Warn("webhook address leads elsewhere", w.NameField(), zap.Error(found.fault))
+	}
+	if found.doubt != "" {
+		w.logger.Warn("webhook address not confirmed", w.NameField(), zap.String("detail", found.doubt), zap.String("remedy", doubtRemedy))
+	}
+	switch {
+	case w.polls() && found.fault == nil:
+		w.startPolling()
+	case w.polls():
+		w.bot.poller.Stop()
+		w.logger.Error("updates not fetched", w.NameField(), zap.Error(found.fault), zap.String("remedy", "correct the configuration and reload"))
+	case w.bot != nil:
+		// The configuration before may have started it. An update that it works on would come again by the webhook.
+		w.bot.poller.Stop()
+		ctx, cancel := context.WithTimeout(w.ctx, telegram.Timeout)
+		defer cancel()
+		w.bot.poller.Wait(ctx)
+		close(confirmed)
+	}
+}
+
+const doubtRemedy = "if no updates arrive, see what url leads to; a proxy in front must pass on host and path"
+
+// trialTimeout bounds a trial, as handlers before the gate may do anything.
+const trialTimeout = 5 * time.Second
+
+// tryAddress finds out where the address leads.
+func (w *Webhook) tryAddress(found location) location {
+	target, err := telegram.ParseTarget(found.address)
+	if found.fault != nil || err != nil || target.Request("", nil) == nil {
+		return found // what is wrong keeps it from being registered
+	}
+	inside := w.inside(target)
+	if !site.HasSite(inside.Server, target.ServerName()) {
+		found.doubt = w.HidePath(fmt.Sprintf("no site of this Caddy has the host %s, so nobody knows here whether %s leads to this telegram_webhook", target.Host, target))
+		return found
+	}
+	mark := new(site.Mark)
+	answer := inside.Send(mark, nil, trialTimeout)
+	other := w.app.webhookOf(mark.Reached())
+	if other == w && answer.Status == http.StatusNoContent {
+		if w.polls() {
+			return found
+		}
+		// Two servers of one port may each have a site of that host.
+		if rival := w.app.claims.claim("confirmed address "+site.Canonical(found.address), w); rival != nil {
+			found.fault = errors.New(w.HidePath(fmt.Sprintf("url: %s is that of another telegram_webhook already (%s), on another server of the same port", target, rival)))
+		}
+		return found
+	}
+	problem, certain := fmt.Sprintf("%s does not lead to this telegram_webhook: ", target), false
+	switch {
+	case other == w:
+		problem = fmt.Sprintf("this telegram_webhook would refuse an update for %s with status %d, since a handler before it changes the request", target, answer.Status)
+	case other != nil:
+		problem += "it leads to another one, " + other.Name()
+		certain = true
+	case answer.Delivered():
+		problem += fmt.Sprintf("something else answers with status %d, so that Telegram takes every update for delivered", answer.Status)
+		certain = true
+	case errors.Is(answer.Err, telegram.ErrReadTimeout):
+		problem += fmt.Sprintf("there was no answer within %s", trialTimeout)
+	case answer.Err != nil:
+		problem += "the connection was closed without an answer"
+	default:
+		problem += fmt.Sprintf("something else answers with status %d", answer.Status)
+	}
+	problem = w.HidePath(problem)
+	// An address that is written out may lead here by way of another proxy.
+	if r := w.settings.Registration; r != nil && site.IsAddress(r.URL) && !certain {
+		found.doubt = problem
+	} else {
+		found.fault = errors.New("url: " + problem + "; set url to the address that leads here, or see which handler comes first")
+	}
+	return found
+}
+
+// webhookOf returns the webhook of a gate.
+func (a *App) webhookOf(g site.Gate) *Webhook {
+	for _, w := range a.webhooks {
+		if slices.ContainsFunc(w.gates, func(other gate) bool { return other.Gate == g }) {
+			return w
 		}
 	}
+	return nil
 }

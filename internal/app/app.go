@@ -4,7 +4,7 @@
 //   - app.go: the app, and its life
 //   - claims.go: names, bots and addresses, which webhooks cannot share
 //   - webhook.go: one webhook
-//   - address.go, trial.go: its public address, and whether that leads to it
+//   - address.go: its public address, and whether that leads to it
 //   - updates.go: its updates: remembered, under way, or refused by the bot
 //   - registration.go: what it tells its registrar or its poller
 //   - status.go: its state, and whether this node is ready

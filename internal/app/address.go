@@ -133,8 +133,8 @@ func (w *Webhook) warnOfPath() {
 	}
 }
 
-// confirmAddress waits until the configuration is the active one and sends a request to the webhook's address inside the
-// process, once for each load. Then it closes confirmed: only an address that leads here is registered.
+// confirmAddress waits until the configuration is the active one and sends a request to the webhook's address inside
+// the process, once for each load. Then it closes confirmed: only an address that leads here is registered.
 func (w *Webhook) confirmAddress(confirmed chan<- struct{}) {
 	select {
 	case <-w.app.active:

@@ -25,8 +25,8 @@ import (
 // Internal stands for the root of Caddy's own CA in a configuration.
 const Internal = "internal"
 
-// Load returns the certificate to upload, in PEM form: that of the file, or the root of Caddy's own CA as it is now; nil
-// if none is configured.
+// Load returns the certificate to upload, in PEM form: that of the file, or the root of Caddy's own CA as it is now;
+// nil if none is configured.
 func Load(ctx caddy.Context, configured string) ([]byte, error) {
 	switch configured {
 	case "":
@@ -49,8 +49,8 @@ func Load(ctx caddy.Context, configured string) ([]byte, error) {
 	return content, nil
 }
 
-// CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an iPAddress entry alone, and after
-// an upload Telegram compares names.
+// CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an iPAddress entry alone, and
+// after an upload Telegram compares names.
 func CheckConfigured(configured, address string) error {
 	target, _ := telegram.ParseTarget(address)
 	if configured != Internal || net.ParseIP(target.Host) == nil {
@@ -108,8 +108,8 @@ func judge(host string, upload []byte, policies caddytls.ConnectionPolicies, tri
 	return "", nil
 }
 
-// chains returns what Caddy may serve for a host, each with its leaf first: of wildcards none if there is one for the very
-// name, and none that has expired if there is another.
+// chains returns what Caddy may serve for a host, each with its leaf first: of wildcards none if there is one for the
+// very name, and none that has expired if there is another.
 func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certificate) {
 	for _, c := range loaded {
 		if slices.Contains(c.Names, host) != slices.Contains(loaded[0].Names, host) || len(loaded) > 1 && c.Expired() {
@@ -122,8 +122,8 @@ func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certi
 	return served
 }
 
-// needsServerName reports whether Caddy may find no certificate for a host that is an IP address: without a server name it
-// looks for the address at which the connection arrived, which is another one behind NAT, and for default_sni.
+// needsServerName reports whether Caddy may find no certificate for a host that is an IP address: without a server name
+// it looks for the address at which the connection arrived, which is another one behind NAT, and for default_sni.
 func needsServerName(host string, policies caddytls.ConnectionPolicies) bool {
 	if n := len(policies); n > 0 && policies[n-1].CertSelection != nil {
 		return false // the policy for all hosts chooses from all certificates

@@ -1,10 +1,10 @@
 // Package redact keeps the value of the secret header out of Caddy's logs.
 //
 // The package is the only one that runs before Caddy's server. Caddy copies a request for its access log and its error
-// log before any handler runs, so a handler that removes the header is too late. A Front therefore wraps the server: for
-// the hosts that a gate serves, it replaces the header's value with Placeholder and keeps the value in the request's
-// context, where the gate reads it. Every other handler on these hosts, and every log, sees Placeholder. Requests for
-// other hosts pass unchanged.
+// log before any handler runs, so a handler that removes the header is too late. A Front therefore wraps the server:
+// for the hosts that a gate serves, it replaces the header's value with Placeholder and keeps the value in the
+// request's context, where the gate reads it. Every other handler on these hosts, and every log, sees Placeholder.
+// Requests for other hosts pass unchanged.
 //
 // The package relies on two exports of Caddy and net/http: RegisterConnContext and the *http.Server in a connection's
 // context. HTTP/3 bypasses a Front.
@@ -59,8 +59,7 @@ func NewFront(app *caddyhttp.App, logger *zap.Logger) *Front {
 	return f
 }
 
-// AddGate records one more handler of the server that reads the secret header. The
-// handler calls it in its Provision.
+// AddGate records one more handler of the server that reads the secret header. The handler calls it in its Provision.
 func (f *Front) AddGate(server *caddyhttp.Server) { f.gates[server]++ }
 
 // findUnknown returns the servers with a gate that is not among their routes. The routes are complete only when the
@@ -156,11 +155,10 @@ type State int
 const (
 	// Redacted is the usual state: the logs do not contain the value.
 	Redacted State = iota
-	// Exposed means that the request bypassed the Front, so that Caddy's logs contain the
-	// value.
+	// Exposed means that the request bypassed the Front, so that Caddy's logs contain the value.
 	Exposed
-	// Lost means that only Placeholder arrived: a hop before this Caddy, or another Caddy
-	// with a gate for the same host, has replaced the value.
+	// Lost means that only Placeholder arrived: a hop before this Caddy, or another Caddy with a gate for the same
+	// host, has replaced the value.
 	Lost
 )
 
@@ -184,8 +182,7 @@ func Values(r *http.Request) ([]string, State) {
 
 func isPlaceholder(values []string) bool { return len(values) == 1 && values[0] == Placeholder }
 
-// reportUnread logs, once for a configuration, that a secret for a host with a gate
-// reached no gate.
+// reportUnread logs, once for a configuration, that a secret for a host with a gate reached no gate.
 func (f *Front) reportUnread(t *taken, host, path string) {
 	if t.read.Load() {
 		return
@@ -197,8 +194,7 @@ func (f *Front) reportUnread(t *taken, host, path string) {
 	})
 }
 
-// ReportExposed logs, once for a configuration, that a request reached a gate with the
-// value still in its header.
+// ReportExposed logs, once for a configuration, that a request reached a gate with the value still in its header.
 func (f *Front) ReportExposed(r *http.Request) {
 	f.pastOne.Do(func() {
 		f.logger.Warn("secret header not redacted before Caddy's logs",

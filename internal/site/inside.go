@@ -19,8 +19,8 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Inside sends requests to a server of this process as Telegram would send them from
-// outside: through all of the server's routes.
+// Inside sends requests to a server of this process as Telegram would send them from outside: through all of the
+// server's routes.
 type Inside struct {
 	Server  *caddyhttp.Server
 	Target  telegram.Target
@@ -28,23 +28,21 @@ type Inside struct {
 	OverTLS bool       // whether they come over TLS, for the server
 }
 
-// Mark is in the context of the requests that Inside sends, and of no other: nobody
-// outside the process can make one. It takes down the gate that is reached.
+// Mark is in the context of the requests that Inside sends, and of no other: nobody outside the process can make one.
+// It takes down the gate that is reached.
 type Mark struct {
 	Passes []Gate // the gates that let the request through; none for a trial
 	Forget bool   // the update is not to be remembered
-	gate   atomic.Pointer[Gate]
+	gate   atomic.Value
 }
 
 // Reach is called by the first gate on the way.
-func (m *Mark) Reach(gate Gate) { m.gate.Store(&gate) }
+func (m *Mark) Reach(gate Gate) { m.gate.Store(gate) }
 
 // Reached returns the gate; nil if there was none.
 func (m *Mark) Reached() Gate {
-	if gate := m.gate.Load(); gate != nil {
-		return *gate
-	}
-	return nil
+	gate, _ := m.gate.Load().(Gate)
+	return gate
 }
 
 type markKey struct{}
@@ -55,8 +53,8 @@ func MarkOf(r *http.Request) *Mark {
 	return mark
 }
 
-// Send sends a request with an update, and without a secret. The answer is read as
-// Telegram reads it. A handler that panics ends the request and not the process.
+// Send sends a request with an update, and without a secret. The answer is read as Telegram reads it. A handler that
+// panics ends the request and not the process.
 func (in Inside) Send(mark *Mark, update []byte, within time.Duration) *telegram.Answer {
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), markKey{}, mark))
 	defer cancel()
@@ -121,8 +119,8 @@ func (w *response) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// answerOf returns the answer of a handler to a request, as Telegram reads it. After a
-// panic, which is how a handler breaks off, there is none.
+// answerOf returns the answer of a handler to a request, as Telegram reads it. After a panic, which is how a handler
+// breaks off, there is none.
 func answerOf(handler http.Handler, r *http.Request) (answer *telegram.Answer) {
 	defer func() {
 		if recover() != nil {

@@ -1,5 +1,5 @@
-// Package site finds the places of handlers in a server's routes. The place of a handler is
-// its webhook's public address.
+// Package site finds the places of handlers in a server's routes. The place of a handler is its webhook's public
+// address.
 package site
 
 import (
@@ -62,8 +62,8 @@ func addPlaces(places map[Gate]Place, routes caddyhttp.RouteList, at Place) {
 	}
 }
 
-// Current names the place of the handler that is being provisioned with ctx: host and path, or
-// where the server listens. Caddy takes a route's raw handlers away once they are provisioned.
+// Current names the place of the handler that is being provisioned with ctx: host and path, or where the server
+// listens. Caddy takes a route's raw handlers away once they are provisioned.
 func Current(ctx caddy.Context) string {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {

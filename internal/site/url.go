@@ -30,8 +30,8 @@ func Canonical(address string) string {
 	return u.String()
 }
 
-// URL returns the public address of a handler: as given, if that is a whole address, or by its place in the server, with
-// the given path if there is one. The place may not tell; the error says what to set.
+// URL returns the public address of a handler: as given, if that is a whole address, or by its place in the server,
+// with the given path if there is one. The place may not tell; the error says what to set.
 func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 	if IsAddress(given) {
 		return given, nil

@@ -60,8 +60,8 @@ func VerifyChain(roots *x509.CertPool, chain []*x509.Certificate, host string, u
 	return nil
 }
 
-// findIssuers follows the one path that OpenSSL tries: the first valid one of the uploaded certificates that may be
-// the issuer, and one that was sent only before any uploaded one. The path has to end in an uploaded self-signed one.
+// findIssuers follows the one path that OpenSSL tries: the first valid one of the uploaded certificates that may be the
+// issuer, and one that was sent only before any uploaded one. The path has to end in an uploaded self-signed one.
 func findIssuers(chain, uploaded []*x509.Certificate) (roots, intermediates *x509.CertPool) {
 	roots, intermediates = x509.NewCertPool(), x509.NewCertPool()
 	now, candidates := time.Now(), slices.Concat(uploaded, chain[1:])
@@ -86,7 +86,8 @@ func findIssuers(chain, uploaded []*x509.Certificate) (roots, intermediates *x50
 	return roots, intermediates
 }
 
-// mayIssue compares what OpenSSL looks for an issuer by: its name, and its key if both certificates have the identifier.
+// mayIssue compares what OpenSSL looks for an issuer by: its name, and its key if both certificates have the
+// identifier.
 func mayIssue(issuer, c *x509.Certificate) bool {
 	return bytes.Equal(issuer.RawSubject, c.RawIssuer) &&
 		(len(issuer.SubjectKeyId) == 0 || len(c.AuthorityKeyId) == 0 || bytes.Equal(issuer.SubjectKeyId, c.AuthorityKeyId))
@@ -102,7 +103,8 @@ func isAcceptable(chain []*x509.Certificate) bool {
 }
 
 // CheckUpload reports why Telegram would not connect to a host with an upload: all of the chains that may be served
-// have to pass. If none is known, an uploaded certificate has to pass by itself; that of a CA need not have the host's name.
+// have to pass. If none is known, an uploaded certificate has to pass by itself; that of a CA need not have the host's
+// name.
 func CheckUpload(content []byte, served [][]*x509.Certificate, host string) error {
 	uploaded, err := ParseUpload(content)
 	if err != nil {

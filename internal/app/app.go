@@ -4,7 +4,7 @@
 //   - app.go: the app, and its life
 //   - claims.go: names, bots and addresses, which webhooks cannot share
 //   - webhook.go: one webhook
-//   - address.go, trial.go: its public address, and whether that leads to it
+//   - address.go: its public address, and whether that leads to it
 //   - updates.go: its updates: remembered, under way, or refused by the bot
 //   - registration.go: what it tells its registrar or its poller
 //   - status.go: its state, and whether this node is ready
@@ -32,7 +32,6 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/redact"
 	"github.com/caddy-telegram/telegramwebhook/internal/registrar"
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
-	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // moduleID is the app's module ID, and its name for ctx.App.
@@ -91,7 +90,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for _, module := range ctx.Modules() {
 		if app, ok := module.(*caddyhttp.App); ok {
 			a.http = app
-			a.front = redact.NewFront(app, ctx.Logger(), telegram.HideTokens)
+			a.front = redact.NewFront(app, ctx.Logger())
 			a.places = sync.OnceValue(func() map[site.Gate]site.Place { return site.Find(app.Servers) })
 			return nil
 		}

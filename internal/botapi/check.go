@@ -44,7 +44,7 @@ func (w Webhook) Check(local bool) error {
 		return fmt.Errorf("max_connections: %d is not from 1 to %d", w.MaxConnections, limit)
 	}
 	if w.Certificate != nil { // whether it fits is for the caller, who knows what the site serves
-		if _, _, err := telegram.ParseUpload(w.Certificate); err != nil {
+		if _, err := telegram.ParseUpload(w.Certificate); err != nil {
 			return fmt.Errorf("certificate: %w", err)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package certificate loads the certificate that a webhook uploads, and compares it with the
-// ones that its site serves.
+// Package certificate loads the certificate that a webhook uploads, and compares it with the ones that its site serves.
 package certificate
 
 import (
@@ -8,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -27,14 +25,22 @@ import (
 // Internal stands for the root of Caddy's own CA in a configuration.
 const Internal = "internal"
 
-// Load returns the certificate to upload, in PEM form: that of the file, or the
-// root of Caddy's own CA as it is now; nil if none is configured.
+// Load returns the certificate to upload, in PEM form: that of the file, or the root of Caddy's own CA as it is now;
+// nil if none is configured.
 func Load(ctx caddy.Context, configured string) ([]byte, error) {
 	switch configured {
 	case "":
 		return nil, nil
 	case Internal:
-		return internalRoot(ctx)
+		app, err := ctx.AppIfConfigured("pki")
+		if err != nil {
+			return nil, errors.New("internal: Caddy's own CA is not in use; does the site have `tls internal`?")
+		}
+		ca, err := app.(*caddypki.PKI).GetCA(ctx, caddypki.DefaultCAID)
+		if err != nil {
+			return nil, fmt.Errorf("internal: %w", err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw}), nil
 	}
 	content, err := os.ReadFile(configured)
 	if err != nil {
@@ -43,33 +49,16 @@ func Load(ctx caddy.Context, configured string) ([]byte, error) {
 	return content, nil
 }
 
-func internalRoot(ctx caddy.Context) ([]byte, error) {
-	app, err := ctx.AppIfConfigured("pki")
-	if err != nil {
-		return nil, errors.New("internal: Caddy's own CA is not in use; does the site have `tls internal`?")
-	}
-	ca, err := app.(*caddypki.PKI).GetCA(ctx, caddypki.DefaultCAID)
-	if err != nil {
-		return nil, fmt.Errorf("internal: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw}), nil
-}
-
-// CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an
-// iPAddress entry alone, and after an upload Telegram compares names.
+// CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an iPAddress entry alone, and
+// after an upload Telegram compares names.
 func CheckConfigured(configured, address string) error {
 	target, _ := telegram.ParseTarget(address)
-	if configured != Internal || !isIP(target.Host) {
+	if configured != Internal || net.ParseIP(target.Host) == nil {
 		return nil
 	}
 	return errors.New("internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one " +
 		"(Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, " +
 		"made with -subj /CN=" + target.Host)
-}
-
-func isIP(host string) bool {
-	_, err := netip.ParseAddr(host)
-	return err == nil
 }
 
 // Watch looks at the certificate of a webhook's site. The zero value is ready for use.
@@ -81,8 +70,8 @@ func (w *Watch) Advice() string {
 	return advice
 }
 
-// Look compares an upload, nil for none, with what Caddy serves for an address, and
-// returns why it must not be made. It warns of what else is wrong, once.
+// Look compares an upload, nil for none, with what Caddy serves for an address, and returns why it must not be made. It
+// warns of what else is wrong, once.
 func (w *Watch) Look(address string, upload []byte, policies caddytls.ConnectionPolicies, logger *zap.Logger) error {
 	target, _ := telegram.ParseTarget(address)
 	advice, err := judge(target.ServerName(), upload, policies, 30)
@@ -119,8 +108,8 @@ func judge(host string, upload []byte, policies caddytls.ConnectionPolicies, tri
 	return "", nil
 }
 
-// chains returns what Caddy may serve for a host, each with its leaf first: of wildcards
-// none if there is one for the very name, and none that has expired if there is another.
+// chains returns what Caddy may serve for a host, each with its leaf first: of wildcards none if there is one for the
+// very name, and none that has expired if there is another.
 func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certificate) {
 	for _, c := range loaded {
 		if slices.Contains(c.Names, host) != slices.Contains(loaded[0].Names, host) || len(loaded) > 1 && c.Expired() {
@@ -133,15 +122,14 @@ func chains(loaded []certmagic.Certificate, host string) (served [][]*x509.Certi
 	return served
 }
 
-// needsServerName reports whether Caddy may find no certificate for a host that is an IP
-// address: without a server name it looks for the address at which the connection arrived,
-// which is another one behind NAT, and for default_sni.
+// needsServerName reports whether Caddy may find no certificate for a host that is an IP address: without a server name
+// it looks for the address at which the connection arrived, which is another one behind NAT, and for default_sni.
 func needsServerName(host string, policies caddytls.ConnectionPolicies) bool {
 	if n := len(policies); n > 0 && policies[n-1].CertSelection != nil {
 		return false // the policy for all hosts chooses from all certificates
 	}
 	addrs, _ := net.InterfaceAddrs()
-	return isIP(host) && !slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
+	return net.ParseIP(host) != nil && !slices.ContainsFunc(policies, func(p *caddytls.ConnectionPolicy) bool {
 		return p.DefaultSNI == host || p.FallbackSNI == host
 	}) && !slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), host+"/") })
 }

@@ -1,29 +1,28 @@
 // Package redact keeps the value of the secret header out of Caddy's logs.
 //
-// The package is the only one that runs before Caddy's server. Caddy copies a
-// request for its access log and its error log before any handler runs, so a handler that
-// removes the header is too late. A Front therefore wraps the server: for the hosts that
-// a gate serves, it replaces the header's value with Placeholder and keeps the value in
-// the request's context, where the gate reads it. Every other handler on these hosts, and
-// every log, sees Placeholder. Requests for other hosts pass unchanged.
+// The package is the only one that runs before Caddy's server. Caddy copies a request for its access log and its error
+// log before any handler runs, so a handler that removes the header is too late. A Front therefore wraps the server:
+// for the hosts that a gate serves, it replaces the header's value with Placeholder and keeps the value in the
+// request's context, where the gate reads it. Every other handler on these hosts, and every log, sees Placeholder.
+// Requests for other hosts pass unchanged.
 //
-//   - redact.go: the replacement of the header
-//   - hosts.go: the hosts to which it applies
-//
-// The package relies on two exports of Caddy and net/http: RegisterConnContext and the
-// *http.Server in a connection's context. HTTP/3 bypasses a Front.
+// The package relies on two exports of Caddy and net/http: RegisterConnContext and the *http.Server in a connection's
+// context. HTTP/3 bypasses a Front.
 package redact
 
 import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
@@ -34,67 +33,111 @@ const Placeholder = "REDACTED"
 type Front struct {
 	http    *caddyhttp.App
 	logger  *zap.Logger
-	path    func(string) string       // returns a path as it may be logged
 	gates   map[*caddyhttp.Server]int // the number of gates on each server
-	tables  func() map[*caddyhttp.Server]*hosts
+	unknown func() map[*caddyhttp.Server]bool
 	noGate  sync.Once
 	pastOne sync.Once
 }
 
-// NewFront puts a Front before all servers of the configuration that is being
-// provisioned. logPath returns a request's path as it may be logged.
-func NewFront(app *caddyhttp.App, logger *zap.Logger, logPath func(string) string) *Front {
-	f := &Front{http: app, logger: logger, path: logPath, gates: make(map[*caddyhttp.Server]int)}
-	// Routes are complete only when the first connection arrives.
-	f.tables = sync.OnceValue(f.findHosts)
+// NewFront puts a Front before all servers of the configuration that is being provisioned.
+func NewFront(app *caddyhttp.App, logger *zap.Logger) *Front {
+	f := &Front{http: app, logger: logger, gates: make(map[*caddyhttp.Server]int)}
+	f.unknown = sync.OnceValue(f.findUnknown)
 	for _, server := range app.Servers {
-		f.standBefore(server)
+		// Caddy creates the http.Server only when it starts. It is in the context of the first connection, before any
+		// request reads the handler.
+		var once sync.Once
+		server.RegisterConnContext(func(ctx context.Context, _ net.Conn) context.Context {
+			once.Do(func() {
+				if s, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok {
+					s.Handler = &redactor{next: s.Handler, front: f, server: server}
+				}
+			})
+			return ctx
+		})
 	}
 	return f
 }
 
-// AddGate records one more handler of the server that reads the secret header. The
-// handler calls it in its Provision.
+// AddGate records one more handler of the server that reads the secret header. The handler calls it in its Provision.
 func (f *Front) AddGate(server *caddyhttp.Server) { f.gates[server]++ }
 
-// standBefore wraps the handler of the server's http.Server. Caddy creates the
-// http.Server only when it starts, so standBefore finds it in the context of the first
-// connection, before any request reads the handler.
-func (f *Front) standBefore(server *caddyhttp.Server) {
-	var once sync.Once
-	server.RegisterConnContext(func(ctx context.Context, _ net.Conn) context.Context {
-		once.Do(func() {
-			if s, ok := ctx.Value(http.ServerContextKey).(*http.Server); ok {
-				s.Handler = &redactor{next: s.Handler, front: f, hosts: f.tables()[server]}
+// findUnknown returns the servers with a gate that is not among their routes. The routes are complete only when the
+// first request arrives.
+func (f *Front) findUnknown() map[*caddyhttp.Server]bool {
+	unknown := make(map[*caddyhttp.Server]bool)
+	for _, server := range f.http.Servers {
+		unknown[server] = len(site.Find(map[string]*caddyhttp.Server{"": server})) < f.gates[server]
+	}
+	return unknown
+}
+
+// serves reports whether a gate on the server may serve a host. A gate in an unknown place counts for every host, and
+// Caddy's redirects to HTTPS for the gates of the other servers.
+func (f *Front) serves(server *caddyhttp.Server, host *http.Request, others map[string]*caddyhttp.Server) bool {
+	return f.unknown()[server] || f.leads(server.Routes, host, others)
+}
+
+// leads reports whether the routes may lead requests for a host to a gate. It follows their order, as Caddy does.
+func (f *Front) leads(routes caddyhttp.RouteList, host *http.Request, others map[string]*caddyhttp.Server) bool {
+	for _, route := range routes {
+		redirect, placeholder, onlyHosts := false, false, true
+		for _, set := range route.MatcherSets {
+			for _, m := range set {
+				switch m := m.(type) {
+				case caddyhttp.MatchProtocol: // by value: only automatic HTTPS makes such a route
+					redirect = true
+				case *caddyhttp.MatchHost:
+					placeholder = placeholder || slices.ContainsFunc(*m, func(host string) bool { return strings.Contains(host, "{") })
+				default:
+					onlyHosts = false
+				}
 			}
-		})
-		return ctx
-	})
+		}
+		if redirect {
+			for _, other := range others {
+				if f.serves(other, host, nil) {
+					return true
+				}
+			}
+			continue
+		}
+		if !placeholder && !site.Admits(route, host) {
+			continue
+		}
+		for _, handler := range route.Handlers {
+			switch handler := handler.(type) {
+			case site.Gate:
+				return true
+			case *caddyhttp.Subroute:
+				if f.leads(handler.Routes, host, others) {
+					return true
+				}
+			}
+		}
+		if route.Terminal && route.Group == "" && onlyHosts && !placeholder { // no request for the host goes on
+			return false
+		}
+	}
+	return false
 }
 
 // redactor wraps the handler of one server.
 type redactor struct {
-	next  http.Handler
-	front *Front
-	hosts *hosts
+	next   http.Handler
+	front  *Front
+	server *caddyhttp.Server
 }
 
 func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	values, ok := r.Header[telegram.SecretHeader]
-	if !ok {
-		d.next.ServeHTTP(w, r)
-		return
-	}
-	place := d.hosts.of(r.Host)
-	if place == untouched {
+	if !ok || !d.front.serves(d.server, site.ForHost(r.Host), d.front.http.Servers) {
 		d.next.ServeHTTP(w, r)
 		return
 	}
 	taken := &taken{values: values}
 	r.Header[telegram.SecretHeader] = []string{Placeholder}
-	if place == gated {
-		defer d.front.reportUnread(taken, r.Host, r.URL.Path)
-	}
+	defer d.front.reportUnread(taken, r.Host, r.URL.Path)
 	d.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, taken)))
 }
 
@@ -112,11 +155,10 @@ type State int
 const (
 	// Redacted is the usual state: the logs do not contain the value.
 	Redacted State = iota
-	// Exposed means that the request bypassed the Front, so that Caddy's logs contain the
-	// value.
+	// Exposed means that the request bypassed the Front, so that Caddy's logs contain the value.
 	Exposed
-	// Lost means that only Placeholder arrived: a hop before this Caddy, or another Caddy
-	// with a gate for the same host, has replaced the value.
+	// Lost means that only Placeholder arrived: a hop before this Caddy, or another Caddy with a gate for the same
+	// host, has replaced the value.
 	Lost
 )
 
@@ -140,21 +182,19 @@ func Values(r *http.Request) ([]string, State) {
 
 func isPlaceholder(values []string) bool { return len(values) == 1 && values[0] == Placeholder }
 
-// reportUnread logs, once for a configuration, that a secret for a host with a gate
-// reached no gate.
+// reportUnread logs, once for a configuration, that a secret for a host with a gate reached no gate.
 func (f *Front) reportUnread(t *taken, host, path string) {
 	if t.read.Load() {
 		return
 	}
 	f.noGate.Do(func() {
 		f.logger.Warn("secret header reached no telegram_webhook handler",
-			zap.String("host", host), zap.String("path", f.path(path)),
+			zap.String("host", host), zap.String("path", telegram.HideTokens(path)),
 			zap.String("remedy", "the handlers of this host see the value REDACTED; if another handler needs it, give telegram_webhook a host of its own"))
 	})
 }
 
-// ReportExposed logs, once for a configuration, that a request reached a gate with the
-// value still in its header.
+// ReportExposed logs, once for a configuration, that a request reached a gate with the value still in its header.
 func (f *Front) ReportExposed(r *http.Request) {
 	f.pastOne.Do(func() {
 		f.logger.Warn("secret header not redacted before Caddy's logs",

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -12,8 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// IsAddress reports whether a given url is a whole address, and not empty or a
-// path.
+// IsAddress reports whether a given url is a whole address, and not empty or a path.
 func IsAddress(given string) bool { return given != "" && !strings.HasPrefix(given, "/") }
 
 // Canonical writes an address in the one way in which equal ones are equal.
@@ -30,47 +30,46 @@ func Canonical(address string) string {
 	return u.String()
 }
 
-// URL returns the public address of a handler: as given, if that is a whole address,
-// or by its place in the server, with the given path if there is one. The place
-// may not tell; the error says what to set.
+// URL returns the public address of a handler: as given, if that is a whole address, or by its place in the server,
+// with the given path if there is one. The place may not tell; the error says what to set.
 func URL(server *caddyhttp.Server, place Place, given string) (string, error) {
 	if IsAddress(given) {
 		return given, nil
 	}
-	host, err := place.host()
-	if err != nil {
-		return "", errors.New(err.Error() + "; set url to the webhook's whole public address")
+	if problem := ambiguity(place.Hosts, "this site has several host names", "the host name"); problem != "" {
+		return "", errors.New(problem + "; set url to the webhook's whole public address")
 	}
-	path := given
-	if path == "" {
-		if path, err = place.path(); err != nil {
-			return "", errors.New(err.Error() + "; set url to the path that Telegram is to use")
-		}
+	if len(place.Hosts) == 0 {
+		return "", errors.New("this site has no host name; set url to the webhook's whole public address")
 	}
+	if problem := ambiguity(place.Paths, "several paths lead here", "the path"); problem != "" && given == "" {
+		return "", errors.New(problem + "; set url to the path that Telegram is to use")
+	}
+	host, path := place.Hosts[0], cmp.Or(given, append(place.Paths, "/")[0])
 	if len(server.TLSConnPolicies) == 0 {
 		return "http://" + withPort(host, "80", server.Listen) + path, nil
 	}
 	return "https://" + withPort(host, "443", server.Listen) + path, nil
 }
 
-// host is the one host name that leads here.
-func (p Place) host() (string, error) {
+// ambiguity says why one address cannot be told from several names, or from a pattern; empty if it can.
+func ambiguity(names []string, several, kind string) string {
 	switch {
-	case len(p.Hosts) == 0:
-		return "", errors.New("this site has no host name")
-	case len(p.Hosts) > 1:
-		return "", errors.New("this site has several host names (" + strings.Join(p.Hosts, ", ") + ")")
-	case strings.ContainsAny(p.Hosts[0], "*{"):
-		return "", errors.New("the host name " + p.Hosts[0] + " is a pattern")
+	case len(names) > 1:
+		return several + " (" + strings.Join(names, ", ") + ")"
+	case len(names) == 1 && isPattern(names[0]):
+		return kind + " " + names[0] + " is a pattern"
 	}
-	return p.Hosts[0], nil
+	return ""
 }
 
-// OneHost returns a host by which a request of this process reaches the place: the first
-// name, or one that the first pattern matches.
+func isPattern(name string) bool { return strings.ContainsAny(name, "*{") }
+
+// OneHost returns a host by which a request of this process reaches the place: the first name, or one that the first
+// pattern matches.
 func (p Place) OneHost() string {
 	for _, host := range p.Hosts {
-		if !strings.ContainsAny(host, "*{") {
+		if !isPattern(host) {
 			return host
 		}
 	}
@@ -78,19 +77,6 @@ func (p Place) OneHost() string {
 		return strings.ReplaceAll(p.Hosts[0], "*", "any")
 	}
 	return "localhost"
-}
-
-// path is the one path that leads here.
-func (p Place) path() (string, error) {
-	switch {
-	case len(p.Paths) == 0:
-		return "/", nil
-	case len(p.Paths) > 1:
-		return "", errors.New("several paths lead here (" + strings.Join(p.Paths, ", ") + ")")
-	case strings.ContainsAny(p.Paths[0], "*{"):
-		return "", errors.New("the path " + p.Paths[0] + " is a pattern")
-	}
-	return p.Paths[0], nil
 }
 
 // withPort adds the port on which the server listens, unless it is the scheme's own.

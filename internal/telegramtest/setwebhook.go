@@ -1,6 +1,7 @@
 package telegramtest
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -181,8 +182,12 @@ func (a *API) verify(t telegram.Target, want *registration, certificate []byte) 
 	}
 	if want.certificate && t.TLS {
 		var err error
-		if want.uploaded, want.roots, err = telegram.ParseUpload(certificate); err != nil {
+		if want.uploaded, err = telegram.ParseUpload(certificate); err != nil {
 			return refusal("Failed to set custom certificate file{error:05800088:x509 certificate routines::no certificate or crl found}")
+		}
+		want.roots = x509.NewCertPool()
+		for _, c := range want.uploaded {
+			want.roots.AddCert(c)
 		}
 	}
 	if !want.fixed {

@@ -4,20 +4,26 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/site"
 )
 
 type handler struct{}
 
 func (handler) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }
 
-type gateHandler struct{ handler }
+type gateHandler struct {
+	handler
+	_ int // or all would have one address
+}
 
-func (gateHandler) Gate() {}
+func (*gateHandler) Gate() {}
 
-var gate, other = gateHandler{}, handler{}
+var gate, other = new(gateHandler), handler{}
 
 func hostSet(names ...string) caddyhttp.MatcherSet {
 	m := caddyhttp.MatchHost(names)
@@ -39,90 +45,102 @@ func redirect(names ...string) caddyhttp.Route {
 	return route(other, set)
 }
 
+const untouched, gated = false, true
+
+func newFront(servers ...*caddyhttp.Server) *Front {
+	app := &caddyhttp.App{Servers: make(map[string]*caddyhttp.Server)}
+	for i, server := range servers {
+		app.Servers[strconv.Itoa(i)] = server
+	}
+	return NewFront(app, nil)
+}
+
 // TestHosts says for which hosts of a server the header is redacted.
 func TestHosts(t *testing.T) {
 	path := caddyhttp.MatchPath{"/x"}
 	for name, tc := range map[string]struct {
 		routes []caddyhttp.Route
-		want   map[string]place
+		want   map[string]bool
 	}{
 		"a site of its own": {
 			[]caddyhttp.Route{route(below(route(gate)), hostSet("A.example.com"))},
-			map[string]place{"a.example.com": gated, "A.EXAMPLE.COM:443": gated, "b.example.com": untouched, "": untouched},
+			map[string]bool{"a.example.com": gated, "A.EXAMPLE.COM:443": gated, "b.example.com": untouched, "": untouched},
 		},
 		"beside another site": {
 			[]caddyhttp.Route{route(below(route(gate)), hostSet("a.example.com")), route(below(route(other)), hostSet("b.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"no host": {
 			[]caddyhttp.Route{route(below(route(gate)))},
-			map[string]place{"a.example.com": gated, "": gated, "[::1]:8443": gated},
+			map[string]bool{"a.example.com": gated, "": gated, "[::1]:8443": gated},
 		},
 		"a more exact host without one": {
 			[]caddyhttp.Route{route(other, hostSet("b.example.com")), route(other, hostSet("*.b.example.com")), route(gate, hostSet("*.example.com")), route(other)},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched, "a.b.example.com": untouched, "example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched, "a.b.example.com": untouched, "example.com": untouched},
 		},
 		"a less exact host without one": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com")), route(other, hostSet("*.example.com")), route(other)},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a gate before a more exact host": {
 			[]caddyhttp.Route{route(gate), route(other, hostSet("b.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": gated},
+			map[string]bool{"a.example.com": gated, "b.example.com": gated},
 		},
-		"two routes of a host": {
-			[]caddyhttp.Route{route(other, hostSet("a.example.com")), route(gate, hostSet("a.example.com"))},
-			map[string]place{"a.example.com": gated},
+		"a gate that no request of a host reaches": {
+			[]caddyhttp.Route{route(other, hostSet("a.example.com")), route(gate, hostSet("a.example.com", "b.example.com"))},
+			map[string]bool{"a.example.com": untouched, "b.example.com": gated},
 		},
 		"a host below a wildcard": {
 			[]caddyhttp.Route{route(below(route(below(route(gate)), hostSet("a.example.com")), route(other, hostSet("b.example.com"))), hostSet("*.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a path below a host": {
 			[]caddyhttp.Route{route(below(route(gate, caddyhttp.MatcherSet{&path})), hostSet("a.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a host or anything": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com"), caddyhttp.MatcherSet{&path})},
-			map[string]place{"a.example.com": gated, "b.example.com": gated},
+			map[string]bool{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a path of a host before a wildcard": {
 			[]caddyhttp.Route{route(other, append(hostSet("a.example.com"), &path)), route(gate, hostSet("*.example.com"))},
-			map[string]place{"a.example.com": gated},
+			map[string]bool{"a.example.com": gated},
 		},
 		"a route that goes on": {
 			[]caddyhttp.Route{{MatcherSets: caddyhttp.MatcherSets{hostSet("a.example.com")}, Handlers: []caddyhttp.MiddlewareHandler{other}}, route(gate)},
-			map[string]place{"a.example.com": gated},
+			map[string]bool{"a.example.com": gated},
 		},
 		"a wider host below a narrower one": {
 			[]caddyhttp.Route{
 				route(other, append(hostSet("a.example.com"), &path)),
 				route(below(route(gate, hostSet("*.example.com"))), hostSet("a.example.com")),
 			},
-			map[string]place{"a.example.com": gated},
+			map[string]bool{"a.example.com": gated},
 		},
 		"two wildcards as exact as each other": {
 			[]caddyhttp.Route{route(gate, hostSet("a.*.com")), route(other, hostSet("*.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched, "a.b.com": gated},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched, "a.b.com": gated},
 		},
 		"a placeholder": {
 			[]caddyhttp.Route{route(gate, hostSet("{env.HOST}")), route(other, hostSet("b.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": gated},
+			map[string]bool{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a gate that is not found": {
 			[]caddyhttp.Route{route(other, hostSet("b.example.com"))},
-			map[string]place{"a.example.com": gated, "b.example.com": gated},
+			map[string]bool{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a redirect to no gate": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com")), redirect("b.example.com"), redirect()},
-			map[string]place{"a.example.com": gated, "b.example.com": untouched},
+			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := newHosts(tc.routes, 1)
+			server := &caddyhttp.Server{Routes: tc.routes}
+			front := newFront(server)
+			front.AddGate(server)
 			for _, host := range slices.Sorted(maps.Keys(tc.want)) {
-				if got := table.of(host); got != tc.want[host] {
-					t.Errorf("%q: got %d, want %d", host, got, tc.want[host])
+				if got := front.serves(server, site.ForHost(host), front.http.Servers); got != tc.want[host] {
+					t.Errorf("%q: got %v, want %v", host, got, tc.want[host])
 				}
 			}
 		})
@@ -132,26 +150,26 @@ func TestHosts(t *testing.T) {
 // TestRedirects has Caddy's redirects on a server of their own, and on one that has
 // a site as well.
 func TestRedirects(t *testing.T) {
-	bot := newHosts([]caddyhttp.Route{
+	bot := &caddyhttp.Server{Routes: []caddyhttp.Route{
 		route(below(route(gate)), hostSet("a.example.com")),
 		route(below(route(gate), route(other)), hostSet("*.wild.example.com")),
 		route(other, hostSet("b.example.com")),
-	}, 2)
-	plain := newHosts([]caddyhttp.Route{
+	}}
+	plain := &caddyhttp.Server{Routes: []caddyhttp.Route{
 		route(other, hostSet("plain.example.com")),
 		redirect("a.example.com", "b.example.com", "*.wild.example.com"), redirect(),
-	}, 0)
-	plain.others = []*hosts{bot}
-	for host, want := range map[string]place{
-		"a.example.com": redirected, "x.wild.example.com:80": redirected,
+	}}
+	front := newFront(bot, plain)
+	for host, want := range map[string]bool{
+		"a.example.com": gated, "x.wild.example.com:80": gated,
 		"b.example.com": untouched, "c.example.com": untouched, "plain.example.com": untouched, "": untouched,
 	} {
-		if got := plain.of(host); got != want {
-			t.Errorf("%q: got %d, want %d", host, got, want)
+		if got := front.serves(plain, site.ForHost(host), front.http.Servers); got != want {
+			t.Errorf("%q: got %v, want %v", host, got, want)
 		}
 	}
-	bot.others = []*hosts{plain} // a server without redirects asks no other
-	if got := bot.of("plain.example.com"); got != untouched {
-		t.Errorf("got %d", got)
+	// A server without redirects asks no other.
+	if got := front.serves(bot, site.ForHost("plain.example.com"), front.http.Servers); got != untouched {
+		t.Errorf("got %v", got)
 	}
 }

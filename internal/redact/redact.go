@@ -72,14 +72,25 @@ func (f *Front) findUnknown() map[*caddyhttp.Server]bool {
 	return unknown
 }
 
-// serves reports whether a gate on the server may serve a host. A gate in an unknown place counts for every host, and
-// Caddy's redirects to HTTPS for the gates of the other servers.
-func (f *Front) serves(server *caddyhttp.Server, host *http.Request, others map[string]*caddyhttp.Server) bool {
-	return f.unknown()[server] || f.leads(server.Routes, host, others)
+// place is where requests for a host come to.
+type place int
+
+const (
+	untouched  place = iota // to no gate
+	gated                   // to a gate of this server, if the rest of the request fits
+	redirected              // to Caddy's redirect to HTTPS, for a host with a gate on another server
+)
+
+// placeOf returns the place of a host on a server. A gate in an unknown place counts for every host.
+func (f *Front) placeOf(server *caddyhttp.Server, host *http.Request, others map[string]*caddyhttp.Server) place {
+	if f.unknown()[server] {
+		return gated
+	}
+	return f.follow(server.Routes, host, others)
 }
 
-// leads reports whether the routes may lead requests for a host to a gate. It follows their order, as Caddy does.
-func (f *Front) leads(routes caddyhttp.RouteList, host *http.Request, others map[string]*caddyhttp.Server) bool {
+// follow follows the routes in their order, as Caddy does.
+func (f *Front) follow(routes caddyhttp.RouteList, host *http.Request, others map[string]*caddyhttp.Server) place {
 	for _, route := range routes {
 		redirect, placeholder, onlyHosts := false, false, true
 		for _, set := range route.MatcherSets {
@@ -96,8 +107,8 @@ func (f *Front) leads(routes caddyhttp.RouteList, host *http.Request, others map
 		}
 		if redirect {
 			for _, other := range others {
-				if f.serves(other, host, nil) {
-					return true
+				if f.placeOf(other, host, nil) != untouched {
+					return redirected
 				}
 			}
 			continue
@@ -108,18 +119,18 @@ func (f *Front) leads(routes caddyhttp.RouteList, host *http.Request, others map
 		for _, handler := range route.Handlers {
 			switch handler := handler.(type) {
 			case site.Gate:
-				return true
+				return gated
 			case *caddyhttp.Subroute:
-				if f.leads(handler.Routes, host, others) {
-					return true
+				if place := f.follow(handler.Routes, host, others); place != untouched {
+					return place
 				}
 			}
 		}
 		if route.Terminal && route.Group == "" && onlyHosts && !placeholder { // no request for the host goes on
-			return false
+			return untouched
 		}
 	}
-	return false
+	return untouched
 }
 
 // redactor wraps the handler of one server.
@@ -131,13 +142,20 @@ type redactor struct {
 
 func (d *redactor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	values, ok := r.Header[telegram.SecretHeader]
-	if !ok || !d.front.serves(d.server, site.ForHost(r.Host), d.front.http.Servers) {
+	if !ok {
+		d.next.ServeHTTP(w, r)
+		return
+	}
+	place := d.front.placeOf(d.server, site.ForHost(r.Host), d.front.http.Servers)
+	if place == untouched {
 		d.next.ServeHTTP(w, r)
 		return
 	}
 	taken := &taken{values: values}
 	r.Header[telegram.SecretHeader] = []string{Placeholder}
-	defer d.front.reportUnread(taken, r.Host, r.URL.Path)
+	if place == gated {
+		defer d.front.reportUnread(taken, r.Host, r.URL.Path)
+	}
 	d.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, taken)))
 }
 

@@ -45,8 +45,6 @@ func redirect(names ...string) caddyhttp.Route {
 	return route(other, set)
 }
 
-const untouched, gated = false, true
-
 func newFront(servers ...*caddyhttp.Server) *Front {
 	app := &caddyhttp.App{Servers: make(map[string]*caddyhttp.Server)}
 	for i, server := range servers {
@@ -60,78 +58,78 @@ func TestHosts(t *testing.T) {
 	path := caddyhttp.MatchPath{"/x"}
 	for name, tc := range map[string]struct {
 		routes []caddyhttp.Route
-		want   map[string]bool
+		want   map[string]place
 	}{
 		"a site of its own": {
 			[]caddyhttp.Route{route(below(route(gate)), hostSet("A.example.com"))},
-			map[string]bool{"a.example.com": gated, "A.EXAMPLE.COM:443": gated, "b.example.com": untouched, "": untouched},
+			map[string]place{"a.example.com": gated, "A.EXAMPLE.COM:443": gated, "b.example.com": untouched, "": untouched},
 		},
 		"beside another site": {
 			[]caddyhttp.Route{route(below(route(gate)), hostSet("a.example.com")), route(below(route(other)), hostSet("b.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"no host": {
 			[]caddyhttp.Route{route(below(route(gate)))},
-			map[string]bool{"a.example.com": gated, "": gated, "[::1]:8443": gated},
+			map[string]place{"a.example.com": gated, "": gated, "[::1]:8443": gated},
 		},
 		"a more exact host without one": {
 			[]caddyhttp.Route{route(other, hostSet("b.example.com")), route(other, hostSet("*.b.example.com")), route(gate, hostSet("*.example.com")), route(other)},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched, "a.b.example.com": untouched, "example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched, "a.b.example.com": untouched, "example.com": untouched},
 		},
 		"a less exact host without one": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com")), route(other, hostSet("*.example.com")), route(other)},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a gate before a more exact host": {
 			[]caddyhttp.Route{route(gate), route(other, hostSet("b.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": gated},
+			map[string]place{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a gate that no request of a host reaches": {
 			[]caddyhttp.Route{route(other, hostSet("a.example.com")), route(gate, hostSet("a.example.com", "b.example.com"))},
-			map[string]bool{"a.example.com": untouched, "b.example.com": gated},
+			map[string]place{"a.example.com": untouched, "b.example.com": gated},
 		},
 		"a host below a wildcard": {
 			[]caddyhttp.Route{route(below(route(below(route(gate)), hostSet("a.example.com")), route(other, hostSet("b.example.com"))), hostSet("*.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a path below a host": {
 			[]caddyhttp.Route{route(below(route(gate, caddyhttp.MatcherSet{&path})), hostSet("a.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched},
 		},
 		"a host or anything": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com"), caddyhttp.MatcherSet{&path})},
-			map[string]bool{"a.example.com": gated, "b.example.com": gated},
+			map[string]place{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a path of a host before a wildcard": {
 			[]caddyhttp.Route{route(other, append(hostSet("a.example.com"), &path)), route(gate, hostSet("*.example.com"))},
-			map[string]bool{"a.example.com": gated},
+			map[string]place{"a.example.com": gated},
 		},
 		"a route that goes on": {
 			[]caddyhttp.Route{{MatcherSets: caddyhttp.MatcherSets{hostSet("a.example.com")}, Handlers: []caddyhttp.MiddlewareHandler{other}}, route(gate)},
-			map[string]bool{"a.example.com": gated},
+			map[string]place{"a.example.com": gated},
 		},
 		"a wider host below a narrower one": {
 			[]caddyhttp.Route{
 				route(other, append(hostSet("a.example.com"), &path)),
 				route(below(route(gate, hostSet("*.example.com"))), hostSet("a.example.com")),
 			},
-			map[string]bool{"a.example.com": gated},
+			map[string]place{"a.example.com": gated},
 		},
 		"two wildcards as exact as each other": {
 			[]caddyhttp.Route{route(gate, hostSet("a.*.com")), route(other, hostSet("*.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched, "a.b.com": gated},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched, "a.b.com": gated},
 		},
 		"a placeholder": {
 			[]caddyhttp.Route{route(gate, hostSet("{env.HOST}")), route(other, hostSet("b.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": gated},
+			map[string]place{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a gate that is not found": {
 			[]caddyhttp.Route{route(other, hostSet("b.example.com"))},
-			map[string]bool{"a.example.com": gated, "b.example.com": gated},
+			map[string]place{"a.example.com": gated, "b.example.com": gated},
 		},
 		"a redirect to no gate": {
 			[]caddyhttp.Route{route(gate, hostSet("a.example.com")), redirect("b.example.com"), redirect()},
-			map[string]bool{"a.example.com": gated, "b.example.com": untouched},
+			map[string]place{"a.example.com": gated, "b.example.com": untouched},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +137,7 @@ func TestHosts(t *testing.T) {
 			front := newFront(server)
 			front.AddGate(server)
 			for _, host := range slices.Sorted(maps.Keys(tc.want)) {
-				if got := front.serves(server, site.ForHost(host), front.http.Servers); got != tc.want[host] {
+				if got := front.placeOf(server, site.ForHost(host), front.http.Servers); got != tc.want[host] {
 					t.Errorf("%q: got %v, want %v", host, got, tc.want[host])
 				}
 			}
@@ -160,16 +158,16 @@ func TestRedirects(t *testing.T) {
 		redirect("a.example.com", "b.example.com", "*.wild.example.com"), redirect(),
 	}}
 	front := newFront(bot, plain)
-	for host, want := range map[string]bool{
-		"a.example.com": gated, "x.wild.example.com:80": gated,
+	for host, want := range map[string]place{
+		"a.example.com": redirected, "x.wild.example.com:80": redirected,
 		"b.example.com": untouched, "c.example.com": untouched, "plain.example.com": untouched, "": untouched,
 	} {
-		if got := front.serves(plain, site.ForHost(host), front.http.Servers); got != want {
+		if got := front.placeOf(plain, site.ForHost(host), front.http.Servers); got != want {
 			t.Errorf("%q: got %v, want %v", host, got, want)
 		}
 	}
 	// A server without redirects asks no other.
-	if got := front.serves(bot, site.ForHost("plain.example.com"), front.http.Servers); got != untouched {
+	if got := front.placeOf(bot, site.ForHost("plain.example.com"), front.http.Servers); got != untouched {
 		t.Errorf("got %v", got)
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth" // for basic_auth in the golden files
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what is adapted into the golden files")

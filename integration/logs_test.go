@@ -301,12 +301,12 @@ func TestWarnings(t *testing.T) {
 	const gate = "telegram_webhook {env.TELEGRAM_SECRET}"
 	for name, tc := range map[string]struct{ options, site, want string }{
 		"basic_auth": {"", "basic_auth {\n\t\tme $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n\t}\n\thandle {\n\t\t" + gate + "\n\t}",
-			"something else answers with status 401"},
+			`"handler":"http.handlers.authentication"`},
 		"forward_auth": {"", "forward_auth 127.0.0.1:1 {\n\t\turi /\n\t}\n\thandle /bot {\n\t\t" + gate + "\n\t}",
-			"something else answers with status 502"},
-		"two gates": {"", gate + "\n\thandle /second {\n\t\t" + gate + "\n\t}", "it leads to another one"},
+			`"handler":"http.handlers.reverse_proxy"`},
+		"two gates": {"", gate + "\n\thandle /second {\n\t\t" + gate + "\n\t}", `"handler":"http.handlers.telegram_webhook"`},
 		"a proxy in a route": {"", "route {\n\t\treverse_proxy 127.0.0.1:1\n\t\t" + gate + "\n\t}",
-			"something else answers with status 502"},
+			`"handler":"http.handlers.reverse_proxy"`},
 		"write timeout": {"servers {\n\t\ttimeouts {\n\t\t\twrite 30s\n\t\t}\n\t}", gate,
 			`"msg":"write timeout of the server shorter than Telegram waits","write_timeout":30`},
 		"a token in the path": {"", "handle /bot123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa {\n\t\t" + gate + "\n\t}",

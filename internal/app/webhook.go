@@ -224,7 +224,7 @@ func (w *Webhook) start() {
 			w.logger.Warn("duplicate webhook name", w.NameField(), zap.String("remedy", `set "name" on one of the two`))
 		}
 	}
-	w.warnOfPath()
+	w.warnOfPlace()
 	if w.updates != nil {
 		w.updates()
 	}

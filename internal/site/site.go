@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
@@ -23,6 +25,10 @@ type Place struct {
 	Paths []string // as a client writes them, with a prefix that the routes strip
 
 	prefix string // that was stripped so far
+
+	// InFront are the handlers that answer requests before they reach this one, such as basic_auth: Telegram's updates
+	// do not pass them.
+	InFront []caddyhttp.MiddlewareHandler
 }
 
 // Gate marks the handlers whose places are looked for.
@@ -41,7 +47,8 @@ func Find(servers map[string]*caddyhttp.Server) map[Gate]Place {
 	return places
 }
 
-func addPlaces(places map[Gate]Place, routes caddyhttp.RouteList, at Place) {
+// addPlaces adds the places of the gates in routes, and returns the handlers that stand in front of all that comes after.
+func addPlaces(places map[Gate]Place, routes caddyhttp.RouteList, at Place) (inFront []caddyhttp.MiddlewareHandler) {
 	for _, route := range routes {
 		place := narrow(at, route.MatcherSets)
 		for _, h := range route.Handlers {
@@ -50,16 +57,20 @@ func addPlaces(places map[Gate]Place, routes caddyhttp.RouteList, at Place) {
 				if _, known := places[h]; !known {
 					places[h] = place
 				}
+				place.InFront = append(slices.Clip(place.InFront), h)
 			case *caddyhttp.Subroute:
-				addPlaces(places, h.Routes, place)
+				place.InFront = addPlaces(places, h.Routes, place)
 			case *rewrite.Rewrite:
 				place.prefix += h.StripPathPrefix
-				if len(route.MatcherSets) == 0 && route.Group == "" { // every request comes through this route
-					at.prefix = place.prefix
-				}
+			case *caddyauth.Authentication, *reverseproxy.Handler, *caddyhttp.StaticResponse:
+				place.InFront = append(slices.Clip(place.InFront), h)
 			}
 		}
+		if len(route.MatcherSets) == 0 && route.Group == "" { // every request comes through this route
+			at.prefix, at.InFront = place.prefix, place.InFront
+		}
 	}
+	return at.InFront
 }
 
 // Current names the place of the handler that is being provisioned with ctx: host and path, or where the server

@@ -161,9 +161,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	return err
 }
 
-// provisionOptions takes the options that stand by themselves, so far as they have no
-// placeholders. It is called after each option here, so that an error has a file and
-// line, and in Provision.
+// provisionOptions takes the options that stand by themselves, so far as they have no placeholders. It is called after
+// each option here, so that an error has a file and line, and in Provision.
 func (h *Handler) provisionOptions() (err error) {
 	for _, field := range []struct {
 		name   string

@@ -21,38 +21,32 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Registration is the registration of the webhook with Telegram. With a bot token, the
-// module registers the webhook in the background, once the whole configuration runs. It
-// registers the webhook again when somebody else changes it, and when a refused request
-// from Telegram's own addresses suggests that Telegram has another secret. A reload or
-// restart without a change calls nothing. The module never drops pending updates, and
-// never deletes the webhook by itself. url, certificate, ip_address and api may hold
-// placeholders, which are read once, when the configuration loads.
+// Registration is the registration of the webhook with Telegram. With a bot token, the module registers the webhook in
+// the background, once the whole configuration runs. It registers the webhook again when somebody else changes it, and
+// when a refused request from Telegram's own addresses suggests that Telegram has another secret. A reload or restart
+// without a change calls nothing. The module never drops pending updates, and never deletes the webhook by itself. url,
+// certificate, ip_address and api may hold placeholders, which are read once, when the configuration loads.
 type Registration struct {
-	// The bot's token, from @BotFather. May hold placeholders, as secret does,
-	// and should: a token that is written out loads with a warning. Default:
-	// none, the webhook is registered by other means.
+	// The bot's token, from @BotFather. May hold placeholders, as secret does, and should: a token that is written out
+	// loads with a warning. Default: none, the webhook is registered by other means.
 	BotToken string `json:"bot_token,omitempty"`
 
-	// Fetch the updates with getUpdates instead of registering a webhook: no public
-	// address and no trusted certificate are needed. The module hands the updates to this
-	// site as Telegram would send them, so the bot stays in webhook mode. Every request
-	// from outside gets 403. The options of the secret and of the webhook stay valid, and
-	// have no effect meanwhile. Default: false.
+	// Fetch the updates with getUpdates instead of registering a webhook: no public address and no trusted certificate
+	// are needed. The module hands the updates to this site as Telegram would send them, so the bot stays in webhook
+	// mode. Every request from outside gets 403. The options of the secret and of the webhook stay valid, and have no
+	// effect meanwhile. Default: false.
 	Poll bool `json:"poll,omitempty"`
 
-	// The webhook's public address, or its path alone. Telegram takes https on
-	// port 443, 80, 88 or 8443. Default: this site's host, port and path, in small
-	// letters; a site that has none, several, or patterns needs it set. The same
+	// The webhook's public address, or its path alone. Telegram takes https on port 443, 80, 88 or 8443. Default: this
+	// site's host, port and path, in small letters; a site that has none, several, or patterns needs it set. The same
 	// address for two bots is an error.
 	URL string `json:"url,omitempty"`
 
-	// A PEM file with the certificate to upload, its public part only: the
-	// self-signed one that the site serves, or the private root that signs it; both
-	// the old and the new one while they differ. "internal" uploads the root of
-	// Caddy's own CA, unless the host is an IP address. It replaces Telegram's trust
-	// store for this webhook, so upload none for a publicly trusted certificate. The
-	// module does not upload a certificate that does not fit. For development. Default: none.
+	// A PEM file with the certificate to upload, its public part only: the self-signed one that the site serves, or the
+	// private root that signs it; both the old and the new one while they differ. "internal" uploads the root of
+	// Caddy's own CA, unless the host is an IP address. It replaces Telegram's trust store for this webhook, so upload
+	// none for a publicly trusted certificate. The module does not upload a certificate that does not fit. For
+	// development. Default: none.
 	Certificate string `json:"certificate,omitempty"`
 
 	// The types of update that Telegram sends. Telegram ignores unknown types. Default: Telegram's default, all but chat_member, message_reaction
@@ -62,8 +56,7 @@ type Registration struct {
 	// How many connections Telegram may open at once, 1 to 100. Default: 40.
 	MaxConnections int `json:"max_connections,omitempty"`
 
-	// The IPv4 address to which Telegram sends, instead of asking DNS.
-	// Default: none.
+	// The IPv4 address to which Telegram sends, instead of asking DNS. Default: none.
 	IPAddress string `json:"ip_address,omitempty"`
 
 	// The Bot API server. With a local one, http addresses, any port and any
@@ -73,9 +66,8 @@ type Registration struct {
 	// Use Telegram's test environment. Default: false.
 	APITest bool `json:"api_test,omitempty"`
 
-	// How often to compare with what Telegram has, and repair it; "off" or
-	// negative for never. One of the nodes that share Caddy's storage does it for all.
-	// Default: 5m.
+	// How often to compare with what Telegram has, and repair it; "off" or negative for never. One of the nodes that
+	// share Caddy's storage does it for all. Default: 5m.
 	Check args.Duration `json:"check,omitempty"`
 }
 
@@ -84,8 +76,7 @@ const (
 	minCheck     = 10 * time.Second
 )
 
-// resolve returns the registration with its placeholders replaced. The token's are
-// replaced where it is parsed.
+// resolve returns the registration with its placeholders replaced. The token's are replaced where it is parsed.
 func (g Registration) resolve() (Registration, error) {
 	for _, field := range []struct {
 		name  string
@@ -116,9 +107,8 @@ func (g Registration) check(local bool) error {
 	return w.Check(local)
 }
 
-// provisionRegistration checks the registration. The address, if it depends on the webhook's
-// place, and the certificate, which has to fit the site's, are checked when the whole
-// configuration runs.
+// provisionRegistration checks the registration. The address, if it depends on the webhook's place, and the
+// certificate, which has to fit the site's, are checked when the whole configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
 	if reflect.ValueOf(h.Registration).IsZero() {
 		return nil

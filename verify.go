@@ -36,9 +36,8 @@ const (
 	tooLarge
 )
 
-// results has, for each result, its name in logs and metrics, the status of the answer to
-// a refused request, and whether the request may be a forgery, which the listener wrapper
-// counts.
+// results has, for each result, its name in logs and metrics, the status of the answer to a refused request, and
+// whether the request may be a forgery, which the listener wrapper counts.
 var results = []struct {
 	name      string
 	status    int
@@ -154,10 +153,9 @@ func (h *Handler) verifyForm(r *http.Request) result {
 	return passed
 }
 
-// isForgery reports whether a refused request counts toward a penalty: a wrong secret, or
-// a POST of JSON without one. A web page can make browsers send a GET, a form or text/plain
-// to any address, but not the secret header or JSON without asking the address first. The
-// right secret over plain HTTP or from another source is no forgery.
+// isForgery reports whether a refused request counts toward a penalty: a wrong secret, or a POST of JSON without one. A
+// web page can make browsers send a GET, a form or text/plain to any address, but not the secret header or JSON without
+// asking the address first. The right secret over plain HTTP or from another source is no forgery.
 func (h *Handler) isForgery(r *http.Request, secrets []string) bool {
 	known := h.webhook.Secrets
 	if !known.Known() && !h.Poll || len(secrets) == 1 && known.Match(secrets[0]) {

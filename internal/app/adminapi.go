@@ -29,12 +29,10 @@ func init() { caddy.RegisterModule(AdminAPI{}) }
 //	DELETE /telegram_webhook/{name}           deleteWebhook is called, and nothing registered until register; or the
 //	                                          records are removed of a bot that has no webhook in the configuration
 //
-// register takes ?drop_pending_updates=true, which throws away the updates that wait.
-// Every answer but an error is the state of the webhook, or of all, as package status
-// documents it; that of send is what came of the update.
+// register takes ?drop_pending_updates=true, which throws away the updates that wait. Every answer but an error is the
+// state of the webhook, or of all, as package status documents it; that of send is what came of the update.
 //
-// AdminAPI has no state of its own: Caddy provisions one for every configuration, and never
-// cleans up the previous one.
+// AdminAPI has no state of its own: Caddy provisions one for every configuration, and never cleans up the previous one.
 type AdminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -95,8 +93,7 @@ func current() []*Webhook {
 	return app.(*App).sorted()
 }
 
-// find returns the webhook that the request names. If two have that name, it returns the
-// later one.
+// find returns the webhook that the request names. If two have that name, it returns the later one.
 func find(r *http.Request) (found *Webhook, err error) {
 	name := r.PathValue("name")
 	for _, w := range current() {

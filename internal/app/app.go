@@ -98,12 +98,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return errors.New("telegram_webhook works only in an HTTP server")
 }
 
-// Start satisfies caddy.App. The webhooks start with the event "started", when all
-// apps run.
+// Start satisfies caddy.App. The webhooks start with the event "started", when all apps run.
 func (*App) Start() error { return nil }
 
-// Stop satisfies caddy.App. The webhooks stop with the event "stopping", before any
-// app does.
+// Stop satisfies caddy.App. The webhooks stop with the event "stopping", before any app does.
 func (a *App) Stop() error {
 	a.awaitDeliveries()
 	return nil
@@ -153,15 +151,13 @@ func (a *App) Cleanup() error {
 	return nil
 }
 
-// AddWrapper makes a listener wrapper known to the handlers of its server, and
-// returns the penalties of the process.
+// AddWrapper makes a listener wrapper known to the handlers of its server, and returns the penalties of the process.
 func (a *App) AddWrapper(server *caddyhttp.Server, w *listener.Wrapper) *listener.Penalties {
 	a.wrappers[server] = w
 	return process.penalties
 }
 
-// Wrapper returns the listener wrapper of a server, or nil. Caddy provisions a
-// server's wrappers before its handlers.
+// Wrapper returns the listener wrapper of a server, or nil. Caddy provisions a server's wrappers before its handlers.
 func (a *App) Wrapper(server *caddyhttp.Server) *listener.Wrapper { return a.wrappers[server] }
 
 // ReportExposed is called for a request whose secret Caddy's logs have seen.

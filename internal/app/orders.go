@@ -79,8 +79,7 @@ func (w *Webhook) Delete(ctx context.Context) error {
 	return nil
 }
 
-// Rotate has another secret take the place of the current one, and returns when
-// Telegram has it.
+// Rotate has another secret take the place of the current one, and returns when Telegram has it.
 func (w *Webhook) Rotate(ctx context.Context) error {
 	running, err := w.running()
 	if w.settings.Secrets != nil {
@@ -100,8 +99,7 @@ func (w *Webhook) Rotate(ctx context.Context) error {
 	return err
 }
 
-// Send hands an update to the bot inside the process, and returns how Telegram would take
-// the answer.
+// Send hands an update to the bot inside the process, and returns how Telegram would take the answer.
 func (w *Webhook) Send(update []byte) (status.Sent, error) {
 	found := w.location.Load()
 	if found == nil || found.address == "" || found.fault != nil {
@@ -119,8 +117,7 @@ func withRemedy(err error) error {
 	return fmt.Errorf("%w (remedy: %s)", err, remedy)
 }
 
-// checkRegistered returns the error of an attempt, or of one after which the webhook
-// is not registered.
+// checkRegistered returns the error of an attempt, or of one after which the webhook is not registered.
 func checkRegistered(running *registrar.Registrar, err error) error {
 	if err != nil {
 		return withRemedy(err)

@@ -23,17 +23,15 @@ import (
 //
 // The counters of package metrics live as long as the process too.
 var process = struct {
-	// bots has a *bot for each bot that a configuration serves, by the key of its
-	// account, or by name and server for a bot without a token. It is kept while a
-	// configuration uses it: over reloads, but not after the bot has left.
+	// bots has a *bot for each bot that a configuration serves, by the key of its account, or by name and server for a
+	// bot without a token. It is kept while a configuration uses it: over reloads, but not after the bot has left.
 	bots *caddy.UsagePool
 
 	// pollers has a *poll.Poller for each of these bots, by the same key, and keeps it: a
 	// stopped poller may still be ending its last updates when its bot comes back.
 	pollers *sync.Map
 
-	// penalties has the addresses that have forged. A reload must not let them in again;
-	// a restart does.
+	// penalties has the addresses that have forged. A reload must not let them in again; a restart does.
 	penalties *listener.Penalties
 
 	// underWay has an *atomic.Int64 for each webhook, by name: how many updates its bot works
@@ -44,8 +42,7 @@ var process = struct {
 	// address, whatever configuration makes them.
 	pace *registrar.Pace
 
-	// storage is the health of Caddy's storage. If another configuration has another storage,
-	// both count as one.
+	// storage is the health of Caddy's storage. If another configuration has another storage, both count as one.
 	storage *storage.Health
 
 	// audit is the mark of the audits that are under way.

@@ -22,8 +22,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Registration is the configuration of a webhook's registration, with placeholders replaced
-// and defaults set.
+// Registration is the configuration of a webhook's registration, with placeholders replaced and defaults set.
 type Registration struct {
 	Account     *botapi.Account
 	URL         string         // an address, a path, or empty
@@ -33,8 +32,7 @@ type Registration struct {
 	Check       time.Duration  // between comparisons with getWebhookInfo; 0 for none
 }
 
-// HidePath returns a path without bot tokens: some set-ups have one there in place of a
-// secret.
+// HidePath returns a path without bot tokens: some set-ups have one there in place of a secret.
 func (r *Registration) HidePath(path string) string {
 	path = telegram.HideTokens(path)
 	if r == nil {

@@ -108,9 +108,8 @@ func sentence(remedy string) string {
 	return strings.ToUpper(remedy[:1]) + remedy[1:] + "."
 }
 
-// isReady reports whether the webhook can judge requests, whoever holds the registration.
-// Where updates are fetched, every request is refused; a webhook that was deleted has no
-// secret, and gets no updates.
+// isReady reports whether the webhook can judge requests, whoever holds the registration. Where updates are fetched,
+// every request is refused; a webhook that was deleted has no secret, and gets no updates.
 func (w *Webhook) isReady() bool {
 	if w.polls() {
 		return w.location.Load() != nil
@@ -122,10 +121,9 @@ func (w *Webhook) isReady() bool {
 // readTimeout is how long a probe waits for storage.
 const readTimeout = 2 * time.Second
 
-// ready answers a probe. A node that has just started, or that another node has superseded,
-// may not have read its secrets. ready reads them, since a load balancer sends no request,
-// which would do that, to a node that is not ready. The answer is no error of the admin API, which
-// would log every probe.
+// ready answers a probe. A node that has just started, or that another node has superseded, may not have read its
+// secrets. ready reads them, since a load balancer sends no request, which would do that, to a node that is not ready.
+// The answer is no error of the admin API, which would log every probe.
 func ready(w http.ResponseWriter, r *http.Request) error {
 	answer := status.Ready{Error: findUnready(r.Context())}
 	answer.Ready = answer.Error == ""

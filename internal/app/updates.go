@@ -31,8 +31,7 @@ func (w *Webhook) rememberUpdates(server *caddyhttp.Server) {
 	})
 }
 
-// findTable returns the table of the bot, or, without a token, the table for the webhook's
-// name and server.
+// findTable returns the table of the bot, or, without a token, the table for the webhook's name and server.
 func (w *Webhook) findTable() *deliver.Table {
 	if w.bot != nil {
 		return w.bot.updates

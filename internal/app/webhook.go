@@ -77,9 +77,8 @@ type identity struct {
 	underWay *atomic.Int64 // updates that the bot works on
 }
 
-// Join adds the handler that is being provisioned with ctx to the configuration.
-// Handlers of equal settings on different servers, as Caddy makes them of one
-// directive in a site with several addresses, are gates of one webhook.
+// Join adds the handler that is being provisioned with ctx to the configuration. Handlers of equal settings on
+// different servers, as Caddy makes them of one directive in a site with several addresses, are gates of one webhook.
 func (a *App) Join(ctx caddy.Context, handler site.Gate, settings Settings) (*Webhook, *caddyhttp.Server, error) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
@@ -119,8 +118,7 @@ func (w *Webhook) standsOn(server *caddyhttp.Server) bool {
 	return slices.ContainsFunc(w.gates, func(g gate) bool { return g.server == server })
 }
 
-// claim gives a new webhook its name, its bot and its address, as far as the
-// configuration tells them.
+// claim gives a new webhook its name, its bot and its address, as far as the configuration tells them.
 func (a *App) claim(w *Webhook) error {
 	if w.settings.Name != "" {
 		if err := a.claims.claimName(w.settings.Name, w); err != nil {
@@ -192,8 +190,7 @@ func (w *Webhook) NameField() zap.Field { return zap.String("name", w.Name()) }
 // Metrics counts the webhook's requests.
 func (w *Webhook) Metrics() *metrics.Webhook { return w.known().metrics }
 
-// CurrentSecret returns the secret that is registered, as the header's values; none if it is
-// not known.
+// CurrentSecret returns the secret that is registered, as the header's values; none if it is not known.
 func (w *Webhook) CurrentSecret() []string {
 	if current := w.Secrets.Current(); current != "" {
 		return []string{current}

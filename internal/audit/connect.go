@@ -162,8 +162,7 @@ func (a *audit) remedyForCertificate(err error) string {
 	return "renew the certificate, or get another one for this host; Telegram does not connect until then"
 }
 
-// remedyFor adds to the remedy for a dropped connection that the listener wrapper may have
-// penalized this address.
+// remedyFor adds to the remedy for a dropped connection that the listener wrapper may have penalized this address.
 func remedyFor(err error, remedy string) string {
 	if errors.Is(err, telegram.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return remedy + "; if `penalty` or a firewall drops this address, wait 10 minutes, or audit from elsewhere"

@@ -15,8 +15,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Account is a bot at a Bot API server. Telegram's test environment and each local
-// server have accounts of their own.
+// Account is a bot at a Bot API server. Telegram's test environment and each local server have accounts of their own.
 type Account struct {
 	token  unique.Handle[string] // package fmt prints unexported fields, but of a handle only an address
 	server *url.URL
@@ -24,9 +23,8 @@ type Account struct {
 	suffix string // of the key
 }
 
-// NewAccount returns the account of a bot token at the Bot API server with the URL
-// api; empty is Telegram's. The error never holds the token, or the URL, which may
-// have a password in it.
+// NewAccount returns the account of a bot token at the Bot API server with the URL api; empty is Telegram's. The error
+// never holds the token, or the URL, which may have a password in it.
 func NewAccount(token, api string, test bool) (*Account, error) {
 	if err := CheckToken(token); err != nil {
 		return nil, fmt.Errorf("bot_token: %w", err)
@@ -46,8 +44,7 @@ func NewAccount(token, api string, test bool) (*Account, error) {
 	return a, nil
 }
 
-// CheckToken reports why a value is not a bot token. The error never holds the value
-// or a part of it.
+// CheckToken reports why a value is not a bot token. The error never holds the value or a part of it.
 func CheckToken(s string) error {
 	digits, _, _ := strings.Cut(s, ":")
 	id, err := strconv.ParseInt(digits, 10, 64)
@@ -115,14 +112,12 @@ const (
 	// maxText bounds what is quoted of a stranger, in characters.
 	maxText = 400
 
-	// minSecret is the shortest secret that is hidden, and how much of a token's secret
-	// half must be there. A few letters stand in any text; to hide them would spoil the
-	// text and give them away.
+	// minSecret is the shortest secret that is hidden, and how much of a token's secret half must be there. A few
+	// letters stand in any text; to hide them would spoil the text and give them away.
 	minSecret = 8
 )
 
-// redactor hides secrets in what the server and the network say. It ignores case,
-// which servers and proxies change.
+// redactor hides secrets in what the server and the network say. It ignores case, which servers and proxies change.
 //
 // Each call makes a redactor of its own: if a struct kept the regexp, package fmt could
 // print its pattern, given a verb that does not fit.
@@ -141,6 +136,5 @@ func newRedactor(a *Account, secretToken string) redactor {
 // value returns s without the secrets, and otherwise as it is.
 func (r redactor) value(s string) string { return r.secrets.ReplaceAllString(s, hidden) }
 
-// text returns s fit for an error or a log: without the secrets, on one line, and
-// not too long.
+// text returns s fit for an error or a log: without the secrets, on one line, and not too long.
 func (r redactor) text(s string) string { return boundedlog.Printable{}.Line(r.value(s), maxText) }

@@ -24,8 +24,7 @@ type answer struct {
 // isTrue accepts the result of setWebhook and deleteWebhook.
 func isTrue(result json.RawMessage) bool { return string(result) == "true" }
 
-// webhookInfo is the result of getWebhookInfo as it arrives: the own fields take
-// the place of the embedded ones.
+// webhookInfo is the result of getWebhookInfo as it arrives: the own fields take the place of the embedded ones.
 type webhookInfo struct {
 	WebhookInfo
 	URL           *string `json:"url"`
@@ -51,9 +50,8 @@ func (i *webhookInfo) public(r redactor) WebhookInfo {
 	return info
 }
 
-// read reads an answer, which must have a result that accept takes. If it is none of the Bot API's,
-// the Error has no description: the body may hold the request. An answer that is too long is no
-// JSON where it is cut.
+// read reads an answer, which must have a result that accept takes. If it is none of the Bot API's, the Error has no
+// description: the body may hold the request. An answer that is too long is no JSON where it is cut.
 func read(response *http.Response, accept func(result json.RawMessage) bool) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {

@@ -14,10 +14,9 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
-// Check reports what Telegram would refuse, or would take and then never use.
-// Telegram erases the old webhook before it looks at the new one, so all of this is
-// checked before the call, and the secret, where it is configured. The URL may be
-// empty: not known yet. With local, a local Bot API server's looser rules hold.
+// Check reports what Telegram would refuse, or would take and then never use. Telegram erases the old webhook before it
+// looks at the new one, so all of this is checked before the call, and the secret, where it is configured. The URL may
+// be empty: not known yet. With local, a local Bot API server's looser rules hold.
 func (w Webhook) Check(local bool) error {
 	if err := w.checkURL(local); err != nil {
 		return fmt.Errorf("url: %w", err)
@@ -80,8 +79,7 @@ func (w Webhook) checkURL(local bool) error {
 	return nil
 }
 
-// checkPublic checks that Telegram can find the host and send to it. With a fixed
-// address it need not find the host.
+// checkPublic checks that Telegram can find the host and send to it. With a fixed address it need not find the host.
 func (w Webhook) checkPublic(u *url.URL) error {
 	host, port := u.Hostname(), u.Port()
 	if addr, err := netip.ParseAddr(host); err == nil {

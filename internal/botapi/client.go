@@ -1,6 +1,5 @@
-// Package botapi calls the methods of the Bot API that a webhook needs, those to poll
-// for updates, and those that a bot's answer asks for. It calls them for one account.
-// No error or result shows the bot token.
+// Package botapi calls the methods of the Bot API that a webhook needs, those to poll for updates, and those that a
+// bot's answer asks for. It calls them for one account. No error or result shows the bot token.
 package botapi
 
 import (
@@ -26,14 +25,12 @@ type Client struct {
 	http    *http.Client
 }
 
-// NewClient returns a client that uses the proxy named in the environment, or the
-// transport if it is not nil. It follows no redirect, which would take the token
-// elsewhere.
+// NewClient returns a client that uses the proxy named in the environment, or the transport if it is not nil. It
+// follows no redirect, which would take the token elsewhere.
 func NewClient(account *Account, transport http.RoundTripper) *Client {
 	if transport == nil {
-		// It keeps no connections. Calls are minutes apart, or wait for most of one, so a kept
-		// connection would be dead; and net/http logs what arrives on an idle one, with the
-		// token if the server echoes requests.
+		// It keeps no connections. Calls are minutes apart, or wait for most of one, so a kept connection would be
+		// dead; and net/http logs what arrives on an idle one, with the token if the server echoes requests.
 		transport = &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DisableKeepAlives:      true,

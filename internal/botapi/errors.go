@@ -53,8 +53,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Remedy returns what a person can do about an error of a call, and whether nothing but
-// that will resolve it.
+// Remedy returns what a person can do about an error of a call, and whether nothing but that will resolve it.
 func Remedy(err error) (remedy string, lasting bool) {
 	refusal, refused := errors.AsType[*Error](err)
 	switch {

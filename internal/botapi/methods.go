@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Webhook holds the parameters of setWebhook. All of them are always sent: Telegram
-// forgets those that are missing.
+// Webhook holds the parameters of setWebhook. All of them are always sent: Telegram forgets those that are missing.
 type Webhook struct {
 	URL            string
 	Secret         string   // empty for none
@@ -53,8 +52,7 @@ func (c *Client) SetWebhook(ctx context.Context, w Webhook, drop bool) error {
 	return c.do(ctx, call{method: "setWebhook", parameters: parameters, secret: w.Secret}, isTrue)
 }
 
-// DeleteWebhook removes the webhook. Updates that have not been delivered wait
-// for the next one.
+// DeleteWebhook removes the webhook. Updates that have not been delivered wait for the next one.
 func (c *Client) DeleteWebhook(ctx context.Context) error {
 	return c.do(ctx, call{method: "deleteWebhook"}, isTrue)
 }
@@ -79,8 +77,7 @@ type Poll struct {
 // LongPoll is the longest that Telegram waits for an update.
 const LongPoll = 50 * time.Second
 
-// GetUpdates returns the earliest updates that have not been confirmed, each as it is on
-// the wire.
+// GetUpdates returns the earliest updates that have not been confirmed, each as it is on the wire.
 func (c *Client) GetUpdates(ctx context.Context, p Poll) ([]json.RawMessage, error) {
 	var updates []json.RawMessage
 	err := c.do(ctx, call{method: "getUpdates", long: true, parameters: []parameter{

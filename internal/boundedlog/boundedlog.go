@@ -1,5 +1,4 @@
-// Package boundedlog writes logs that a flood cannot fill, and makes text from strangers
-// safe to log.
+// Package boundedlog writes logs that a flood cannot fill, and makes text from strangers safe to log.
 package boundedlog
 
 import (

@@ -9,9 +9,8 @@ type Repeated struct {
 	at             time.Time // when it was logged
 }
 
-// IsNew reports whether to log an error. An error that differs only in its text is logged
-// again after a while: the text may contain a port or a number of seconds that always
-// changes.
+// IsNew reports whether to log an error. An error that differs only in its text is logged again after a while: the text
+// may contain a port or a number of seconds that always changes.
 func (r *Repeated) IsNew(detail, remedy string) bool {
 	if remedy == r.remedy && (detail == r.detail || time.Since(r.at).Abs() < 10*time.Minute) {
 		return false

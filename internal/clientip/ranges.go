@@ -1,5 +1,4 @@
-// Package clientip determines the client of a request by Caddy's rules, and parses the
-// addresses in a configuration.
+// Package clientip determines the client of a request by Caddy's rules, and parses the addresses in a configuration.
 package clientip
 
 import (

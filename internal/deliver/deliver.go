@@ -1,6 +1,5 @@
-// Package deliver passes an update to the bot and the bot's answer back to Telegram. If
-// the bot cannot answer, the package answers in its place, so that Telegram keeps every
-// update in its queue until the bot has taken it.
+// Package deliver passes an update to the bot and the bot's answer back to Telegram. If the bot cannot answer, the
+// package answers in its place, so that Telegram keeps every update in its queue until the bot has taken it.
 //
 //   - placeholder.go: the update, read ahead, and the placeholders {http.telegram_webhook.*}
 //   - deliver.go: the outcome of a delivery
@@ -49,8 +48,7 @@ type Outcome struct {
 	Err    error // why the bot did not answer, or not in time; nil if it did
 }
 
-// Remedy returns advice about a bot that refuses genuine updates; empty if the bot did
-// not refuse this one.
+// Remedy returns advice about a bot that refuses genuine updates; empty if the bot did not refuse this one.
 func (o Outcome) Remedy() string {
 	switch {
 	case o.Kind != Answered:
@@ -66,17 +64,14 @@ func (o Outcome) Remedy() string {
 
 var errUnhandled = errors.New("nothing behind telegram_webhook has answered the request; is there a reverse_proxy?")
 
-// clientClosed is the status that reverse_proxy gives a request whose client has
-// disconnected.
+// clientClosed is the status that reverse_proxy gives a request whose client has disconnected.
 const clientClosed = 499
 
-// tooSlow is the duration from which a closed connection can only be Telegram's timeout,
-// which is 60 seconds.
+// tooSlow is the duration from which a closed connection can only be Telegram's timeout, which is 60 seconds.
 const tooSlow = 55 * time.Second
 
-// Deliver passes r to next, only once unless once is nil, and ensures that w gets an
-// answer by the rules. It answers the errors of next itself, so that none reaches Caddy's
-// error log and error routes.
+// Deliver passes r to next, only once unless once is nil, and ensures that w gets an answer by the rules. It answers
+// the errors of next itself, so that none reaches Caddy's error log and error routes.
 func (rules Rules) Deliver(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, once *Once) Outcome {
 	start, client := time.Now(), r.Context() // a handler may replace the context of r
 	aw := &writer{ResponseWriter: w, hsts: rules.HSTS}

@@ -28,8 +28,7 @@ type Once struct {
 	Count int // the number of updates to remember
 }
 
-// deliver passes the update to next, unless the bot has answered it with 2xx or is still
-// working on it.
+// deliver passes the update to next, unless the bot has answered it with 2xx or is still working on it.
 //
 // The bot keeps working when Telegram closes the connection. Telegram sends the update
 // again, has to wait while the bot works, and then gets the answer. r gets a new context.

@@ -15,10 +15,9 @@ import (
 
 const prefix = "http.telegram_webhook."
 
-// ReadUpdate reads the body of a request ahead, sets the placeholders of the request, and
-// returns a function that returns the update, or nil if the body is longer than longest.
-// The update is parsed only once, at the first use of that function or of a placeholder
-// that needs it.
+// ReadUpdate reads the body of a request ahead, sets the placeholders of the request, and returns a function that
+// returns the update, or nil if the body is longer than longest. The update is parsed only once, at the first use of
+// that function or of a placeholder that needs it.
 func ReadUpdate(r *http.Request, name, botID string, longest int64) func() telegram.Update {
 	update := read(r, longest)
 	if update != nil {
@@ -105,8 +104,7 @@ type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
-// IsJSON reports whether there is exactly one Content-Type and it is application/json,
-// with any parameters.
+// IsJSON reports whether there is exactly one Content-Type and it is application/json, with any parameters.
 func IsJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false

@@ -8,17 +8,15 @@ import (
 )
 
 const (
-	// DefaultCount is the default number of remembered updates. Telegram sends an update
-	// again after at most two minutes. In that time, a bot gets this many other updates
-	// only at 80 a second.
+	// DefaultCount is the default number of remembered updates. Telegram sends an update again after at most two
+	// minutes. In that time, a bot gets this many other updates only at 80 a second.
 	DefaultCount = 10_000
 
 	// MaxCount updates take at most 75 MB, not counting the answers.
 	MaxCount = 1_000_000
 )
 
-// Table holds the known updates of one bot: those in progress, and the last ones that the
-// bot has answered with 2xx.
+// Table holds the known updates of one bot: those in progress, and the last ones that the bot has answered with 2xx.
 type Table struct {
 	closing context.Context // ends with the process
 	close   context.CancelFunc
@@ -44,9 +42,8 @@ func NewTable() *Table {
 // Telegram does not contact this process again.
 func (t *Table) Close() { t.close() }
 
-// begin looks up an update. It returns the answer to send again, or an error if there is
-// none; if both are nil, the bot gets the update. An answer is sent again only once: if
-// Telegram cannot read it, Telegram would ask for it for ever.
+// begin looks up an update. It returns the answer to send again, or an error if there is none; if both are nil, the bot
+// gets the update. An answer is sent again only once: if Telegram cannot read it, Telegram would ask for it for ever.
 func (t *Table) begin(id int64) (*answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,9 +61,8 @@ func (t *Table) begin(id int64) (*answer, error) {
 	return nil, nil
 }
 
-// end records an update that the bot has taken. It forgets the older half of the records
-// if there are too many, or if their answers are longer than 1 KiB on average. Telegram
-// may send an update again that the bot has not taken.
+// end records an update that the bot has taken. It forgets the older half of the records if there are too many, or if
+// their answers are longer than 1 KiB on average. Telegram may send an update again that the bot has not taken.
 func (t *Table) end(o *Once, a *answer, taken bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -60,8 +60,7 @@ func (w *writer) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// FlushError flushes the written data, after the status. Like Write, it does not fail if
-// the answer is kept.
+// FlushError flushes the written data, after the status. Like Write, it does not fail if the answer is kept.
 func (w *writer) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	err := http.NewResponseController(w.ResponseWriter).Flush()

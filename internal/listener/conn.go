@@ -33,9 +33,8 @@ type listener struct {
 	wrapper *Wrapper
 }
 
-// Accept wraps the next connection and does nothing else. It handles all connections of
-// the socket one after another, so it must not wait: not even for the peer's address,
-// which proxy_protocol knows only once its header has arrived.
+// Accept wraps the next connection and does nothing else. It handles all connections of the socket one after another,
+// so it must not wait: not even for the peer's address, which proxy_protocol knows only once its header has arrived.
 func (l *listener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {
@@ -65,8 +64,7 @@ func (c *conn) Read(p []byte) (int, error) {
 // ReadFrom lets net/http send files with sendfile(2) if the connection supports it.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
-// CloseWrite closes the write side of the connection if the connection supports it.
-// net/http and reverse_proxy use it.
+// CloseWrite closes the write side of the connection if the connection supports it. net/http and reverse_proxy use it.
 func (c *conn) CloseWrite() error {
 	if inner, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return inner.CloseWrite()
@@ -104,9 +102,8 @@ func parseAddr(s string) (netip.Addr, bool) {
 	return ap.Addr().Unmap(), err == nil
 }
 
-// trusts reports whether the server trusts addr as a proxy. All servers share the
-// penalties, which survive a reload. A trusted proxy may therefore be barred: by a server
-// that does not trust it, or before it was configured.
+// trusts reports whether the server trusts addr as a proxy. All servers share the penalties, which survive a reload. A
+// trusted proxy may therefore be barred: by a server that does not trust it, or before it was configured.
 func (w *Wrapper) trusts(addr netip.Addr) bool {
 	r := &http.Request{URL: new(url.URL), RemoteAddr: netip.AddrPortFrom(addr, 0).String()}
 	return clientip.TrustedProxy(caddyhttp.PrepareRequest(r, caddy.NewEmptyReplacer(), nil, w.server))

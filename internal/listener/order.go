@@ -38,8 +38,7 @@ func checkOrder(server *caddyhttp.Server) error {
 	return nil
 }
 
-// servesHTTP3 reports whether the server also serves HTTP/3. Caddy has filled in the
-// protocols by now.
+// servesHTTP3 reports whether the server also serves HTTP/3. Caddy has filled in the protocols by now.
 func servesHTTP3(server *caddyhttp.Server) bool {
 	for i := range server.Listen {
 		protocols := server.Protocols

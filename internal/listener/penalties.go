@@ -15,13 +15,11 @@ const (
 	maxRanges = 1 << 15
 )
 
-// Penalties counts the forgeries of address ranges, and holds the ranges that may not
-// connect for a while. Suspects, barred ranges and genuine senders have separate maps,
-// each with its own limit: forgers cannot displace a genuine sender, and suspects cannot
-// displace a barred range.
+// Penalties counts the forgeries of address ranges, and holds the ranges that may not connect for a while. Suspects,
+// barred ranges and genuine senders have separate maps, each with its own limit: forgers cannot displace a genuine
+// sender, and suspects cannot displace a barred range.
 //
-// Its times include the monotonic clock, so that a change of the system's time neither
-// shortens nor extends a penalty.
+// Its times include the monotonic clock, so that a change of the system's time neither shortens nor extends a penalty.
 type Penalties struct {
 	mu       sync.Mutex
 	suspects map[netip.Prefix]suspicion

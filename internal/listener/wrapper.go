@@ -28,19 +28,16 @@ import (
 
 func init() { caddy.RegisterModule(new(Wrapper)) }
 
-// Wrapper is a listener wrapper that drops connections before their TLS handshake: those
-// from addresses that may not send updates at all, and those from addresses that keep
-// forging. It does not cut open connections. Place it before the tls wrapper, and after
-// proxy_protocol. It checks the peer of the connection, never a header: behind an HTTP
-// proxy it sees only the proxy.
+// Wrapper is a listener wrapper that drops connections before their TLS handshake: those from addresses that may not
+// send updates at all, and those from addresses that keep forging. It does not cut open connections. Place it before
+// the tls wrapper, and after proxy_protocol. It checks the peer of the connection, never a header: behind an HTTP proxy
+// it sees only the proxy.
 //
-// HTTP/3 bypasses listener wrappers. Turn it off with "protocols h1 h2"; Telegram never
-// uses HTTP/3.
+// HTTP/3 bypasses listener wrappers. Turn it off with "protocols h1 h2"; Telegram never uses HTTP/3.
 type Wrapper struct {
-	// The only addresses that may connect: "telegram" for the ranges that Telegram
-	// publishes, CIDR ranges, or addresses. Use it for a port that serves only the bot.
-	// Certificate authorities cannot connect either: on port 443, the TLS-ALPN-01
-	// challenge fails, while HTTP-01 on port 80 still works. Default: any address.
+	// The only addresses that may connect: "telegram" for the ranges that Telegram publishes, CIDR ranges, or
+	// addresses. Use it for a port that serves only the bot. Certificate authorities cannot connect either: on port
+	// 443, the TLS-ALPN-01 challenge fails, while HTTP-01 on port 80 still works. Default: any address.
 	Only []string `json:"only,omitempty"`
 
 	// The rule that bars an address for a while. Default: no address is barred.
@@ -53,11 +50,9 @@ type Wrapper struct {
 	penalties  *Penalties
 }
 
-// Penalty bars addresses that keep sending forgeries: requests with a wrong secret
-// header, or POST requests of JSON without one. It never bars Telegram's ranges, the
-// server's trusted proxies, or an address that has delivered a genuine update within the
-// last hour. For IPv6, it applies to the /64. Penalties survive a reload, but not a
-// restart.
+// Penalty bars addresses that keep sending forgeries: requests with a wrong secret header, or POST requests of JSON
+// without one. It never bars Telegram's ranges, the server's trusted proxies, or an address that has delivered a
+// genuine update within the last hour. For IPv6, it applies to the /64. Penalties survive a reload, but not a restart.
 type Penalty struct {
 	// The number of forgeries within the window that leads to a penalty. Default: 20.
 	Count int `json:"count,omitempty"`
@@ -134,9 +129,8 @@ func (p *Penalty) complete() error {
 	return nil
 }
 
-// Refused records a refused request, as a forgery if forged is true. It reports whether
-// the address of the connection may not connect any more; the caller then closes this
-// connection too.
+// Refused records a refused request, as a forgery if forged is true. It reports whether the address of the connection
+// may not connect any more; the caller then closes this connection too.
 func (w *Wrapper) Refused(r *http.Request, forged bool) bool {
 	// An HTTP/3 connection bypasses the wrapper, and its address may be forged.
 	if w == nil || w.Penalty == nil || r.ProtoMajor > 2 {

@@ -14,8 +14,7 @@ type Current interface {
 	// States returns the state of each webhook.
 	States() []State
 
-	// CountBarred returns how many addresses may not connect; ok is false without a
-	// listener wrapper.
+	// CountBarred returns how many addresses may not connect; ok is false without a listener wrapper.
 	CountBarred() (n int, ok bool)
 }
 

@@ -41,8 +41,7 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	return h
 }
 
-// Register adds the metrics to a configuration's registry. current provides the values of
-// the gauges.
+// Register adds the metrics to a configuration's registry. current provides the values of the gauges.
 func Register(registry *prometheus.Registry, current Current) error {
 	err := registry.Register(gaugeCollector{current})
 	for _, c := range counters {

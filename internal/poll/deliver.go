@@ -32,9 +32,8 @@ func (p *Poller) deliver(c Config, u *update) {
 	emit(c, "delivery_failing", map[string]any{"last_error": text, "pending": waiting})
 }
 
-// try hands an update to the webhook and calls the method in the answer, if there is one. The
-// update is taken only after that: the bot's messages stay in order, and are repeated after a
-// crash rather than lost.
+// try hands an update to the webhook and calls the method in the answer, if there is one. The update is taken only
+// after that: the bot's messages stay in order, and are repeated after a crash rather than lost.
 func try(c Config, body []byte) (answer *telegram.Answer) {
 	answer = &telegram.Answer{Err: errPanicked}
 	defer catchPanic(c.Logger, new(error))

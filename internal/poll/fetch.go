@@ -31,8 +31,7 @@ type obstacle struct {
 	remedy string
 }
 
-// fetch makes an attempt, reports it, and waits for the next. After Stop it waits for the end
-// of a delivery.
+// fetch makes an attempt, reports it, and waits for the next. After Stop it waits for the end of a delivery.
 func (p *Poller) fetch() {
 	ctx, c, serving := p.beginAttempt()
 	progress, pause := p.progress, (<-chan time.Time)(nil)

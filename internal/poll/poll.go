@@ -46,8 +46,7 @@ type Config struct {
 	Logger         *zap.Logger
 }
 
-// Poller fetches the updates of one bot for this process. It outlives reloads, which hand it
-// another Config.
+// Poller fetches the updates of one bot for this process. It outlives reloads, which hand it another Config.
 type Poller struct {
 	progress chan struct{} // filled when another call is likely to fetch more
 	lease    lease

@@ -18,8 +18,7 @@ const (
 	Standby State = "standby" // another node fetches
 )
 
-// Status describes the fetching. The state is empty before the end of the first attempt, and
-// after Stop.
+// Status describes the fetching. The state is empty before the end of the first attempt, and after Stop.
 type Status struct {
 	State       State
 	Since       time.Time

@@ -59,8 +59,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	p.reportCrowded()
 }
 
-// dropTaken removes the taken updates at the beginning of the window, and moves the offset
-// past them. The lock is held.
+// dropTaken removes the taken updates at the beginning of the window, and moves the offset past them. The lock is held.
 func (p *Poller) dropTaken() {
 	for len(p.window) > 0 && p.window[0].taken {
 		p.offset = p.window[0].ID + 1

@@ -105,9 +105,8 @@ const forbiddenPeriod = 5 * time.Minute
 // has another secret, for instance after storage was restored from a backup. A gate that
 // sees Telegram's address calls Suspect; behind an untrusted proxy, only getWebhookInfo tells.
 //
-// A bot's own 403 looks the same and is repeated. So an error counts only if this process
-// has passed on no 403 of the bot in the period before it, and has run for that long: a
-// lasting error comes again.
+// A bot's own 403 looks the same and is repeated. So an error counts only if this process has passed on no 403 of the
+// bot in the period before it, and has run for that long: a lasting error comes again.
 func (a *attempt) refusedByGate(info botapi.WebhookInfo) bool {
 	unexplained := time.Unix(0, a.forbidden.Load()).Add(forbiddenPeriod)
 	return strings.Contains(info.LastErrorMessage, "403") && info.LastErrorDate.After(a.rec.RegisteredAt) && info.LastErrorDate.After(unexplained)
@@ -169,8 +168,7 @@ func (a *attempt) replaceSecret(ctx context.Context) error {
 	return a.setWebhook(ctx)
 }
 
-// repair registers the webhook again after another program has changed its address or its
-// secret.
+// repair registers the webhook again after another program has changed its address or its secret.
 func (a *attempt) repair(ctx context.Context) error {
 	a.noticeLoss()
 	a.rec.Repairs = append(a.rec.Repairs, time.Now())

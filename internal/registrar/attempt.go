@@ -60,8 +60,7 @@ func (r *Registrar) takeOver() (until time.Time) {
 	return until
 }
 
-// rest waits between two attempts, while the webhook is registered. The next configuration can
-// continue it.
+// rest waits between two attempts, while the webhook is registered. The next configuration can continue it.
 func (r *Registrar) rest(ctx context.Context, until time.Time) {
 	r.setRest(until)
 	r.pause(ctx, max(time.Until(until), time.Millisecond), r.wakeup)

@@ -9,10 +9,9 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// An attempt walks through the table: it takes the first row that fits the known facts,
-// carries out the action, and repeats that with the facts known then, until a row leads
-// to a state. A failed action leads to Failing, except that a failed deletion leaves the
-// state as it was.
+// An attempt walks through the table: it takes the first row that fits the known facts, carries out the action, and
+// repeats that with the facts known then, until a row leads to a state. A failed action leads to Failing, except that a
+// failed deletion leaves the state as it was.
 var table = []row{
 	// {all of these facts, none of these, action, state after it, reason}
 	{replaced, 0, nil, status.Superseded, "a newer configuration leads"},

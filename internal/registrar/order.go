@@ -33,8 +33,7 @@ type placedOrder struct {
 	answer chan error
 }
 
-// CarryOut places an order and returns its result. A rotation has ended when Telegram has
-// the new secret.
+// CarryOut places an order and returns its result. A rotation has ended when Telegram has the new secret.
 func (r *Registrar) CarryOut(ctx context.Context, order Order) error {
 	o := &placedOrder{order, ctx, make(chan error, 1)}
 	for orders := r.orders; ; orders = nil {

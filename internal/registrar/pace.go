@@ -15,8 +15,7 @@ type Pace struct {
 	calls chan struct{} // filled by the calls under way
 }
 
-// maxCalls bounds the calls under way: with hundreds of bots, a restart would open as many
-// connections to the Bot API.
+// maxCalls bounds the calls under way: with hundreds of bots, a restart would open as many connections to the Bot API.
 const maxCalls = 8
 
 // beginCall waits until a call may be made. The caller calls end afterwards.
@@ -44,10 +43,9 @@ func NewPace() *Pace {
 	return &Pace{rate.NewLimiter(rate.Every(time.Hour/hourlyBots), firstBots), make(chan struct{}, 1), make(chan struct{}, maxCalls)}
 }
 
-// awaitTurn waits until a call for a bot that may be new to Telegram may be made, and reports
-// whether it may. It also returns after an order, or after an update of the bot, which
-// Telegram knows then. Only one registrar at a time holds a reservation, since the limiter
-// can cancel only the last one, and a reload ends all waits at once.
+// awaitTurn waits until a call for a bot that may be new to Telegram may be made, and reports whether it may. It also
+// returns after an order, or after an update of the bot, which Telegram knows then. Only one registrar at a time holds
+// a reservation, since the limiter can cancel only the last one, and a reload ends all waits at once.
 func (r *Registrar) awaitTurn(ctx context.Context) bool {
 	for len(r.waiting) == 0 {
 		select {

@@ -33,9 +33,8 @@ type record struct {
 	// PausedUntil is the end of a pause that Telegram asked for.
 	PausedUntil time.Time `json:"paused_until,omitzero"`
 
-	// Seen is the answer to getWebhookInfo after the registration. Later answers are
-	// compared with it and not with the parameters, since Telegram leaves out the default
-	// list of types and drops unknown types.
+	// Seen is the answer to getWebhookInfo after the registration. Later answers are compared with it and not with the
+	// parameters, since Telegram leaves out the default list of types and drops unknown types.
 	Seen *botapi.WebhookInfo `json:"seen,omitempty"`
 
 	// Told is Telegram's last answer, at ToldAt, for the other nodes.
@@ -45,16 +44,14 @@ type record struct {
 	// Nodes are the participants, the latest last.
 	Nodes []participant `json:"nodes,omitempty"`
 
-	// Repairs are the times of the last repairs. Contested is the webhook found when there
-	// were too many.
+	// Repairs are the times of the last repairs. Contested is the webhook found when there were too many.
 	Repairs   []time.Time `json:"repairs,omitempty"`
 	Contested string      `json:"contested,omitempty"`
 
 	unstored bool // writing it failed
 }
 
-// forgetFuture clears the times that a node with a wrong clock has written more than an hour
-// ahead.
+// forgetFuture clears the times that a node with a wrong clock has written more than an hour ahead.
 func (rec *record) forgetFuture(now time.Time) {
 	future := func(at time.Time) bool { return at.After(now.Add(time.Hour)) }
 	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt, &rec.FailedAt, &rec.PausedUntil} {
@@ -78,8 +75,7 @@ type participant struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// unchanged reports whether Telegram still has the registered webhook. The secret is not in
-// its answer.
+// unchanged reports whether Telegram still has the registered webhook. The secret is not in its answer.
 func (rec *record) unchanged(info botapi.WebhookInfo, want botapi.Webhook) bool {
 	s := rec.Seen
 	return info.URL == want.URL && (want.IPAddress == "" || info.IPAddress == want.IPAddress) &&
@@ -103,8 +99,7 @@ func (rec *record) markChecked(by Node, interval time.Duration) {
 	rec.Nodes = rec.Nodes[max(0, len(rec.Nodes)-maxNodes):]
 }
 
-// maxRepairs is the number of repairs within a window that make a fight with another
-// installation, which loses updates.
+// maxRepairs is the number of repairs within a window that make a fight with another installation, which loses updates.
 const maxRepairs = 3
 
 // repairedOften reports whether another repair would be part of a fight. A fight is over

@@ -29,9 +29,8 @@ import (
 
 // Webhook is what a registrar keeps registered.
 type Webhook interface {
-	// Wanted returns the parameters to register. It is called before each attempt, since a
-	// certificate may be renewed. A kept secret is not in it. An error is the
-	// configuration's fault.
+	// Wanted returns the parameters to register. It is called before each attempt, since a certificate may be renewed.
+	// A kept secret is not in it. An error is the configuration's fault.
 	Wanted() (botapi.Webhook, error)
 
 	// Observe is called with the status after each attempt.
@@ -106,8 +105,7 @@ type Registrar struct {
 	restsUntil time.Time
 }
 
-// Start starts a registrar in the background. When it begins, it takes over from the older
-// one of this process.
+// Start starts a registrar in the background. When it begins, it takes over from the older one of this process.
 func Start(config Config, webhook Webhook) *Registrar {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Registrar{

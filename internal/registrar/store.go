@@ -65,9 +65,8 @@ const recordVersion = 1
 
 func registrationKey(prefix string) string { return path.Join(prefix, "registration.json") }
 
-// loadRecord reads the record. A missing or damaged one is empty, until the next registration
-// replaces it. A process never goes back to an older record: storage may return an old copy,
-// or may have failed to write the newer one.
+// loadRecord reads the record. A missing or damaged one is empty, until the next registration replaces it. A process
+// never goes back to an older record: storage may return an old copy, or may have failed to write the newer one.
 func (r *Registrar) loadRecord(ctx context.Context) (rec record, err error) {
 	key, load, known := registrationKey(r.Prefix), r.Storage.Find, r.Memory.known.Load()
 	first := known == nil

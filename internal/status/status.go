@@ -1,5 +1,4 @@
-// Package status defines the state of webhooks as the admin API returns it and the
-// commands show it.
+// Package status defines the state of webhooks as the admin API returns it and the commands show it.
 package status
 
 import (
@@ -83,19 +82,16 @@ type Webhook struct {
 
 	Secret Secret `json:"secret"`
 
-	// Requests counts the requests since the process started, by result: passed, or the
-	// reason for a refusal.
+	// Requests counts the requests since the process started, by result: passed, or the reason for a refusal.
 	Requests map[string]uint64 `json:"requests"`
 
-	// Ready is true if this node can judge requests: it has the secrets in memory, or
-	// fetches the updates.
+	// Ready is true if this node can judge requests: it has the secrets in memory, or fetches the updates.
 	Ready bool `json:"ready"`
 
 	// Storage is absent without a bot_token.
 	Storage *Storage `json:"storage,omitempty"`
 
-	// Listener covers all webhooks of this process; absent if the server of this webhook
-	// has no listener wrapper.
+	// Listener covers all webhooks of this process; absent if the server of this webhook has no listener wrapper.
 	Listener *Listener `json:"listener,omitempty"`
 
 	// AuditMark is a value of AuditHeader. For a few minutes, this process counts refused
@@ -123,8 +119,7 @@ func (w Webhook) Problem() string {
 	return problem
 }
 
-// AtTelegram returns the webhook that Telegram has, and whether it is this one; empty if
-// Telegram was not asked.
+// AtTelegram returns the webhook that Telegram has, and whether it is this one; empty if Telegram was not asked.
 func (w Webhook) AtTelegram() (has string, ok bool) {
 	switch {
 	case w.Telegram == nil:
@@ -173,15 +168,13 @@ type Sent struct {
 	// URL is the address, inside the process if the running Caddy sends the update.
 	URL string `json:"url"`
 
-	// Status, Reason, Header and Body are the answer as Telegram reads it. Status is 0
-	// without an answer.
+	// Status, Reason, Header and Body are the answer as Telegram reads it. Status is 0 without an answer.
 	Status int                 `json:"status"`
 	Reason string              `json:"reason,omitempty"`
 	Header map[string][]string `json:"header,omitempty"`
 	Body   []byte              `json:"body,omitempty"`
 
-	// Delivered is true if Telegram considers the update delivered. Result describes the
-	// outcome for people.
+	// Delivered is true if Telegram considers the update delivered. Result describes the outcome for people.
 	Delivered bool   `json:"delivered"`
 	Result    string `json:"result"`
 }
@@ -199,8 +192,7 @@ type Secret struct {
 	Weak   bool      `json:"weak,omitempty"` // a configured secret is shorter than 22 characters
 }
 
-// Overdue reports whether the rotation is late by more than an outage of Telegram or
-// storage may delay it.
+// Overdue reports whether the rotation is late by more than an outage of Telegram or storage may delay it.
 func (s Secret) Overdue(now time.Time) bool {
 	return !s.Due.IsZero() && now.Sub(s.Due) > time.Hour
 }

@@ -25,9 +25,8 @@ type Answer struct {
 	Keep   bool   // the connection can be used again
 }
 
-// ReadAnswer reads the next answer. It differs from http.ReadResponse where Telegram
-// does: a 1xx is an answer like any other, and without a length there is no body. The
-// bytes behind it stay in r and begin the next answer.
+// ReadAnswer reads the next answer. It differs from http.ReadResponse where Telegram does: a 1xx is an answer like any
+// other, and without a length there is no body. The bytes behind it stay in r and begin the next answer.
 func ReadAnswer(r *bufio.Reader) *Answer {
 	a := &Answer{Header: make(http.Header)}
 	err := a.readHead(r)
@@ -87,8 +86,7 @@ func (a *Answer) parseHead(head string) error {
 	return nil
 }
 
-// last returns a header's value. Of a repeated header Telegram takes the last one; only
-// of Retry-After the first.
+// last returns a header's value. Of a repeated header Telegram takes the last one; only of Retry-After the first.
 func (a *Answer) last(name string) string {
 	values := a.Header.Values(name)
 	if len(values) == 0 {

@@ -77,8 +77,7 @@ func IsReserved(addr netip.Addr) bool {
 	return slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// IsUpdateType reports whether name can be the name of a type of update. New types
-// come several times a year.
+// IsUpdateType reports whether name can be the name of a type of update. New types come several times a year.
 func IsUpdateType(name string) bool {
 	return name != "" && len(name) <= maxUpdateType && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
@@ -91,8 +90,7 @@ func HideTokens(s string) string { return anyToken.ReplaceAllString(s, "[hidden]
 
 var secretForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
 
-// Quote quotes a wrong argument in an error, unless it may be a secret or a token
-// that stands in the wrong place.
+// Quote quotes a wrong argument in an error, unless it may be a secret or a token that stands in the wrong place.
 func Quote(arg string) string {
 	if anyToken.MatchString(arg) || secretForm.MatchString(arg) && strings.Trim(arg, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return "the value"

@@ -9,8 +9,7 @@ import (
 // schedule describes Telegram's retries without a Retry-After.
 const schedule = "at once, then after 2, 4, 8, 16, 32 and 64 seconds, then every one to two minutes, until it expires"
 
-// Outcome describes the outcome for the update, in a sentence for people. It may repeat parts
-// of the answer, unescaped.
+// Outcome describes the outcome for the update, in a sentence for people. It may repeat parts of the answer, unescaped.
 func (a *Answer) Outcome() string {
 	if a.Delivered() {
 		return "delivered" + a.Effect() + "."

@@ -26,8 +26,7 @@ type Target struct {
 	userinfo string
 }
 
-// Head returns the request line and the headers of a request with an update of size
-// bytes. An empty secret is not sent.
+// Head returns the request line and the headers of a request with an update of size bytes. An empty secret is not sent.
 func (t Target) Head(secret string, size int) []byte {
 	b := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s", t.Query, t.authority())
 	if t.userinfo != "" {
@@ -147,8 +146,7 @@ func escapeQuery(query string) string {
 // Dial opens a connection, as net.Dialer's DialContext does; network is "tcp4".
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// TLSConfig returns the TLS settings for a webhook: TLS 1.2 or later, the host name in
-// SNI, no ALPN.
+// TLSConfig returns the TLS settings for a webhook: TLS 1.2 or later, the host name in SNI, no ALPN.
 func TLSConfig(host string) *tls.Config {
 	return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 }

@@ -22,8 +22,7 @@ type updateType struct {
 	expiry time.Duration // how long Telegram tries to deliver it; 0 for a day
 }
 
-// updateTypes are the types that were known when this was written. New ones come several
-// times a year.
+// updateTypes are the types that were known when this was written. New ones come several times a year.
 var updateTypes = map[string]updateType{
 	"message":                    {"chat.id", 0, "date", 0},
 	"edited_message":             {"chat.id", 0, "date", 0},
@@ -158,8 +157,7 @@ func (u Update) Since(arrival time.Time) time.Time {
 //go:embed message.json
 var message []byte
 
-// SampleMessage returns an update with a message from a person who does not exist, byte
-// for byte as Telegram sends it.
+// SampleMessage returns an update with a message from a person who does not exist, byte for byte as Telegram sends it.
 func SampleMessage(id int64) []byte {
 	_, rest, _ := bytes.Cut(bytes.TrimSpace(message), []byte(","))
 	return fmt.Appendf(nil, `{"update_id":%d,%s`, id, rest)

@@ -137,10 +137,15 @@ func TestListenerPenalty(t *testing.T) {
 		t.Errorf("another address: got %d", status)
 	}
 	caddytest.Load(t, admin, config("127.0.0.9 127.0.0.10"))
-	if status, _ := forger.post(caddytest.RightSecret); status != 0 {
-		t.Errorf("after a reload: got %d, want no connection still", status)
-	}
+	// The reload resets connections that the old server has not accepted yet. No wrapper counts those, so another follows.
+	var sent time.Time
 	caddytest.WaitUntil(t, "the metrics say so", func() bool {
+		if time.Since(sent) > 5*time.Second {
+			if status, _ := forger.post(caddytest.RightSecret); status != 0 {
+				t.Errorf("after a reload: got %d, want no connection still", status)
+			}
+			sent = time.Now()
+		}
 		all := caddytest.Metrics(t, admin)
 		return strings.Contains(all, `caddy_telegram_webhook_dropped_connections_total{reason="penalty"} 2`) &&
 			strings.Contains(all, "caddy_telegram_webhook_penalized_addresses 1")
@@ -148,11 +153,12 @@ func TestListenerPenalty(t *testing.T) {
 	if answer := caddytest.Get(t, admin, "/telegram_webhook/"); !strings.Contains(answer, `"listener":{"penalized":1,"dropped":{"address":0,"penalty":2}}`) {
 		t.Errorf("the admin API does not say so: %s", answer)
 	}
-	// A proxy that was barred before it was trusted comes in at once.
+	// A proxy that was barred before it was trusted comes in, unless the reload resets its connection.
 	caddytest.Load(t, admin, config("127.0.0.5"))
-	if status, _ := forger.post(caddytest.RightSecret); status != http.StatusOK {
-		t.Errorf("trusted after a reload: got %d", status)
-	}
+	caddytest.WaitUntil(t, "the barred proxy is trusted", func() bool {
+		status, _ := forger.post(caddytest.RightSecret)
+		return status == http.StatusOK
+	})
 	c.Stop()
 	for _, want := range []string{`"msg":"address barred for forging"`, `"range":"127.0.0.5/32"`, `"msg":"connection dropped"`} {
 		if !strings.Contains(c.Out.String(), want) {

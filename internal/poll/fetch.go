@@ -37,12 +37,15 @@ func (p *Poller) fetch() {
 	ctx, c, serving := p.beginAttempt()
 	progress, pause := p.progress, (<-chan time.Time)(nil)
 	if serving {
-		wait, err := p.attempt(ctx, c)
+		wait, stale, err := p.attempt(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			wait, progress = p.fail(c, err), nil
+			wait = p.fail(c, err)
+		}
+		if err != nil || stale {
+			progress = nil
 		}
 		pause = time.After(wait)
 	}
@@ -63,34 +66,35 @@ func (p *Poller) beginAttempt() (ctx context.Context, c Config, serving bool) {
 }
 
 // attempt fetches updates once, if this process has the lease. It returns the time until the
-// next attempt, which progress shortens.
-func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, err error) {
+// next attempt, which progress shortens unless the answer was stale: a server that ignores the
+// offset returns the confirmed updates at once, for ever.
+func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, stale bool, err error) {
 	if !p.lease.held.Load() {
 		holder, err := p.takeLease(ctx, c)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if holder != "" {
 			p.report(c, Status{State: Standby, LeaseHolder: holder})
-			return botapi.Jitter(leaseInterval), nil
+			return botapi.Jitter(leaseInterval), false, nil
 		}
 	}
 	call := p.nextCall(c)
 	begin := time.Now()
 	fetched, err := c.API.GetUpdates(ctx, call)
 	if err != nil {
-		return 0, p.examine(ctx, c, err)
+		return 0, false, p.examine(ctx, c, err)
 	}
 	p.confirmed = call.Offset
-	p.add(fetched)
+	stale = p.add(fetched)
 	if !p.isContested() {
 		p.backoff = 0
 		p.report(c, Status{State: Polling})
 	}
 	if len(fetched) == 0 && time.Since(begin) >= pollInterval {
-		return 0, nil
+		return 0, false, nil
 	}
-	return pollInterval, nil
+	return pollInterval, stale, nil
 }
 
 // nextCall returns the call that confirms the taken updates and fetches more.

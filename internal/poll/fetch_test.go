@@ -291,3 +291,24 @@ func TestFetchesOn(t *testing.T) {
 		equal(t, "taken", len(n.bot.taken), 149)
 	})
 }
+
+// TestOffsetIgnored has a server that returns an expired update whatever the offset is.
+func TestOffsetIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, "a", newAPI(t), storagetest.NewMemory(), newBot(nil))
+		body := fmt.Appendf(nil, `{"ok":true,"result":[{"update_id":1,"message":{"message_id":1,"date":%d,"chat":{"id":5}}}]}`,
+			time.Now().Add(-48*time.Hour).Unix())
+		n.api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+			if method != "getUpdates" {
+				return nil
+			}
+			return &telegramtest.Fault{Status: 200, Body: body}
+		})
+		n.Serve(n.config)
+		settle(time.Minute)
+		if calls := n.calls(); calls < 100 || calls > 125 {
+			t.Errorf("%d calls in a minute", calls)
+		}
+		equal(t, "got", n.bot.got(), "")
+	})
+}

@@ -29,19 +29,22 @@ type update struct {
 // expired reports whether Telegram would no longer try the update.
 func (u *update) expired(now time.Time) bool { return now.Sub(u.since) > telegram.Expiry(u.Type) }
 
-// add adds the new updates to the window, and begins their deliveries.
-func (p *Poller) add(fetched []json.RawMessage) {
+// add adds the new updates to the window, and begins their deliveries. It reports whether all
+// that were fetched are stale: confirmed before.
+func (p *Poller) add(fetched []json.RawMessage) (stale bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.serving {
-		return
+		return false
 	}
+	stale = len(fetched) > 0
 	now := time.Now()
 	p.status.FetchedAt = now
 	last, returned := int64(0), make(map[int64]bool, len(fetched))
 	for _, body := range fetched {
 		u := telegram.ParseUpdate(string(body))
 		last, returned[u.ID] = u.ID, true
+		stale = stale && u.ID < p.offset
 		known := slices.ContainsFunc(p.window, func(w *update) bool { return w.ID == u.ID })
 		if !known && len(p.window) < maxWindow {
 			p.window = append(p.window, &update{Update: u, body: body, since: u.Since(now), due: now})
@@ -57,6 +60,7 @@ func (p *Poller) add(fetched []json.RawMessage) {
 	})
 	p.dispatch()
 	p.reportCrowded()
+	return stale
 }
 
 // dropTaken removes the taken updates at the beginning of the window, and moves the offset

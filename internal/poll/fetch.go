@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 const (
@@ -75,7 +76,7 @@ func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, st
 			return 0, false, err
 		}
 		if holder != "" {
-			p.report(c, Status{State: Standby, LeaseHolder: holder})
+			p.report(c, Status{State: status.Standby, LeaseHolder: holder})
 			return botapi.Jitter(leaseInterval), false, nil
 		}
 	}
@@ -89,7 +90,7 @@ func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, st
 	stale = p.add(fetched)
 	if !p.isContested() {
 		p.backoff = 0
-		p.report(c, Status{State: Polling})
+		p.report(c, Status{State: status.Polling})
 	}
 	if len(fetched) == 0 && time.Since(begin) >= pollInterval {
 		return 0, false, nil
@@ -110,7 +111,7 @@ func (p *Poller) nextCall(c Config) botapi.Poll {
 	switch {
 	case len(p.window) == maxWindow:
 		call.Limit = 1 // Telegram returns no others
-	case len(p.window) == 0 && (p.status.State == Polling || p.isContested()):
+	case len(p.window) == 0 && (p.status.State == status.Polling || p.isContested()):
 		call.Timeout = botapi.LongPoll // a first call is short, to report success at once
 	}
 	return call
@@ -145,7 +146,7 @@ func (p *Poller) fail(c Config, err error) time.Duration {
 	if o, ok := errors.AsType[obstacle](err); ok {
 		remedy, err = o.remedy, o.error
 	}
-	p.report(c, Status{State: Failing, Detail: err.Error(), Remedy: remedy})
+	p.report(c, Status{State: status.Failing, Detail: err.Error(), Remedy: remedy})
 	if remedy == webhookRemedy {
 		return botapi.Jitter(webhookInterval)
 	}

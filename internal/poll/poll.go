@@ -20,6 +20,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -87,7 +88,7 @@ func (p *Poller) Serve(c Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.config
-	if !p.serving || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == Failing {
+	if !p.serving || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == status.Failing {
 		p.interrupt() // a call with other parameters, or a pause after an error
 	}
 	p.config, p.serving = c, true

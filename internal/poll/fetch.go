@@ -35,7 +35,13 @@ type obstacle struct {
 // fetch makes an attempt, reports it, and waits for the next. After Stop it waits for the end
 // of a delivery.
 func (p *Poller) fetch() {
-	ctx, c, serving := p.beginAttempt()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.mu.Lock()
+	p.interrupt() // releases the previous attempt's context
+	p.interrupt = cancel
+	c, serving := p.config, p.serving
+	p.mu.Unlock()
+
 	progress, pause := p.progress, (<-chan time.Time)(nil)
 	if serving {
 		wait, stale, err := p.attempt(ctx, c)
@@ -55,15 +61,6 @@ func (p *Poller) fetch() {
 	case <-progress:
 	case <-ctx.Done():
 	}
-}
-
-// beginAttempt returns the context and the configuration of an attempt.
-func (p *Poller) beginAttempt() (ctx context.Context, c Config, serving bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.interrupt() // releases the previous attempt's context
-	ctx, p.interrupt = context.WithCancel(context.Background())
-	return ctx, p.config, p.serving
 }
 
 // attempt fetches updates once, if this process has the lease. It returns the time until the

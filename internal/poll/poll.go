@@ -3,8 +3,7 @@
 //
 //   - poll.go: the poller, its start and end
 //   - fetch.go: getUpdates, and obstacles to it
-//   - window.go: the updates that are fetched and not confirmed, and their order
-//   - deliver.go: one delivery and its result
+//   - window.go: the updates that are fetched and not confirmed, their order, and their deliveries
 //   - lease.go: which of several nodes fetches
 //   - report.go: the status and the log
 package poll

@@ -197,7 +197,7 @@ func (w *Webhook) addPolling(s *status.Webhook) {
 	if p.State == "" {
 		return
 	}
-	s.State, s.Since, s.Detail, s.Advice = string(p.State), p.Since, p.Detail, sentence(p.Remedy)
+	s.State, s.Since, s.Detail, s.Advice = p.State, p.Since, p.Detail, sentence(p.Remedy)
 	s.Polling = &status.Fetching{Waiting: p.Waiting, FetchedAt: p.FetchedAt}
 }
 

@@ -3,10 +3,9 @@
 //
 //   - placeholder.go: the update, read ahead, and the placeholders {http.telegram_webhook.*}
 //   - deliver.go: the outcome of a delivery
-//   - rules.go: the settings
+//   - rules.go: the settings, and the answer to a refused request
 //   - writer.go: the bot's answer on its way to Telegram
-//   - refuse.go: the answer to a refused request
-//   - once.go, table.go: delivery of each update only once
+//   - once.go: delivery of each update only once
 package deliver
 
 import (

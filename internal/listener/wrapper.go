@@ -1,18 +1,19 @@
 // Package listener is the listener wrapper telegram_webhook. It drops connections before
 // their TLS handshake, which is most of the cost of a forgery.
 //
-//   - wrapper.go: the settings, and the reports from the handler
+//   - wrapper.go: the settings, the reports from the handler, and the position among other wrappers
 //   - caddyfile.go: the Caddyfile syntax
-//   - order.go: the position among other wrappers
 //   - conn.go: the check of each connection
 //   - penalties.go: the addresses that may not connect
 package listener
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -182,3 +183,46 @@ var (
 	_ caddy.ListenerWrapper = (*Wrapper)(nil)
 	_ caddyfile.Unmarshaler = (*Wrapper)(nil)
 )
+
+const name = "telegram_webhook"
+
+// checkOrder checks the position of the wrapper among the wrappers of its server, which
+// run in the order of the configuration. Caddy has set TLSConnPolicies by now if the
+// server uses TLS, and runs TLS first if no wrapper is named tls.
+func checkOrder(server *caddyhttp.Server) error {
+	var names []string
+	for _, raw := range server.ListenerWrappersRaw {
+		var w struct {
+			Name string `json:"wrapper"`
+		}
+		if err := json.Unmarshal(raw, &w); err != nil {
+			return fmt.Errorf("listener_wrappers: %w", err)
+		}
+		names = append(names, w.Name)
+	}
+	after := names[slices.Index(names, name)+1:]
+	tls := len(server.TLSConnPolicies) > 0
+	switch {
+	case slices.Contains(after, name):
+		return errors.New("is among the listener_wrappers twice")
+	case slices.Contains(after, "proxy_protocol"):
+		return errors.New("must come after proxy_protocol, or it would judge the proxy instead of the client; the order of listener_wrappers is: proxy_protocol, telegram_webhook, tls")
+	case tls && !slices.Contains(after, "tls"):
+		return errors.New("must be followed by tls, or it would drop connections only after their TLS handshake; the order of listener_wrappers is: telegram_webhook, tls")
+	}
+	return nil
+}
+
+// servesHTTP3 reports whether the server also serves HTTP/3. Caddy has filled in the protocols by now.
+func servesHTTP3(server *caddyhttp.Server) bool {
+	for i := range server.Listen {
+		protocols := server.Protocols
+		if server.ListenProtocols != nil && server.ListenProtocols[i] != nil {
+			protocols = server.ListenProtocols[i]
+		}
+		if slices.Contains(protocols, "h3") {
+			return len(server.TLSConnPolicies) > 0
+		}
+	}
+	return false
+}

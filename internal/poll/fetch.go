@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
 const (
@@ -33,15 +34,24 @@ type obstacle struct {
 
 // fetch makes an attempt, reports it, and waits for the next. After Stop it waits for the end of a delivery.
 func (p *Poller) fetch() {
-	ctx, c, serving := p.beginAttempt()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.mu.Lock()
+	p.interrupt() // releases the previous attempt's context
+	p.interrupt = cancel
+	c, serving := p.config, p.serving
+	p.mu.Unlock()
+
 	progress, pause := p.progress, (<-chan time.Time)(nil)
 	if serving {
-		wait, err := p.attempt(ctx, c)
+		wait, stale, err := p.attempt(ctx, c)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			wait, progress = p.fail(c, err), nil
+			wait = p.fail(c, err)
+		}
+		if err != nil || stale {
+			progress = nil
 		}
 		pause = time.After(wait)
 	}
@@ -52,44 +62,36 @@ func (p *Poller) fetch() {
 	}
 }
 
-// beginAttempt returns the context and the configuration of an attempt.
-func (p *Poller) beginAttempt() (ctx context.Context, c Config, serving bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.interrupt() // releases the previous attempt's context
-	ctx, p.interrupt = context.WithCancel(context.Background())
-	return ctx, p.config, p.serving
-}
-
 // attempt fetches updates once, if this process has the lease. It returns the time until the
-// next attempt, which progress shortens.
-func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, err error) {
+// next attempt, which progress shortens unless the answer was stale: a server that ignores the
+// offset returns the confirmed updates at once, for ever.
+func (p *Poller) attempt(ctx context.Context, c Config) (pause time.Duration, stale bool, err error) {
 	if !p.lease.held.Load() {
 		holder, err := p.takeLease(ctx, c)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if holder != "" {
-			p.report(c, Status{State: Standby, LeaseHolder: holder})
-			return botapi.Jitter(leaseInterval), nil
+			p.report(c, Status{State: status.Standby, LeaseHolder: holder})
+			return botapi.Jitter(leaseInterval), false, nil
 		}
 	}
 	call := p.nextCall(c)
 	begin := time.Now()
 	fetched, err := c.API.GetUpdates(ctx, call)
 	if err != nil {
-		return 0, p.examine(ctx, c, err)
+		return 0, false, p.examine(ctx, c, err)
 	}
 	p.confirmed = call.Offset
-	p.add(fetched)
+	stale = p.add(fetched)
 	if !p.isContested() {
 		p.backoff = 0
-		p.report(c, Status{State: Polling})
+		p.report(c, Status{State: status.Polling})
 	}
 	if len(fetched) == 0 && time.Since(begin) >= pollInterval {
-		return 0, nil
+		return 0, false, nil
 	}
-	return pollInterval, nil
+	return pollInterval, stale, nil
 }
 
 // nextCall returns the call that confirms the taken updates and fetches more.
@@ -105,7 +107,7 @@ func (p *Poller) nextCall(c Config) botapi.Poll {
 	switch {
 	case len(p.window) == maxWindow:
 		call.Limit = 1 // Telegram returns no others
-	case len(p.window) == 0 && (p.status.State == Polling || p.isContested()):
+	case len(p.window) == 0 && (p.status.State == status.Polling || p.isContested()):
 		call.Timeout = botapi.LongPoll // a first call is short, to report success at once
 	}
 	return call
@@ -140,7 +142,7 @@ func (p *Poller) fail(c Config, err error) time.Duration {
 	if o, ok := errors.AsType[obstacle](err); ok {
 		remedy, err = o.remedy, o.error
 	}
-	p.report(c, Status{State: Failing, Detail: err.Error(), Remedy: remedy})
+	p.report(c, Status{State: status.Failing, Detail: err.Error(), Remedy: remedy})
 	if remedy == webhookRemedy {
 		return botapi.Jitter(webhookInterval)
 	}

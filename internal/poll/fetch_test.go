@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
@@ -24,7 +25,7 @@ func TestLongPolls(t *testing.T) {
 		}
 		last := calls[len(calls)-1].Params
 		equal(t, "parameters", last, map[string]string{"offset": "0", "limit": "100", "timeout": "50", "allowed_updates": "[]"})
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 		if s := n.Status(); time.Since(s.FetchedAt) > time.Minute || s.Waiting != 0 {
 			t.Errorf("got %+v", s)
 		}
@@ -135,7 +136,7 @@ func TestErrors(t *testing.T) {
 				settle(time.Minute) // the call under way ends
 				before := n.calls()
 				settle(time.Hour)
-				n.want(t, Failing)
+				n.want(t, status.Failing)
 				if calls := n.calls() - before; calls < tc.fewest || calls > tc.most {
 					t.Errorf("%d calls within the hour", calls)
 				}
@@ -146,7 +147,7 @@ func TestErrors(t *testing.T) {
 				n.api.Fail(nil)
 				n.send(1, 5)
 				settle(tc.recoversAfter)
-				n.want(t, Polling)
+				n.want(t, status.Polling)
 				equal(t, "taken", n.bot.has(), "1")
 				equal(t, "entries", n.logged("fetching updates"), 2)
 			})
@@ -163,11 +164,11 @@ func TestReloadAfterError(t *testing.T) {
 		})
 		n.Serve(n.config)
 		settle(time.Minute)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		n.api.Fail(nil)
 		n.Serve(n.config)
 		settle(time.Second)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 	})
 }
 
@@ -189,7 +190,7 @@ func TestTwoInstallations(t *testing.T) {
 		}
 		b.end()
 		settle(15 * time.Minute)
-		a.want(t, Polling)
+		a.want(t, status.Polling)
 	})
 }
 
@@ -202,7 +203,7 @@ func TestWebhookInTheWay(t *testing.T) {
 		n.send(1, 5)
 		n.Serve(n.config)
 		settle(10 * time.Minute)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		s := n.Status()
 		if !strings.Contains(s.Detail, "https://bot.example.com/") || !strings.Contains(s.Remedy, "caddy telegram-webhook delete") {
 			t.Errorf("got %+v", s)
@@ -218,7 +219,7 @@ func TestWebhookInTheWay(t *testing.T) {
 		equal(t, "entries", n.logged("updates not fetched"), 1)
 		n.api.TakeOver(token, nil, nil)
 		settle(35 * time.Second)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 		equal(t, "taken", n.bot.has(), "1")
 
 		// One that comes later gets what was fetched and not taken.
@@ -230,7 +231,7 @@ func TestWebhookInTheWay(t *testing.T) {
 		tries := n.bot.got()
 		settle(10 * time.Minute)
 		equal(t, "tries", n.bot.got(), tries)
-		n.want(t, Failing)
+		n.want(t, status.Failing)
 		equal(t, "entries", n.logged("updates not fetched"), 2)
 		if detail := n.Status().Detail; !strings.Contains(detail, "https://bot.example.com/") {
 			t.Errorf("got %s", detail)
@@ -261,12 +262,12 @@ func TestConflict(t *testing.T) {
 		}
 		settle(time.Second)
 		s := n.Status()
-		if s.State != Failing || !strings.Contains(s.Remedy, "framework polls") || !strings.Contains(s.Detail, "other getUpdates") {
+		if s.State != status.Failing || !strings.Contains(s.Remedy, "framework polls") || !strings.Contains(s.Detail, "other getUpdates") {
 			t.Errorf("got %+v", s)
 		}
 		equal(t, "entries and events", []int{n.logged("updates not fetched"), len(n.bot.events)}, []int{1, 1})
 		settle(10 * time.Minute)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 	})
 }
 
@@ -289,5 +290,26 @@ func TestFetchesOn(t *testing.T) {
 		n.bot.mu.Lock()
 		defer n.bot.mu.Unlock()
 		equal(t, "taken", len(n.bot.taken), 149)
+	})
+}
+
+// TestOffsetIgnored has a server that returns an expired update whatever the offset is.
+func TestOffsetIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t, "a", newAPI(t), storagetest.NewMemory(), newBot(nil))
+		body := fmt.Appendf(nil, `{"ok":true,"result":[{"update_id":1,"message":{"message_id":1,"date":%d,"chat":{"id":5}}}]}`,
+			time.Now().Add(-48*time.Hour).Unix())
+		n.api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+			if method != "getUpdates" {
+				return nil
+			}
+			return &telegramtest.Fault{Status: 200, Body: body}
+		})
+		n.Serve(n.config)
+		settle(time.Minute)
+		if calls := n.calls(); calls < 100 || calls > 125 {
+			t.Errorf("%d calls in a minute", calls)
+		}
+		equal(t, "got", n.bot.got(), "")
 	})
 }

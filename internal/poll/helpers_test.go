@@ -171,7 +171,7 @@ func (n *node) send(first int64, chats ...int64) {
 	}
 }
 
-func (n *node) want(t *testing.T, state State) {
+func (n *node) want(t *testing.T, state string) {
 	t.Helper()
 	if got := n.Status(); got.State != state {
 		t.Errorf("%s is %q (%s), want %q", n.config.Process, got.State, got.Detail, state)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -27,8 +28,8 @@ func fleet(t *testing.T) (a, b *node, storageA, storageB *storagetest.Faulty) {
 	settle(time.Second)
 	b.Serve(b.config)
 	settle(time.Second)
-	a.want(t, Polling)
-	b.want(t, Standby)
+	a.want(t, status.Polling)
+	b.want(t, status.Standby)
 	return a, b, storageA, storageB
 }
 
@@ -49,13 +50,13 @@ func TestFleet(t *testing.T) {
 		a, b, _, _ := fleet(t)
 		a.send(1, 5)
 		settle(time.Hour)
-		a.want(t, Polling)
-		b.want(t, Standby)
+		a.want(t, status.Polling)
+		b.want(t, status.Standby)
 		equal(t, "who fetches", b.Status().LeaseHolder, "a")
 		equal(t, "entries", b.logged("updates fetched by another node"), 1)
 		a.end()
 		settle(12 * time.Second)
-		b.want(t, Polling)
+		b.want(t, status.Polling)
 		a.send(2, 5)
 		settle(time.Second)
 		equal(t, "taken", []string{a.bot.has(), b.bot.has()}, []string{"1", "2"})
@@ -75,9 +76,9 @@ func TestStopOfOne(t *testing.T) {
 		settle(time.Second)
 		a.Stop()
 		settle(50 * time.Second)
-		b.want(t, Standby)
+		b.want(t, status.Standby)
 		settle(20 * time.Second)
-		b.want(t, Polling)
+		b.want(t, status.Polling)
 		equal(t, "taken", []string{a.bot.has(), b.bot.has()}, []string{"1", ""})
 		equal(t, "pending", a.pending(), 0)
 	})
@@ -94,12 +95,12 @@ func TestKilled(t *testing.T) {
 				n.Serve(n.config)
 				settle(20 * time.Second)
 				if until > 0 {
-					n.want(t, Standby)
+					n.want(t, status.Standby)
 				} else {
-					n.want(t, Polling)
+					n.want(t, status.Polling)
 				}
 				settle(40 * time.Second)
-				n.want(t, Polling)
+				n.want(t, status.Polling)
 			})
 		})
 	}
@@ -116,9 +117,9 @@ func TestKilledWithTheLock(t *testing.T) {
 		n := newNode(t, "a", newAPI(t), storage, newBot(nil))
 		n.Serve(n.config)
 		settle(time.Minute)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 		settle(time.Hour)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 		equal(t, "entries", n.logged("lock in storage held too long"), 1)
 	})
 }
@@ -133,7 +134,7 @@ func TestRestart(t *testing.T) {
 				n := newNode(t, "a", newAPI(t), storage, newBot(nil))
 				n.Serve(n.config)
 				settle(time.Second)
-				n.want(t, Polling)
+				n.want(t, status.Polling)
 			})
 		})
 	}
@@ -152,7 +153,7 @@ func TestLeaseTaken(t *testing.T) {
 			store(t, storage, leaseRecord{"b", time.Now().Add(30 * time.Second)})
 			settle(10 * time.Second)
 		}
-		n.want(t, Standby)
+		n.want(t, status.Standby)
 		calls, tries := n.calls(), n.bot.got()
 		for range 30 {
 			store(t, storage, leaseRecord{"b", time.Now().Add(30 * time.Second)})
@@ -172,7 +173,7 @@ func TestLeaseTakenWhileIdle(t *testing.T) {
 		settle(time.Minute)
 		store(t, storage, leaseRecord{"b", time.Now().Add(30 * time.Second)})
 		settle(12 * time.Second)
-		n.want(t, Standby)
+		n.want(t, status.Standby)
 		n.send(1, 5)
 		settle(time.Second)
 		equal(t, "taken", n.bot.has(), "")
@@ -190,10 +191,10 @@ func TestStorageAway(t *testing.T) {
 		settle(time.Hour)
 		a.send(1, 5)
 		settle(time.Second)
-		a.want(t, Polling)
+		a.want(t, status.Polling)
 		equal(t, "taken", a.bot.has(), "1")
 		equal(t, "entries", a.logged("lease in storage not renewed"), 1)
-		b.want(t, Failing)
+		b.want(t, status.Failing)
 		if detail := b.Status().Detail; !strings.Contains(detail, "storage is away") {
 			t.Errorf("got %q", detail)
 		}
@@ -202,8 +203,8 @@ func TestStorageAway(t *testing.T) {
 		settle(time.Minute)
 		storageB.Set(nil)
 		settle(10 * time.Minute)
-		a.want(t, Polling)
-		b.want(t, Standby)
+		a.want(t, status.Polling)
+		b.want(t, status.Standby)
 	})
 }
 
@@ -226,8 +227,8 @@ func TestFight(t *testing.T) {
 		a, b, storageA, _ := fleet(t)
 		storageA.Set(storagetest.Failing(errors.New("storage is away"), "lock", "load", "store"))
 		settle(5 * time.Minute)
-		a.want(t, Failing)
-		b.want(t, Polling)
+		a.want(t, status.Failing)
+		b.want(t, status.Polling)
 		calls := a.calls()
 		settle(10 * time.Minute)
 		if during := a.calls() - calls; during > 13 {
@@ -235,8 +236,8 @@ func TestFight(t *testing.T) {
 		}
 		storageA.Set(nil)
 		settle(10 * time.Minute)
-		a.want(t, Standby)
-		b.want(t, Polling)
+		a.want(t, status.Standby)
+		b.want(t, status.Polling)
 	})
 }
 
@@ -248,14 +249,14 @@ func TestPanicOfStorage(t *testing.T) {
 		storageA.Set(panics)
 		storageB.Set(panics)
 		settle(time.Minute)
-		a.want(t, Polling)
-		b.want(t, Failing)
+		a.want(t, status.Polling)
+		b.want(t, status.Failing)
 		if text := fmt.Sprint(a.logs.All(), b.logs.All()); !strings.Contains(text, "panic in the poller") || strings.Contains(text, "planted") {
 			t.Errorf("logged: %s", text)
 		}
 		a.end() // gives back what it cannot
 		storageB.Set(nil)
 		settle(2 * time.Minute)
-		b.want(t, Polling)
+		b.want(t, status.Polling)
 	})
 }

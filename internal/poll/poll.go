@@ -3,8 +3,7 @@
 //
 //   - poll.go: the poller, its start and end
 //   - fetch.go: getUpdates, and obstacles to it
-//   - window.go: the updates that are fetched and not confirmed, and their order
-//   - deliver.go: one delivery and its result
+//   - window.go: the updates that are fetched and not confirmed, their order, and their deliveries
 //   - lease.go: which of several nodes fetches
 //   - report.go: the status and the log
 package poll
@@ -20,6 +19,7 @@ import (
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storage"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -86,7 +86,7 @@ func (p *Poller) Serve(c Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.config
-	if !p.serving || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == Failing {
+	if !p.serving || !c.API.IsSame(before.API) || !slices.Equal(c.AllowedUpdates, before.AllowedUpdates) || p.status.State == status.Failing {
 		p.interrupt() // a call with other parameters, or a pause after an error
 	}
 	p.config, p.serving = c, true

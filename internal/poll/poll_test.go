@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
@@ -120,7 +121,7 @@ func TestStop(t *testing.T) {
 		settle(time.Hour)
 		equal(t, "tries after Stop", n.bot.got(), tries)
 		equal(t, "taken", n.bot.has(), "1 2 5")
-		equal(t, "state", n.Status().State, State(""))
+		equal(t, "state", n.Status().State, "")
 
 		n.Serve(n.config)
 		settle(time.Second)
@@ -144,7 +145,7 @@ func TestStopIdle(t *testing.T) {
 		}
 		n.Serve(n.config)
 		settle(time.Second)
-		n.want(t, Polling)
+		n.want(t, status.Polling)
 		equal(t, "tries", n.bot.got(), "1@60")
 		equal(t, "entries", n.logged("updates not fetched"), 0)
 	})

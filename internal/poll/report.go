@@ -7,20 +7,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/boundedlog"
+	"github.com/caddy-telegram/telegramwebhook/internal/status"
 )
 
-// State is how fetching stands.
-type State string
-
-const (
-	Polling State = "polling" // updates are fetched
-	Failing State = "failing" // the last attempt failed; it is tried again
-	Standby State = "standby" // another node fetches
-)
-
-// Status describes the fetching. The state is empty before the end of the first attempt, and after Stop.
+// Status describes the fetching. The state is status.Polling, status.Failing or status.Standby;
+// empty before the end of the first attempt, and after Stop.
 type Status struct {
-	State       State
+	State       string
 	Since       time.Time
 	Detail      string    // the problem; empty for none
 	Remedy      string    // of the problem
@@ -36,21 +29,21 @@ func (p *Poller) Status() Status {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	status := p.status
-	status.Waiting = p.waiting()
-	return status
+	now := p.status
+	now.Waiting = p.waiting()
+	return now
 }
 
 // setStatus sets the status and returns the one before.
-func (p *Poller) setStatus(status Status) (previous Status) {
+func (p *Poller) setStatus(now Status) (previous Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	previous = p.status
-	status.Since, status.FetchedAt = time.Now(), previous.FetchedAt
-	if previous.State == status.State {
-		status.Since = previous.Since
+	now.Since, now.FetchedAt = time.Now(), previous.FetchedAt
+	if previous.State == now.State {
+		now.Since = previous.Since
 	}
-	p.status = status
+	p.status = now
 	return previous
 }
 
@@ -61,23 +54,23 @@ const (
 )
 
 // report sets the status, and logs a change.
-func (p *Poller) report(c Config, status Status) {
-	previous := p.setStatus(status)
+func (p *Poller) report(c Config, now Status) {
+	previous := p.setStatus(now)
 	switch {
-	case status.State == Failing:
-		if !p.reported.IsNew(status.Detail, status.Remedy) {
+	case now.State == status.Failing:
+		if !p.reported.IsNew(now.Detail, now.Remedy) {
 			return
 		}
-		c.Logger.Error("updates not fetched", zap.String("error", status.Detail), zap.String("remedy", status.Remedy))
-		if status.Remedy == conflictRemedy {
+		c.Logger.Error("updates not fetched", zap.String("error", now.Detail), zap.String("remedy", now.Remedy))
+		if now.Remedy == conflictRemedy {
 			emit(c, "contested", map[string]any{"found": "another program that calls getUpdates"})
 		}
 		return
-	case status.State == previous.State && status.LeaseHolder == previous.LeaseHolder:
-	case status.State == Polling:
+	case now.State == previous.State && now.LeaseHolder == previous.LeaseHolder:
+	case now.State == status.Polling:
 		c.Logger.Info("fetching updates")
-	case status.State == Standby:
-		c.Logger.Info("updates fetched by another node", zap.String("node", status.LeaseHolder))
+	case now.State == status.Standby:
+		c.Logger.Info("updates fetched by another node", zap.String("node", now.LeaseHolder))
 	}
 	p.reported = boundedlog.Repeated{}
 }

@@ -96,7 +96,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// options are the names of all options.
+// options are the names of all options, from which an unknown one may be a typing error away.
 var options = []string{
 	"secret", "accept", "bot_token", "poll", "rotate", "url", "certificate", "allowed_updates", "max_connections", "ip_address", "api",
 	"api_test", "check", "source", "hsts", "allow_http", "max_body", "retry_after", "forward_secret", "dedupe", "name",

@@ -1,9 +1,47 @@
 package telegramwebhook
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/app"
 )
+
+// TestEveryParameter gives every option, and looks for a parameter of setWebhook that none sets,
+// and for an option that the error of a missing token leaves out.
+func TestEveryParameter(t *testing.T) {
+	h := &Handler{
+		Secret: []string{rightSecret}, logger: zap.NewNop(),
+		Registration: Registration{
+			BotToken: botToken, URL: "https://bot.example.com/", AllowedUpdates: []string{"message"}, MaxConnections: 7, IPAddress: "8.8.8.8",
+		},
+	}
+	var settings app.Settings
+	for _, step := range []func(*app.Settings) error{h.provisionSecrets, h.provisionRegistration} {
+		if err := step(&settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parameters := reflect.ValueOf(settings.Registration.Parameters)
+	for i := range parameters.NumField() {
+		name := parameters.Type().Field(i).Name
+		if found := name == "URL" || name == "Certificate"; parameters.Field(i).IsZero() != found { // found when the configuration runs
+			t.Errorf("%s of botapi.Webhook is %v", name, parameters.Field(i))
+		}
+	}
+
+	h = &Handler{Registration: Registration{Poll: true}}
+	err := h.provisionRegistration(new(app.Settings))
+	for i := range reflect.TypeFor[Registration]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[Registration]().Field(i).Tag.Get("json"), ",")
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("the error of a missing token leaves out %s: %v", name, err)
+		}
+	}
+}
 
 // TestWrongRegistration gives the handler what is found out only when it is
 // provisioned, of the fields about the registration.

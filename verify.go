@@ -101,7 +101,8 @@ func (h *Handler) serveMarked(w http.ResponseWriter, r *http.Request, next caddy
 	}
 }
 
-// verify is the rule. It reads no body, takes no lock and allocates nothing.
+// verify is the rule: the first reason that fits is the result. It reads no body, takes no lock and allocates nothing. A
+// reason without a penalty comes after the check of the secret, or a forger could hide behind it.
 func (h *Handler) verify(r *http.Request, secrets []string, state redact.State) result {
 	switch {
 	case h.Poll:

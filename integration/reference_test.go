@@ -126,6 +126,18 @@ func casesOf(t testing.TB, name, function string) (cases []string) {
 	return cases
 }
 
+// listOf returns the texts in a package's variable; nil if the file has none of that name.
+func listOf(t testing.TB, name, variable string) (texts []string) {
+	t.Helper()
+	ast.Inspect(parseFile(t, name), func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && v.Names[0].Name == variable {
+			texts = textsIn(v)
+		}
+		return true
+	})
+	return texts
+}
+
 // textsIn returns the string literals in the source; those that are added are one.
 func textsIn(n ast.Node) (texts []string) {
 	ast.Inspect(n, func(n ast.Node) bool {
@@ -220,7 +232,7 @@ func TestPackagesDocumented(t *testing.T) {
 	for _, file := range folders {
 		source = append(source, filepath.Base(filepath.Dir(file)))
 	}
-	compare(t, "packages", documented, source)
+	compare(t, "docs/architecture.md, packages", documented, source)
 }
 
 // TestOptionsDocumented compares the syntax in docs/reference.md with that above each
@@ -240,8 +252,9 @@ func TestOptionsDocumented(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			lines, _ := syntaxLines(tc.text)
 			comment, _ := syntaxLines(findFunc(t, tc.file, "UnmarshalCaddyfile").Doc.Text())
+			compare(t, "docs/reference.md, the syntax", slices.Clone(lines), comment)
 			if len(lines) < 4 || !slices.Equal(lines, comment) {
-				t.Fatalf("docs/reference.md has the syntax\n%q\nand the comment in %s\n%q", lines, tc.file, comment)
+				t.Fatalf("the syntax in docs/reference.md is not that above UnmarshalCaddyfile in %s", tc.file)
 			}
 			var options, inTables []string
 			for _, line := range lines[1 : len(lines)-1] {
@@ -258,11 +271,14 @@ func TestOptionsDocumented(t *testing.T) {
 					}
 				}
 			}
-			compare(t, "options", options, casesOf(t, tc.file, tc.function))
+			compare(t, "docs/reference.md, options", slices.Clone(options), casesOf(t, tc.file, tc.function))
+			if known := listOf(t, tc.file, "options"); known != nil { // for a suggestion
+				compare(t, "docs/reference.md, options", slices.Clone(options), known)
+			}
 			for _, r := range rows(tc.text) {
 				inTables = append(inTables, r.names...)
 			}
-			compare(t, "options in tables", inTables, options)
+			compare(t, "docs/reference.md, options in tables", inTables, options)
 		})
 	}
 }
@@ -375,7 +391,7 @@ func TestFieldsDocumented(t *testing.T) {
 				documented = append(documented, name+" "+r.cells[0])
 			}
 		}
-		compare(t, "JSON", documented, jsonFields(typ, ""))
+		compare(t, "docs/reference.md, JSON", documented, jsonFields(typ, ""))
 	}
 	_, example, _ := strings.Cut(text, "```json\n")
 	example, _, _ = strings.Cut(example, "```")
@@ -398,7 +414,7 @@ func TestPlaceholdersDocumented(t *testing.T) {
 	for _, r := range rows(section(t, "reference.md", "Placeholders")) {
 		documented = append(documented, strings.TrimSuffix(strings.TrimPrefix(r.names[0], "{http.telegram_webhook."), "}"))
 	}
-	compare(t, "placeholders", documented, casesOf(t, "../internal/deliver/placeholder.go", "provide"))
+	compare(t, "docs/reference.md, placeholders", documented, casesOf(t, "../internal/deliver/placeholder.go", "provide"))
 }
 
 // TestStatusesDocumented compares the table of refusals with the one in verify.go.
@@ -423,7 +439,7 @@ func TestStatusesDocumented(t *testing.T) {
 			}
 		}
 	}
-	compare(t, "refusals", documented, source)
+	compare(t, "docs/reference.md, refusals", documented, source)
 }
 
 // TestCommandsDocumented compares docs/command.md with what --help says.
@@ -465,10 +481,10 @@ func TestCommandsDocumented(t *testing.T) {
 			}
 		})
 	}
-	compare(t, "commands", listed, commands)
+	compare(t, "docs/command.md, commands", listed, commands)
 	mentioned := regexp.MustCompile(`--[a-z][a-z-]*[a-z]`).FindAllString(page, -1)
 	slices.Sort(mentioned)
-	compare(t, "flags", slices.Compact(mentioned), flags)
+	compare(t, "docs/command.md, flags", slices.Compact(mentioned), flags)
 }
 
 func TestAdminRoutesDocumented(t *testing.T) {
@@ -479,7 +495,7 @@ func TestAdminRoutesDocumented(t *testing.T) {
 	for _, route := range (app.AdminAPI{}).Routes() {
 		source = append(source, strings.TrimSuffix(route.Pattern, "{$}"))
 	}
-	compare(t, "admin API", documented, source)
+	compare(t, "docs/reference.md, admin API", documented, source)
 }
 
 // TestMetricsDocumented compares names and labels. Whatever else the documentation and the
@@ -504,7 +520,7 @@ func TestMetricsDocumented(t *testing.T) {
 	for _, r := range rows(section(t, "reference.md", "Metrics")) {
 		documented = append(documented, r.names[0])
 	}
-	compare(t, "metrics", documented, source)
+	compare(t, "docs/reference.md, metrics", documented, source)
 	for _, page := range append(files(t, ".md"), append(files(t, ".yml"), files(t, ".json")...)...) {
 		for _, name := range regexp.MustCompile(`\bcaddy_telegram_webhook_[a-z_]*[a-z]`).FindAllString(caddytest.ReadFile(t, page), -1) {
 			if !exists[regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(name, "")] {
@@ -546,7 +562,7 @@ func TestEventsDocumented(t *testing.T) {
 			return true
 		})
 	}
-	compare(t, "events", documented, source)
+	compare(t, "docs/reference.md, events", documented, source)
 }
 
 // variable stands for what differs in a message: a verb, a number, an address, a placeholder.

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Webhook holds the parameters of setWebhook. All of them are always sent: Telegram forgets those that are missing.
+// Webhook holds the parameters of setWebhook. All of them are always sent: Telegram forgets those that are missing. Its
+// JSON form is what the registrar compares: with another field, all webhooks are registered once more after an update.
 type Webhook struct {
 	URL            string
 	Secret         string   // empty for none

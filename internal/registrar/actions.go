@@ -29,7 +29,7 @@ func (a *attempt) renewSecret(ctx context.Context) error {
 }
 
 func (a *attempt) secretFingerprintOf(value string) string {
-	return fingerprint(a.MACKey, botapi.Webhook{Secret: value})
+	return authenticate(a.MACKey, []byte(value))
 }
 
 // paused reports whether the pause that Telegram asked for still lasts.

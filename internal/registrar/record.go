@@ -110,12 +110,16 @@ func (rec *record) repairedOften(interval time.Duration) bool {
 	return len(rec.Repairs) >= maxRepairs || rec.Contested != "" && len(rec.Repairs) > 0
 }
 
-// fingerprint stands for a registration, secret and certificate included. The key keeps
-// readers of the storage from trying secrets on it.
+// fingerprint stands for a registration, secret and certificate included.
 func fingerprint(key []byte, w botapi.Webhook) string {
-	mac := hmac.New(sha256.New, key)
 	encoded, _ := json.Marshal(w) // strings and numbers always have a JSON form
-	mac.Write(encoded)
+	return authenticate(key, encoded)
+}
+
+// authenticate returns a keyed hash. The key keeps readers of the storage from trying secrets on it.
+func authenticate(key, content []byte) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(content)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 

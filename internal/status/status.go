@@ -132,7 +132,7 @@ func (w Webhook) AtTelegram() (has string, ok bool) {
 	return w.Telegram.URL, false
 }
 
-// Telegram is an answer to getWebhookInfo.
+// Telegram is an answer to getWebhookInfo, as the registrar takes it over.
 type Telegram struct {
 	At  time.Time `json:"at"`
 	URL string    `json:"url"` // empty if there is no webhook
@@ -148,8 +148,8 @@ type Telegram struct {
 	LastError   string    `json:"last_error,omitempty"`
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 
-	MaxConnections int  `json:"max_connections,omitempty"`
-	Certificate    bool `json:"certificate"` // whether an uploaded certificate is in use
+	MaxConnections int  `json:"max_connections,omitempty"` // 0 without a webhook
+	Certificate    bool `json:"certificate"`               // whether an uploaded certificate is in use
 }
 
 // Recently reports whether Telegram failed to deliver within the last hour.

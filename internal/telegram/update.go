@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -92,11 +92,15 @@ var (
 	}
 )
 
+// maxBrackets limits the brackets that a body may open, and so the recursion of gjson.Valid, which has no limit of its
+// own. An update has far fewer, including those in its texts.
+const maxBrackets = 1 << 15
+
 // ParseUpdate parses the body of an update. It returns the zero Update for a body that is not
 // one JSON object. An id of another type counts as absent, since Telegram may change the
 // type of a field; so does a number that is not a 64-bit integer.
 func ParseUpdate(body string) (u Update) {
-	if !json.Valid([]byte(body)) {
+	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets || !gjson.Valid(body) {
 		return u
 	}
 	root := gjson.Parse(body)

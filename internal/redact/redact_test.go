@@ -3,13 +3,17 @@ package redact
 import (
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/site"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 type handler struct{}
@@ -164,6 +168,25 @@ func TestRedirects(t *testing.T) {
 	} {
 		if got := front.placeOf(plain, site.ForHost(host), front.http.Servers); got != want {
 			t.Errorf("%q: got %v, want %v", host, got, want)
+		}
+	}
+	// The header is redacted on both servers. That it reaches no gate is news only where one is.
+	core, logs := observer.New(zap.WarnLevel)
+	front.logger = zap.New(core)
+	for _, tc := range []struct {
+		server *caddyhttp.Server
+		logged int
+	}{{plain, 0}, {bot, 1}} {
+		r := httptest.NewRequest(http.MethodPost, "http://a.example.com/", nil)
+		r.Header.Set(telegram.SecretHeader, "secret")
+		next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get(telegram.SecretHeader); got != Placeholder {
+				t.Errorf("the next handler sees %q", got)
+			}
+		})
+		(&redactor{next, front, tc.server}).ServeHTTP(httptest.NewRecorder(), r)
+		if n := logs.Len(); n != tc.logged {
+			t.Errorf("%d entries, want %d", n, tc.logged)
 		}
 	}
 	// A server without redirects asks no other.

@@ -82,7 +82,8 @@ func (a *attempt) getWebhookInfo(ctx context.Context) error {
 	}
 	rec := &a.rec
 	a.hasAsked = true
-	a.status.deliveryError = within(info.LastErrorDate, time.Hour) && (rec.Told == nil || info.LastErrorDate.After(rec.Told.LastErrorDate))
+	last := a.status.Telegram // the later one of this node's answer and the record's
+	a.status.deliveryError = within(info.LastErrorDate, time.Hour) && (last == nil || info.LastErrorDate.After(last.LastErrorAt))
 	a.takeAnswer(info)
 	rec.markChecked(a.Node, a.Interval)
 	a.add(asked, true)

@@ -87,6 +87,27 @@ func TestDeliveryErrors(t *testing.T) {
 	})
 }
 
+// TestDeliveryErrorWhileFailing has a fresh error, and a registration that fails again and again: no
+// record is written then, and the error is in the log once.
+func TestDeliveryErrorWhileFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, interval)
+		api.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
+			if method != "setWebhook" {
+				return nil
+			}
+			return refusal(500, "Internal Server Error", "")
+		})
+		api.meet("Connection refused", time.Now())
+		changed := start(t, n.Config, api, newer)
+		settle(time.Hour / 2)
+		changed.want(t, status.Failing)
+		if told := changed.logged("updates not delivered by Telegram"); told != 1 {
+			t.Errorf("the error is in the log %d times, want once", told)
+		}
+	})
+}
+
 // TestChangingError fails with another text each time, and then in another way.
 func TestChangingError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

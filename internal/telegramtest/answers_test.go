@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -117,30 +118,53 @@ func TestEarlyAnswer(t *testing.T) {
 }
 
 // An answer counts although the request could not be written, but the
-// connection is not used again.
+// connection is not used again: not even if the write fails after the answer.
 func TestAnswerWithoutRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-			near, _ := net.Pipe()
-			return unwritable{near}, nil
-		}})
-		defer s.Close()
-		s.Send([]byte(inChat(1, 1)))
-		s.Send([]byte(inChat(2, 1)))
-		wait(t, s)
-		if stats := s.Stats(); stats.Connections != 3 || stats.Failed != 0 { // the last one is a spare one
-			t.Errorf("got %+v", stats)
-		}
-	})
+	for _, tt := range []struct {
+		name        string
+		write       time.Duration // how long the write takes
+		connections int
+		failed      int
+	}{
+		{"the write fails before the answer", 0, 3, 0}, // the third is a spare one
+		{"the write fails after the answer, while the next update waits for it", 2 * time.Second, 2, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := NewSender(Webhook{URL: "http://a/"}, Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+					near, _ := net.Pipe()
+					return &unwritable{Conn: near, takes: tt.write}, nil
+				}})
+				defer s.Close()
+				s.Send([]byte(inChat(1, 1)))
+				s.Send([]byte(inChat(2, 1)))
+				wait(t, s)
+				if stats := s.Stats(); stats.Connections != tt.connections || stats.Failed != tt.failed {
+					t.Errorf("got %+v", stats)
+				}
+			})
+		})
+	}
 }
 
-// unwritable is a connection that answers after a second and takes nothing.
-type unwritable struct{ net.Conn }
+// unwritable is a connection that answers a second after a request and takes nothing of it.
+type unwritable struct {
+	net.Conn
+	takes time.Duration
+	asked atomic.Bool
+}
 
-func (unwritable) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+func (c *unwritable) Write([]byte) (int, error) {
+	c.asked.Store(true)
+	time.Sleep(c.takes)
+	return 0, syscall.EPIPE
+}
 
-func (unwritable) Read(p []byte) (int, error) {
+func (c *unwritable) Read(p []byte) (int, error) {
 	time.Sleep(time.Second)
+	if !c.asked.Load() {
+		return c.Conn.Read(p) // nothing, until the deadline
+	}
 	return copy(p, ok), nil
 }
 

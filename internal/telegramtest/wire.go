@@ -54,10 +54,9 @@ func openWire(ctx context.Context, dial telegram.Dial, address string, config *t
 // exchange writes a request and reads its answer, which may come before the peer has
 // taken the whole request.
 func (c *wire) exchange(request []byte, deadline time.Time) *telegram.Answer {
-	if c.late != nil && <-c.late != nil {
+	if c.settle() != nil {
 		return &telegram.Answer{Err: telegram.ErrClosed}
 	}
-	c.late = nil
 	_ = c.SetDeadline(deadline)
 	written := make(chan error, 1)
 	go func() {
@@ -84,10 +83,17 @@ func (c *wire) exchange(request []byte, deadline time.Time) *telegram.Answer {
 // Close closes the connection and returns when nothing is written any more.
 func (c *wire) Close() error {
 	err := c.Conn.Close()
-	if c.late != nil {
-		<-c.late
-		c.late = nil
+	_ = c.settle()
+	return err
+}
+
+// settle waits for the end of a write that its answer overtook.
+func (c *wire) settle() error {
+	if c.late == nil {
+		return nil
 	}
+	err := <-c.late
+	c.late = nil
 	return err
 }
 

@@ -110,6 +110,9 @@ func (g Registration) check(local bool) error {
 // provisionRegistration checks the registration. The address, if it depends on the webhook's place, and the
 // certificate, which has to fit the site's, are checked when the whole configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
+	if len(h.AllowedUpdates) == 0 {
+		h.AllowedUpdates = nil // an empty list is an absent one
+	}
 	if reflect.ValueOf(h.Registration).IsZero() {
 		return nil
 	}

@@ -81,6 +81,11 @@ func TestWrongRegistration(t *testing.T) {
 			t.Errorf("got %v, want an error about bot_token that does not hold it", err)
 		}
 	})
+	t.Run("no types, and no token", func(t *testing.T) {
+		if err := validate(t, `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "allowed_updates": []}`); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("a bot twice", func(t *testing.T) {
 		handler := `{"handler": "telegram_webhook", "secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `"}`
 		err := validate(t, handler+", "+handler)

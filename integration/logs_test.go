@@ -321,6 +321,15 @@ func TestWarnings(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in one of two places", func(t *testing.T) {
+		t.Parallel()
+		const named = "telegram_webhook {\n\t\t\tsecret {env.TELEGRAM_SECRET}\n\t\t\tname x\n\t\t}"
+		c := caddytest.Start(t, caddytest.Globals("")+
+			fmt.Sprintf("https://localhost:%d {\n\thandle /x {\n\t\t%s\n\t}\n}\n", caddytest.FreePort(t), named)+
+			fmt.Sprintf("https://localhost:%d {\n\troute /bot123456789:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa {\n\t\treverse_proxy 127.0.0.1:1\n\t\t%s\n\t}\n}\n", caddytest.FreePort(t), named))
+		c.Out.Wait(t, `"msg":"bot token in the webhook's path"`)
+		c.Out.Wait(t, `"handler":"http.handlers.reverse_proxy"`)
+	})
 	t.Run("nothing to warn of", func(t *testing.T) {
 		t.Parallel()
 		c := caddytest.Start(t, caddytest.Globals("servers {\n\t\ttimeouts {\n\t\t\twrite 2m\n\t\t}\n\t}")+

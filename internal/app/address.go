@@ -124,15 +124,22 @@ func (a *App) listens(server *caddyhttp.Server, port int) bool {
 	})
 }
 
-// warnOfPlace warns of handlers that keep updates from the webhook, and of a bot token in its path.
-func (w *Webhook) warnOfPlace() {
-	_, place := w.main()
-	for _, handler := range place.InFront {
-		w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(),
-			zap.String("handler", string(handler.(caddy.Module).CaddyModule().ID)),
+// warnOfPlaces warns of handlers that keep updates from the webhook, and of a bot token in its path.
+func (w *Webhook) warnOfPlaces() {
+	var inFront, paths []string
+	for _, g := range w.gates {
+		place := w.app.places()[g.Gate]
+		paths = append(paths, place.Paths...)
+		for _, handler := range place.InFront {
+			inFront = append(inFront, string(handler.(caddy.Module).CaddyModule().ID))
+		}
+	}
+	slices.Sort(inFront)
+	for _, handler := range slices.Compact(inFront) {
+		w.logger.Warn("handler in front of telegram_webhook answers Telegram's requests", w.NameField(), zap.String("handler", handler),
 			zap.String("remedy", "put telegram_webhook before it in a route block, or give the bot a site of its own"))
 	}
-	if paths := strings.Join(place.Paths, " "); telegram.HideTokens(paths) != paths {
+	if joined := strings.Join(paths, " "); telegram.HideTokens(joined) != joined {
 		w.logger.Warn("bot token in the webhook's path", w.NameField(),
 			zap.String("remedy", "take another path and revoke the token with @BotFather: a path is in the logs of every proxy on the way, and the secret header does its work"))
 	}

@@ -221,7 +221,7 @@ func (w *Webhook) start() {
 			w.logger.Warn("duplicate webhook name", w.NameField(), zap.String("remedy", `set "name" on one of the two`))
 		}
 	}
-	w.warnOfPlace()
+	w.warnOfPlaces()
 	if w.updates != nil {
 		w.updates()
 	}

@@ -86,11 +86,11 @@ func (f *Front) placeOf(server *caddyhttp.Server, host *http.Request, others map
 	if f.unknown()[server] {
 		return gated
 	}
-	return f.follow(server.Routes, host, others)
+	return f.follow(server, server.Routes, host, others)
 }
 
 // follow follows the routes in their order, as Caddy does.
-func (f *Front) follow(routes caddyhttp.RouteList, host *http.Request, others map[string]*caddyhttp.Server) place {
+func (f *Front) follow(own *caddyhttp.Server, routes caddyhttp.RouteList, host *http.Request, others map[string]*caddyhttp.Server) place {
 	for _, route := range routes {
 		redirect, placeholder, onlyHosts := false, false, true
 		for _, set := range route.MatcherSets {
@@ -107,7 +107,7 @@ func (f *Front) follow(routes caddyhttp.RouteList, host *http.Request, others ma
 		}
 		if redirect {
 			for _, other := range others {
-				if f.placeOf(other, host, nil) != untouched {
+				if other != own && f.placeOf(other, host, nil) != untouched {
 					return redirected
 				}
 			}
@@ -121,7 +121,7 @@ func (f *Front) follow(routes caddyhttp.RouteList, host *http.Request, others ma
 			case site.Gate:
 				return gated
 			case *caddyhttp.Subroute:
-				if place := f.follow(handler.Routes, host, others); place != untouched {
+				if place := f.follow(own, handler.Routes, host, others); place != untouched {
 					return place
 				}
 			}

@@ -189,7 +189,17 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%d entries, want %d", n, tc.logged)
 		}
 	}
+	// A gate without a host, behind Caddy's redirects on its own server, which are for the sites of another.
+	path := caddyhttp.MatchPath{"/bot"}
+	own := &caddyhttp.Server{Routes: []caddyhttp.Route{redirect("b.example.com"), route(gate, caddyhttp.MatcherSet{&path}), redirect()}}
+	front = newFront(own, &caddyhttp.Server{Routes: []caddyhttp.Route{route(other, hostSet("b.example.com"))}})
+	front.AddGate(own)
+	if got := front.placeOf(own, site.ForHost("a.example.com"), front.http.Servers); got != gated {
+		t.Errorf("got %v, want that of the gate", got)
+	}
+
 	// A server without redirects asks no other.
+	front = newFront(bot, plain)
 	if got := front.placeOf(bot, site.ForHost("plain.example.com"), front.http.Servers); got != untouched {
 		t.Errorf("got %v", got)
 	}

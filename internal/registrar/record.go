@@ -54,13 +54,13 @@ type record struct {
 // forgetFuture clears the times that a node with a wrong clock has written more than an hour ahead.
 func (rec *record) forgetFuture(now time.Time) {
 	future := func(at time.Time) bool { return at.After(now.Add(time.Hour)) }
+	if rec.Told != nil && (future(rec.ToldAt) || future(rec.Told.LastErrorDate)) {
+		rec.Told = nil
+	}
 	for _, at := range []*time.Time{&rec.RegisteredAt, &rec.CheckedAt, &rec.ToldAt, &rec.FailedAt, &rec.PausedUntil} {
 		if future(*at) {
 			*at = time.Time{}
 		}
-	}
-	if rec.Told != nil && future(rec.Told.LastErrorDate) {
-		rec.Told = nil
 	}
 	rec.Repairs = slices.DeleteFunc(slices.Clone(rec.Repairs), future)
 }

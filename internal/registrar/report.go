@@ -85,7 +85,7 @@ func (r *Registrar) setStatus(now Status) (previous Status) {
 func (r *Registrar) report(now Status) {
 	previous := r.setStatus(now)
 	r.webhook.Observe(now)
-	if t := now.Telegram; now.deliveryError {
+	if t := now.Telegram; now.deliveryError && t.LastError != "" { // setWebhook has not erased it
 		r.Logger.Warn("updates not delivered by Telegram",
 			zap.String("last_error", t.LastError), zap.Time("last_error_at", t.LastErrorAt), zap.Int("pending", t.Pending))
 		r.webhook.Emit("delivery_failing", map[string]any{"last_error": t.LastError, "pending": t.Pending})

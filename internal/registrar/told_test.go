@@ -108,6 +108,23 @@ func TestDeliveryErrorWhileFailing(t *testing.T) {
 	})
 }
 
+// TestErasedDeliveryError has a fresh error that the registration erases: nothing is told of it.
+func TestErasedDeliveryError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, interval)
+		api.meet("Connection refused", time.Now())
+		changed := start(t, n.Config, api, newer)
+		settle(time.Minute)
+		changed.want(t, status.Registered)
+		if entries := changed.logs.FilterMessage("updates not delivered by Telegram").All(); len(entries) > 0 {
+			t.Errorf("logged: %v", entries[0].ContextMap())
+		}
+		if events := changed.emitted(); events != "[registered]" {
+			t.Errorf("events: %s", events)
+		}
+	})
+}
+
 // TestChangingError fails with another text each time, and then in another way.
 func TestChangingError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -148,12 +148,14 @@ var bodies = map[string]struct {
 	"a chat that is text":     {`{"update_id":1,"message":{"chat":"2","from":[3]}}`, message(none, none)},
 
 	// JSON that is no update.
-	"an array":      {`[{"update_id":1,"message":{"chat":{"id":2}}}]`, fields{}},
-	"a number":      {`1`, fields{}},
-	"a text":        {`"update_id"`, fields{}},
-	"null itself":   {`null`, fields{}},
-	"an empty key":  {`{"":{"chat":{"id":2}}}`, fields{Chat: 2}},
-	"invalid UTF-8": {"{\"update_id\":1,\"m\xff\":{\"\xffchat\":{\"id\":8},\"chat\":{\"title\":\"\xc3\",\"id\":2}}}", fields{1, "m\xff", 2, none}},
+	"an array":              {`[{"update_id":1,"message":{"chat":{"id":2}}}]`, fields{}},
+	"a number":              {`1`, fields{}},
+	"a text":                {`"update_id"`, fields{}},
+	"null itself":           {`null`, fields{}},
+	"an empty key":          {`{"":{"chat":{"id":2}}}`, fields{Chat: 2}},
+	"thousands of brackets": {`{"update_id":1,"message":{"text":"` + strings.Repeat("[{", 20_000) + `","chat":{"id":2}}}`, fields{1, "message", 2, none}},
+	"thousands of lists":    {`{"update_id":1,"message":{"a":[[]` + strings.Repeat(",[]", 40_000) + `],"chat":{"id":2}}}`, fields{1, "message", 2, none}},
+	"invalid UTF-8":         {"{\"update_id\":1,\"m\xff\":{\"\xffchat\":{\"id\":8},\"chat\":{\"title\":\"\xc3\",\"id\":2}}}", fields{1, "m\xff", 2, none}},
 }
 
 // malformed holds bodies that are not JSON.
@@ -203,13 +205,13 @@ func FuzzParseUpdate(f *testing.F) {
 		object := decode(body)
 		if object == nil {
 			if got != (fields{}) {
-				t.Errorf("%q: got %+v, want no update", body, got)
+				t.Errorf("%.1000q: got %+v, want no update", body, got)
 			}
 			return
 		}
 		want := fields{ID: idAt(object, "update_id")}
 		if got.ID != want.ID {
-			t.Errorf("%q: got the id %d, want %d", body, got.ID, want.ID)
+			t.Errorf("%.1000q: got the id %d, want %d", body, got.ID, want.ID)
 		}
 		for _, key := range slices.Sorted(maps.Keys(object)) { // as they are written
 			if content, ok := object[key].(map[string]any); ok && key != "update_id" {
@@ -224,7 +226,7 @@ func FuzzParseUpdate(f *testing.F) {
 			t.Fatal(err)
 		}
 		if got := parse(string(written)); got != want {
-			t.Errorf("%q: got %+v, want %+v", written, got, want)
+			t.Errorf("%.1000q: got %+v, want %+v", written, got, want)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -92,15 +93,21 @@ var (
 	}
 )
 
-// maxBrackets limits the brackets that a body may open, and so the recursion of gjson.Valid, which has no limit of its
-// own. An update has far fewer, including those in its texts.
+// maxBrackets limits the recursion of gjson.Valid, which has no limit of its own. json.Valid has one, but is slower.
 const maxBrackets = 1 << 15
+
+func isValid(body string) bool {
+	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets { // more than usual, but a text may be full of them
+		return json.Valid([]byte(body))
+	}
+	return gjson.Valid(body)
+}
 
 // ParseUpdate parses the body of an update. It returns the zero Update for a body that is not
 // one JSON object. An id of another type counts as absent, since Telegram may change the
 // type of a field; so does a number that is not a 64-bit integer.
 func ParseUpdate(body string) (u Update) {
-	if strings.Count(body, "{")+strings.Count(body, "[") > maxBrackets || !gjson.Valid(body) {
+	if !isValid(body) {
 		return u
 	}
 	root := gjson.Parse(body)

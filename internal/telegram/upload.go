@@ -70,6 +70,9 @@ func findIssuers(chain, uploaded []*x509.Certificate) (roots, intermediates *x50
 		i := slices.IndexFunc(candidates, func(issuer *x509.Certificate) bool {
 			return mayIssue(issuer, c) && now.After(issuer.NotBefore) && now.Before(issuer.NotAfter)
 		})
+		if i < 0 { // an expired one, which Verify then names
+			i = slices.IndexFunc(candidates, func(issuer *x509.Certificate) bool { return mayIssue(issuer, c) })
+		}
 		if i < 0 || mayIssue(c, c) && !candidates[i].Equal(c) {
 			break
 		}

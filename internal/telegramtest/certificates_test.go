@@ -298,6 +298,17 @@ func TestChainInUpload(t *testing.T) {
 	}
 }
 
+// TestExpiredRoot says what is wrong with the only certificate that fits.
+func TestExpiredRoot(t *testing.T) {
+	ca := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, Subject: pkix.Name{CommonName: "root"}}
+	ca.NotAfter = time.Now().Add(-time.Minute)
+	root, rootCA := authority{}.issue(t, ca)
+	leaf, _ := rootCA.issue(t, certTemplate("bot.example.com"))
+	if err := check(toPEM(root.Leaf), leaf, "bot.example.com"); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSeveralChains has a site for which two certificates are loaded: either may be served.
 func TestSeveralChains(t *testing.T) {
 	before, _ := authority{}.issue(t, withIdentifiers(certTemplate("bot.example.com"), 1))

@@ -107,14 +107,17 @@ func TestNodeThatStays(t *testing.T) {
 				settle(2 * interval)
 				b.want(t, status.Registered)
 				wantCalls(t, api, 2, "while the newer node lives")
+				a.Look() // what it has read is never older than a check
+				settle(time.Second)
 				b.Stop()
 				settle(time.Second)
 				if lost {
 					lose(t, a.Storage.Module)
 				}
-				settle(interval / 2)
+				a.Look()
+				settle(time.Second)
 				a.want(t, status.Superseded)
-				settle(7 * interval / 2)
+				settle(4 * interval)
 				a.want(t, status.Registered)
 				wantCalls(t, api, 3, "after the newer node is gone")
 				if a.logged("webhook taken over from inactive nodes") != 1 {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
 const (
@@ -64,7 +66,11 @@ type caddy struct {
 // newCaddy is a Caddy that has not been told what to serve.
 func newCaddy(t *testing.T) *caddy {
 	t.Helper()
-	return &caddy{t: t, host: host, dir: t.TempDir(), port: freePort(t)}
+	c := &caddy{t: t, host: host, dir: t.TempDir(), port: freePort(t)}
+	if err := storagetest.SkipCleaning(c.file("data/caddy")); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // startCaddy runs Caddy and returns once it serves the site.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
 // What the README promises under "Try it without a bot" is what happens: the first block of
@@ -23,8 +25,11 @@ func TestQuickStart(t *testing.T) {
 	}
 	run, try := quickStart(t)
 	// Storage of its own, and an admin address that no other Caddy has.
-	env := append(os.Environ(), "CADDY_ADMIN="+loopback(freePort(t)),
-		"XDG_DATA_HOME="+t.TempDir(), "XDG_CONFIG_HOME="+t.TempDir())
+	data := t.TempDir()
+	if err := storagetest.SkipCleaning(filepath.Join(data, "caddy")); err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "CADDY_ADMIN="+loopback(freePort(t)), "XDG_DATA_HOME="+data, "XDG_CONFIG_HOME="+t.TempDir())
 
 	terminal := exec.Command("bash", "-c", run)
 	terminal.Dir, terminal.Env = "..", env

@@ -43,7 +43,7 @@ func startFleet(t testing.TB, lines ...string) *fleet {
 // startFleetOf starts so many nodes with a bot at that address.
 func startFleetOf(t testing.TB, size int, bot string, lines ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, storage: t.TempDir(), port: caddytest.FreePort(t), bot: bot}
+	f := &fleet{t: t, storage: caddytest.StorageFolder(t), port: caddytest.FreePort(t), bot: bot}
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return

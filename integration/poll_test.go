@@ -413,7 +413,7 @@ func TestPollOfTwoNodes(t *testing.T) {
 	t.Parallel()
 	api, address := caddytest.StartTelegram(t)
 	bot := startPolledBot(t)
-	shared := t.TempDir()
+	shared := caddytest.StorageFolder(t)
 	var nodes []*caddytest.Process
 	var admins []int
 	for range 2 {

@@ -63,7 +63,7 @@ type rotating struct {
 // can be had on command.
 func startRotating(t testing.TB) *rotating {
 	api, address := caddytest.StartTelegram(t)
-	r := &rotating{api: api, admin: caddytest.FreePort(t), port: caddytest.FreePort(t), root: t.TempDir()}
+	r := &rotating{api: api, admin: caddytest.FreePort(t), port: caddytest.FreePort(t), root: caddytest.StorageFolder(t)}
 	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
 	options := fmt.Sprintf("admin localhost:%d\n\tmetrics\n\tstorage test_faulty %s", r.admin, r.root)
 	r.Process = caddytest.Start(t, keptSite(r.port, address, bot, options, "name bot", "rotate 5s 5s"))
@@ -239,7 +239,7 @@ func TestKeptSecretAndStorage(t *testing.T) {
 	t.Parallel()
 	api, address := caddytest.StartTelegram(t)
 	bot := caddytest.StartBot(t, func(http.ResponseWriter, *http.Request) {})
-	admin, port, root := caddytest.FreePort(t), caddytest.FreePort(t), t.TempDir()
+	admin, port, root := caddytest.FreePort(t), caddytest.FreePort(t), caddytest.StorageFolder(t)
 	config := func(n int) string {
 		return keptSite(port, address, bot, fmt.Sprintf("admin localhost:%d\n\tstorage test_faulty %s", admin, root), fmt.Sprintf("retry_after %ds", n))
 	}

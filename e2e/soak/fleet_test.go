@@ -29,7 +29,7 @@ type soakNode struct {
 }
 
 func startSoak(t *testing.T, seed uint64) *soak {
-	s := &soak{t: t, seed: seed, root: t.TempDir(), known: newKnownSecrets(), befallen: make(map[string]int)}
+	s := &soak{t: t, seed: seed, root: caddytest.StorageFolder(t), known: newKnownSecrets(), befallen: make(map[string]int)}
 	s.forged.init()
 	s.api = telegramtest.NewAPI(telegramtest.APIOptions{
 		Tokens: []string{caddytest.BotToken}, AllowPort: true, AllowReserved: true,

@@ -21,6 +21,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddy-telegram/telegramwebhook"
+	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
 )
 
 // The test binary is the Caddy binary too: with this variable it runs as one.
@@ -60,7 +61,11 @@ type Process struct {
 
 // New is a Caddy that does not run: folders and commands.
 func New(t testing.TB) *Process {
-	return &Process{T: t, Dir: t.TempDir(), Out: NewOutput()}
+	c := &Process{T: t, Dir: t.TempDir(), Out: NewOutput()}
+	if err := storagetest.SkipCleaning(c.File("data/caddy")); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // Start runs a Caddyfile and waits until it is served. TELEGRAM_SECRET holds
@@ -74,6 +79,11 @@ func Start(t testing.TB, caddyfile string, env ...string) *Process {
 	}
 	t.Cleanup(c.Quit) // also of a Caddy that does not come up
 	c.Start()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("Caddy wrote:\n%s", c.Out)
+		}
+	})
 	for _, site := range httpsSites.FindAllStringSubmatch(caddyfile, -1) {
 		WaitUntil(t, "the certificate is served", func() bool { return c.Serves(site[1]) })
 	}

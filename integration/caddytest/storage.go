@@ -74,6 +74,16 @@ func (s *faultyStorage) CertMagicStorage() (certmagic.Storage, error) {
 	return storage, nil
 }
 
+// StorageFolder is a folder for a storage that is not the default one, or that several Caddys share.
+func StorageFolder(t testing.TB) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := storagetest.SkipCleaning(folder); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
 // SecretRecord is the one record of kept secrets below a storage folder.
 func SecretRecord(t testing.TB, root string) string {
 	t.Helper()

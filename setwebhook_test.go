@@ -50,6 +50,10 @@ func TestWrongRegistration(t *testing.T) {
 	t.Setenv("TEST_WITH_BOT", "bot"+botToken)
 	for name, tc := range map[string]struct{ fields, want string }{
 		"bot_token unset":            {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_UNSET}"`, `bot_token: {env.TEST_UNSET} is empty or cannot be read; set it before Caddy starts`},
+		"bot_token for a name":       {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.` + botToken + `}"`, `bot_token: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
+		"bot_token for a default":    {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_UNSET:` + botToken + `}"`, `bot_token: holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}`},
+		"bot_token for a file":       {`"secret": ["abcdefghijklmnop"], "bot_token": "{file./nowhere/` + botToken + `}"`, `bot_token: {file./nowhere/[hidden]} is empty or cannot be read; set it before Caddy starts`},
+		"certificate: the token":     {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "certificate": "` + botToken + `"`, `certificate: the value cannot be read: no such file or directory`},
 		"bot_token with bot":         {`"secret": ["abcdefghijklmnop"], "bot_token": "{env.TEST_WITH_BOT}"`, `bot_token: the value of {env.TEST_WITH_BOT} begins with "bot"; leave that out`},
 		"poll without a token":       {`"secret": ["abcdefghijklmnop"], "poll": true`, `bot_token: is missing, and poll, url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it`},
 		"poll, no secret to forward": {`"poll": true, "forward_secret": "", "bot_token": "` + botToken + `"`, `forward_secret: fetched updates have no secret to hand on; give it a value, or set secret`},
@@ -69,9 +73,9 @@ func TestWrongRegistration(t *testing.T) {
 		"ip_address":                 {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "ip_address": "::1"`, `ip_address: "::1" is not an IPv4 address, and Telegram uses no other`},
 		"max_connections":            {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "max_connections": 101`, `max_connections: 101 is not from 1 to 100`},
 		"check":                      {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "check": "1s"`, `check: 1s is less than 10s`},
-		"certificate":                {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
+		"certificate":                {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://bot.example.com/", "certificate": "/nowhere.pem"`, `certificate: "/nowhere.pem" cannot be read: no such file or directory`},
 		"certificate: an address":    {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "url": "https://8.8.8.8/", "certificate": "internal"`, `certificate: internal: Telegram does not connect to an IP address with a certificate of Caddy's own CA; get a publicly trusted short-lived one (Let's Encrypt's profile shortlived over HTTP-01, with Caddy 2.10.1 or later), or upload a self-signed one that the site serves, made with -subj /CN=8.8.8.8`},
-		"certificate, by path":       {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: cannot be read: open /nowhere.pem: no such file or directory`},
+		"certificate, by path":       {`"secret": ["abcdefghijklmnop"], "bot_token": "` + botToken + `", "certificate": "/nowhere.pem"`, `certificate: "/nowhere.pem" cannot be read: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) { wantError(t, ", "+tc.fields, tc.want, leak) })
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -43,10 +44,10 @@ func Load(ctx caddy.Context, configured string) ([]byte, error) {
 		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw}), nil
 	}
 	content, err := os.ReadFile(configured)
-	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s cannot be read: %w", telegram.Quote(path.Path), path.Err)
 	}
-	return content, nil
+	return content, err
 }
 
 // CheckConfigured refuses Caddy's own CA for an address with an IP address: it writes an iPAddress entry alone, and

@@ -12,6 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // Source provides a webhook's secrets.
@@ -105,8 +107,9 @@ func (c *Configured) Status() Status {
 	return Status{Source: "configured", Weak: len(c.Current()) < StrongLen}
 }
 
-// nameable matches the placeholders that an error may quote. Other text in braces may be a secret itself.
-var nameable = regexp.MustCompile(`\{(?:env|file)\.[^{}]*\}`)
+// nameable matches the placeholders that an error may quote. Other text in braces may be a secret itself, also behind
+// env: for one who has written the value in place of the variable's name.
+var nameable = regexp.MustCompile(`\{(?:env\.[A-Za-z_][A-Za-z0-9_]*|file\.[^{}]*)\}`)
 
 // Literal reports whether a configured value holds no placeholder.
 func Literal(configured string) bool { return !strings.Contains(configured, "{") }
@@ -139,7 +142,7 @@ func Replace(configured string) (string, error) {
 	}
 	for _, placeholder := range nameable.FindAllString(configured, -1) {
 		if _, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true); err != nil {
-			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", placeholder)
+			return "", fmt.Errorf("%s is empty or cannot be read; set it before Caddy starts", telegram.HideTokens(placeholder))
 		}
 	}
 	return "", errors.New("holds a placeholder that is not known when the configuration loads; use {env.NAME} or {file.PATH}")
@@ -153,7 +156,7 @@ func Resolve(configured string, check func(value string) error) (string, error) 
 	}
 	err = check(value)
 	if placeholder := nameable.FindString(configured); err != nil && placeholder != "" {
-		return "", fmt.Errorf("the value of %s %w", placeholder, err)
+		return "", fmt.Errorf("the value of %s %w", telegram.HideTokens(placeholder), err)
 	}
 	return value, err
 }
@@ -180,7 +183,7 @@ type File struct {
 func Files(configured ...string) (files []File) {
 	for _, c := range configured {
 		if value, err := Replace(c); err == nil && strings.Contains(c, "{file.") {
-			files = append(files, File{nameable.FindString(c), c, sha256.Sum256([]byte(value))})
+			files = append(files, File{telegram.HideTokens(nameable.FindString(c)), c, sha256.Sum256([]byte(value))})
 		}
 	}
 	return files

@@ -2,9 +2,9 @@ package telegramwebhook
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -110,11 +110,8 @@ func (g Registration) check(local bool) error {
 // provisionRegistration checks the registration. The address, if it depends on the webhook's place, and the
 // certificate, which has to fit the site's, are checked when the whole configuration runs.
 func (h *Handler) provisionRegistration(settings *app.Settings) error {
-	if len(h.AllowedUpdates) == 0 {
-		h.AllowedUpdates = nil // an empty list is an absent one
-	}
-	if reflect.ValueOf(h.Registration).IsZero() {
-		return nil
+	if given, err := json.Marshal(h.Registration); err != nil || string(given) == "{}" {
+		return err
 	}
 	if h.BotToken == "" {
 		return errors.New("bot_token: is missing, and poll, url, certificate, allowed_updates, max_connections, ip_address, api, api_test and check mean nothing without it")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
 
 // renewSecret takes the next step of a due rotation, and gets the secret to register.
@@ -116,9 +117,18 @@ func (a *attempt) refusedByGate(info botapi.WebhookInfo) bool {
 // RecordForbidden is called for each 403 of the bot itself.
 func (r *Registrar) RecordForbidden() { r.forbidden.Store(time.Now().UnixNano()) }
 
+// awaitInterval waits until Telegram takes another setWebhook for the bot, which another node may just have called.
+func (a *attempt) awaitInterval(ctx context.Context) {
+	select {
+	case <-time.After(min(time.Until(a.rec.RegisteredAt.Add(telegram.SetInterval)), telegram.SetInterval)):
+	case <-ctx.Done():
+	}
+}
+
 // setWebhook registers the webhook, and records the registration. The end of the
 // configuration does not cancel the call, whose result would be unknown then.
 func (a *attempt) setWebhook(ctx context.Context) error {
+	a.awaitInterval(ctx)
 	end, err := a.beginCall(ctx)
 	if err != nil {
 		return err

@@ -208,7 +208,7 @@ type walker struct {
 
 const rotateEvery = time.Hour
 
-func newWalker(t *testing.T, name string, api *telegram, shared *storagetest.Memory, held *atomic.Bool, p plan, want botapi.Webhook) *walker {
+func newWalker(t *testing.T, name string, api *server, shared *storagetest.Memory, held *atomic.Bool, p plan, want botapi.Webhook) *walker {
 	t.Helper()
 	account, err := botapi.NewAccount(token, "", false)
 	if err != nil {

@@ -25,7 +25,7 @@ type gate struct {
 }
 
 // newGate starts a node on a storage that others share.
-func newGate(t *testing.T, name string, api *telegram, shared *storagetest.Memory, every time.Duration) *gate {
+func newGate(t *testing.T, name string, api *server, shared *storagetest.Memory, every time.Duration) *gate {
 	t.Helper()
 	g := &gate{storage: storagetest.NewFaulty(shared)}
 	want := wanted

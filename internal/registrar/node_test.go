@@ -23,7 +23,7 @@ import (
 type node struct {
 	*Registrar
 	*hook
-	api  *telegram
+	api  *server
 	logs *observer.ObservedLogs
 }
 
@@ -81,7 +81,7 @@ var begun = make(chan struct{})
 func init() { close(begun) }
 
 // config is what a registrar of a process of its own works with.
-func config(t *testing.T, name string, api *telegram, module certmagic.Storage, want botapi.Webhook) Config {
+func config(t *testing.T, name string, api *server, module certmagic.Storage, want botapi.Webhook) Config {
 	t.Helper()
 	secrets, err := secret.NewConfigured("secret", []string{want.Secret}, zap.NewNop())
 	if err != nil {
@@ -102,13 +102,13 @@ func config(t *testing.T, name string, api *telegram, module certmagic.Storage, 
 }
 
 // run starts a registrar of a process of its own for what is wanted.
-func run(t *testing.T, name string, api *telegram, storage certmagic.Storage, want botapi.Webhook) *node {
+func run(t *testing.T, name string, api *server, storage certmagic.Storage, want botapi.Webhook) *node {
 	t.Helper()
 	return start(t, config(t, name, api, storage, want), api, want)
 }
 
 // start starts a registrar. It stops with the test, if not before.
-func start(t *testing.T, config Config, api *telegram, want botapi.Webhook) *node {
+func start(t *testing.T, config Config, api *server, want botapi.Webhook) *node {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	config.Logger = zap.New(core)
@@ -122,7 +122,7 @@ func start(t *testing.T, config Config, api *telegram, want botapi.Webhook) *nod
 
 // alone is a node on a storage of its own that has registered its bot and has
 // been at work for so long.
-func alone(t *testing.T, since time.Duration) (*telegram, *node) {
+func alone(t *testing.T, since time.Duration) (*server, *node) {
 	t.Helper()
 	api := newTelegram(t)
 	n := run(t, "a", api, storagetest.NewMemory(), wanted)
@@ -146,7 +146,7 @@ func (n *node) again(t *testing.T, want botapi.Webhook) *node {
 }
 
 // fleet starts three nodes on one storage at once.
-func fleet(t *testing.T) (api *telegram, nodes []*node) {
+func fleet(t *testing.T) (api *server, nodes []*node) {
 	t.Helper()
 	api, storage := newTelegram(t), storagetest.NewMemory()
 	for _, name := range []string{"a", "b", "c"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddy-telegram/telegramwebhook/internal/botapi"
 	"github.com/caddy-telegram/telegramwebhook/internal/status"
 	"github.com/caddy-telegram/telegramwebhook/internal/storagetest"
+	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 	"github.com/caddy-telegram/telegramwebhook/internal/telegramtest"
 )
 
@@ -29,7 +30,7 @@ func (w fromOneAddress) RoundTrip(r *http.Request) (*http.Response, error) {
 // crowd is many bots of one process.
 type crowd struct {
 	t        *testing.T
-	api      *telegram
+	api      *server
 	memories []*Memory
 	storage  []*storagetest.Faulty
 	used     atomic.Int64 // operations of storage
@@ -301,6 +302,23 @@ func TestReloadOfMany(t *testing.T) {
 		for _, r := range c.running {
 			if s := r.Status(); s.State != status.Failing {
 				t.Errorf("after a reload it is %s, though Telegram does not know it any more", s.State)
+			}
+		}
+	})
+}
+
+// TestCallsWithinASecond has another configuration just after a registration: it waits rather than being refused.
+func TestCallsWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, n := alone(t, time.Millisecond)
+		changed := start(t, n.Config, api, newer)
+		settle(telegram.SetInterval / 2)
+		wantCalls(t, api, 1, "half a second later")
+		settle(telegram.SetInterval)
+		changed.want(t, status.Registered)
+		for _, call := range api.Calls("setWebhook") {
+			if call.Status != http.StatusOK {
+				t.Errorf("a call was answered with %d", call.Status)
 			}
 		}
 	})

@@ -20,7 +20,7 @@ import (
 
 // rollOut brings a fleet to where node b has the newer configuration already,
 // and node a not yet.
-func rollOut(t *testing.T) (api *telegram, a, b *node) {
+func rollOut(t *testing.T) (api *server, a, b *node) {
 	t.Helper()
 	api, a = alone(t, time.Second)
 	b = a.beside(t, "b", wanted).again(t, newer)

@@ -17,7 +17,7 @@ import (
 )
 
 // onFaulty runs a node for so long on a storage with that fault.
-func onFaulty(t *testing.T, d time.Duration, fault func(op, key string) storagetest.Fault) (*telegram, *storagetest.Faulty, *node) {
+func onFaulty(t *testing.T, d time.Duration, fault func(op, key string) storagetest.Fault) (*server, *storagetest.Faulty, *node) {
 	t.Helper()
 	api, storage := newTelegram(t), storagetest.NewFaulty(storagetest.NewMemory())
 	storage.Set(fault)

@@ -12,18 +12,18 @@ import (
 
 const token = "123456789:" + "test_token_for_loopback_only_0000000"
 
-// telegram is what Telegram has, and does. Updates are never delivered.
-type telegram struct{ *telegramtest.API }
+// server is Telegram. Updates are never delivered.
+type server struct{ *telegramtest.API }
 
-func newTelegram(t *testing.T, tokens ...string) *telegram {
+func newTelegram(t *testing.T, tokens ...string) *server {
 	t.Helper()
 	api := telegramtest.NewAPI(telegramtest.APIOptions{Tokens: tokens, NoDelivery: true})
 	t.Cleanup(api.Close)
-	return &telegram{api}
+	return &server{api}
 }
 
 // client calls it for the bot of that token.
-func (a *telegram) client(t *testing.T, token string) *botapi.Client {
+func (a *server) client(t *testing.T, token string) *botapi.Client {
 	t.Helper()
 	account, err := botapi.NewAccount(token, "", false)
 	if err != nil {
@@ -41,12 +41,12 @@ func refusal(code int, description, more string) *telegramtest.Fault {
 }
 
 // failWith makes every call of some methods, or of all, fail; nil ends that.
-func (a *telegram) failWith(fault *telegramtest.Fault) {
+func (a *server) failWith(fault *telegramtest.Fault) {
 	a.Fail(func(string, map[string]string) *telegramtest.Fault { return fault })
 }
 
 // slow makes setWebhook take so long.
-func (a *telegram) slow(d time.Duration) {
+func (a *server) slow(d time.Duration) {
 	a.Fail(func(method string, _ map[string]string) *telegramtest.Fault {
 		if method != "setWebhook" {
 			return nil
@@ -56,7 +56,7 @@ func (a *telegram) slow(d time.Duration) {
 }
 
 // takeOver has somebody else register the bot with that url; empty deletes it.
-func (a *telegram) takeOver(t *testing.T, url string) {
+func (a *server) takeOver(t *testing.T, url string) {
 	t.Helper()
 	if !a.TakeOver(token, map[string]string{"url": url}, nil) {
 		t.Fatal("not taken over")
@@ -64,10 +64,10 @@ func (a *telegram) takeOver(t *testing.T, url string) {
 }
 
 // meet has Telegram meet an error, when it delivers.
-func (a *telegram) meet(message string, at time.Time) { a.Sender(token).SetLastError(message, at) }
+func (a *server) meet(message string, at time.Time) { a.Sender(token).SetLastError(message, at) }
 
 // calls counts the calls of setWebhook, but those that came too soon after another.
-func (a *telegram) calls() (n int) {
+func (a *server) calls() (n int) {
 	for _, call := range a.Calls("setWebhook") {
 		if call.Status != http.StatusTooManyRequests {
 			n++
@@ -76,11 +76,11 @@ func (a *telegram) calls() (n int) {
 	return n
 }
 
-func (a *telegram) comparisons() int { return len(a.Calls("getWebhookInfo")) }
+func (a *server) comparisons() int { return len(a.Calls("getWebhookInfo")) }
 
-func (a *telegram) registered() telegramtest.Webhook { return a.Webhook(token) }
+func (a *server) registered() telegramtest.Webhook { return a.Webhook(token) }
 
-func wantCalls(t *testing.T, api *telegram, n int, when string) {
+func wantCalls(t *testing.T, api *server, n int, when string) {
 	t.Helper()
 	if got := api.calls(); got != n {
 		t.Errorf("%s: %d calls of setWebhook, want %d", when, got, n)

@@ -42,6 +42,7 @@ const (
 	MaxUpdate = 524_314 // bytes of an update; longer ones are dropped
 
 	Timeout       = time.Minute    // from the beginning of the connection to the whole answer
+	SetInterval   = time.Second    // between two calls of setWebhook for a bot; an earlier one gets 429
 	MaxRetryAfter = time.Hour      // the longest pause that Retry-After can ask for
 	GoneAfter     = 23 * time.Hour // of nothing but 410, after which Telegram removes the webhook
 

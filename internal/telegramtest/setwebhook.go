@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddy-telegram/telegramwebhook/internal/telegram"
 )
@@ -38,7 +37,7 @@ func (a *API) setWebhook(q *query, url string) *reply {
 			a.mu.Unlock()
 			return retryReply(1)
 		}
-		b.nextSet = now.Add(time.Second)
+		b.nextSet = now.Add(telegram.SetInterval)
 	}
 	want, certificate := a.wanted(q, url)
 
